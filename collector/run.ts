@@ -1,0 +1,47 @@
+/**
+ * A run: the requests that are inserted together, and what became of them. On Kafka a run is the messages
+ * [first, last] of one partition; on the direct transport it is one request. Its blocks are a pure function of it.
+ */
+import type { NativeBlock } from '#store/store.ts';
+import type { Signal } from '#wire/envelope.ts';
+
+/** One request of a run: uncompressed protobuf. */
+export interface RunRequest {
+  readonly signal: Signal;
+  readonly tenant: string;
+  /** Handed over to the worker: the caller must not touch the buffer afterwards. */
+  readonly bytes: Uint8Array;
+}
+
+export interface TranscodeTask {
+  readonly requests: readonly RunRequest[];
+  /** Arrival time, for records that carry no time. */
+  readonly nowUnixMs: number;
+  /** Samples, spans and records older than this are refused as `too_old`; -Infinity keeps everything. */
+  readonly oldestUnixMs: number;
+  /** A worker forgets which series it has announced when this changes (an insert failed). */
+  readonly seriesEpoch: number;
+}
+
+/** Records of one request that were refused, by reason (a metric label: snake_case, few values). */
+export interface Rejection {
+  readonly reason: string;
+  readonly count: number;
+  /** One sentence for the sender, with an example. */
+  readonly message: string;
+}
+
+/** What became of one request, in the order of TranscodeTask.requests. */
+export interface RequestOutcome {
+  /** Records (log records, spans, samples) that are in the blocks. */
+  readonly accepted: number;
+  readonly rejections: readonly Rejection[];
+  /** Set where the bytes could not be decoded: nothing of this request is in the blocks. */
+  readonly decodeError: string | undefined;
+}
+
+export interface TranscodeResult {
+  /** Insert in this order: series and metadata come before the samples that need them. */
+  readonly blocks: readonly NativeBlock[];
+  readonly outcomes: readonly RequestOutcome[];
+}

@@ -1,0 +1,50 @@
+/** What the PromQL engine asks of storage. `query/sql/` answers from ClickHouse; tests answer from memory. */
+import type { LabelMatcher, Labels } from '#model/labels.ts';
+
+/** Samples of one series in time order, timestamps unique. Stale markers are kept as their exact NaN bits. */
+export interface SeriesSamples {
+  readonly labels: Labels;
+  /** Milliseconds since 1970. */
+  readonly timestamps: Float64Array;
+  readonly values: Float64Array;
+}
+
+export interface SampleRequest {
+  readonly matchers: readonly LabelMatcher[];
+  /** Left-open: samples with startMs < t <= endMs. */
+  readonly startMs: number;
+  readonly endMs: number;
+}
+
+/** Bounds of a metadata request; both inclusive. */
+export interface TimeRange {
+  readonly startMs: number;
+  readonly endMs: number;
+}
+
+export interface SampleSource {
+  /** Yields each matching series once. Leaving the loop stops the read. */
+  select(request: SampleRequest, abort?: AbortSignal): AsyncIterable<SeriesSamples>;
+  /** Label sets that match any of the matcher lists (all series where the list is empty), sorted. */
+  series(matchers: readonly (readonly LabelMatcher[])[], range: TimeRange, limit: number): Promise<Labels[]>;
+  labelNames(
+    matchers: readonly (readonly LabelMatcher[])[],
+    range: TimeRange,
+    limit: number,
+  ): Promise<string[]>;
+  labelValues(
+    name: string,
+    matchers: readonly (readonly LabelMatcher[])[],
+    range: TimeRange,
+    limit: number,
+  ): Promise<string[]>;
+  /** Type, help and unit per metric; all metrics where `metric` is undefined. */
+  metadata(metric: string | undefined, limit: number): Promise<MetricMetadata[]>;
+}
+
+export interface MetricMetadata {
+  readonly metric: string;
+  readonly type: string;
+  readonly help: string;
+  readonly unit: string;
+}

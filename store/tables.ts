@@ -1,0 +1,123 @@
+/**
+ * The columns that ingest writes, per table, in block order: [name, type in the Native block].
+ * Migrations own codecs, keys and indexes; a test compares these names and types with the engine's own tables.
+ */
+
+/** Log records, sorted by (tenant, service, ts). */
+const logs = [
+  ['tenant', 'LowCardinality(String)'],
+  ['ts', "DateTime64(9, 'UTC')"],
+  ['observed_ts', "DateTime64(9, 'UTC')"],
+  ['service', 'LowCardinality(String)'],
+  /** Hash of the resource's attributes: the log stream. */
+  ['stream_id', 'UInt64'],
+  ['severity', 'UInt8'],
+  /** Lower-case text of OTLP severity: trace, debug, info, warn, error, fatal, or unknown. */
+  ['level', 'LowCardinality(String)'],
+  ['severity_text', 'LowCardinality(String)'],
+  ['trace_id', 'FixedString(16)'],
+  ['span_id', 'FixedString(8)'],
+  ['flags', 'UInt8'],
+  ['scope_name', 'LowCardinality(String)'],
+  ['scope_version', 'LowCardinality(String)'],
+  /** Resource attributes. */
+  ['labels', 'Map(LowCardinality(String), LowCardinality(String))'],
+  /** Record attributes. */
+  ['attrs', 'Map(LowCardinality(String), String)'],
+  ['body', 'String'],
+] as const;
+
+/** Spans, sorted by (tenant, service, ts). Events and links are parallel arrays. */
+const spans = [
+  ['tenant', 'LowCardinality(String)'],
+  ['ts', "DateTime64(9, 'UTC')"],
+  ['trace_id', 'FixedString(16)'],
+  ['span_id', 'FixedString(8)'],
+  ['parent_id', 'FixedString(8)'],
+  ['trace_state', 'String'],
+  ['service', 'LowCardinality(String)'],
+  ['name', 'LowCardinality(String)'],
+  /** OTLP enum values. */
+  ['kind', 'Int8'],
+  ['duration_ns', 'UInt64'],
+  ['status', 'Int8'],
+  ['status_message', 'String'],
+  ['scope_name', 'LowCardinality(String)'],
+  ['scope_version', 'LowCardinality(String)'],
+  ['labels', 'Map(LowCardinality(String), LowCardinality(String))'],
+  ['attrs', 'Map(LowCardinality(String), String)'],
+  ['event_ts', "Array(DateTime64(9, 'UTC'))"],
+  ['event_name', 'Array(LowCardinality(String))'],
+  ['event_attrs', 'Array(Map(LowCardinality(String), String))'],
+  ['link_trace_id', 'Array(FixedString(16))'],
+  ['link_span_id', 'Array(FixedString(8))'],
+  ['link_trace_state', 'Array(String)'],
+  ['link_attrs', 'Array(Map(LowCardinality(String), String))'],
+] as const;
+
+/** First and last second of each trace, so that a lookup by id reads a short time range of `spans`. */
+const traceIndex = [
+  ['tenant', 'LowCardinality(String)'],
+  ['trace_id', 'FixedString(16)'],
+  ['t_min', "DateTime('UTC')"],
+  ['t_max', "DateTime('UTC')"],
+] as const;
+
+/** Labels of each series; ids are 64-bit hashes of the canonical labels. `label_values` is fed from it by a view. */
+const series = [
+  ['tenant', 'LowCardinality(String)'],
+  ['metric', 'LowCardinality(String)'],
+  ['id', 'UInt64'],
+  /** Without __name__. */
+  ['labels', 'Map(LowCardinality(String), String)'],
+  ['t_min', "DateTime('UTC')"],
+  ['t_max', "DateTime('UTC')"],
+] as const;
+
+/** Recent samples, one row each. */
+const samplesHead = [
+  ['tenant', 'LowCardinality(String)'],
+  ['metric', 'LowCardinality(String)'],
+  ['id', 'UInt64'],
+  ['ts', "DateTime64(3, 'UTC')"],
+  ['v', 'Float64'],
+] as const;
+
+/** TYPE, HELP and UNIT of each metric family; the newest row wins. */
+const metricMetadata = [
+  ['tenant', 'LowCardinality(String)'],
+  ['metric', 'LowCardinality(String)'],
+  /** Prometheus words: counter, gauge, histogram, gaugehistogram, summary, info, stateset, unknown. */
+  ['type', 'LowCardinality(String)'],
+  ['help', 'String'],
+  ['unit', 'LowCardinality(String)'],
+  ['updated', "DateTime('UTC')"],
+] as const;
+
+export const insertColumns = {
+  logs,
+  spans,
+  trace_index: traceIndex,
+  series,
+  samples_head: samplesHead,
+  metric_metadata: metricMetadata,
+} as const satisfies Record<string, readonly (readonly [string, string])[]>;
+
+/** The tables that ingest writes. */
+export type TableName = keyof typeof insertColumns;
+
+/** Every table that has a `tenant` column: a read with QueryOptions.tenant is narrowed to that tenant in all of them. */
+export const tenantTables = [
+  'logs',
+  'spans',
+  'trace_index',
+  'series',
+  'samples_head',
+  'samples_chunk',
+  'samples_5m',
+  'label_values',
+  'metric_metadata',
+  'rule_groups',
+  'alert_states',
+  'scaling_signals',
+] as const;
