@@ -45,3 +45,12 @@ export interface TranscodeResult {
   readonly blocks: readonly NativeBlock[];
   readonly outcomes: readonly RequestOutcome[];
 }
+
+/**
+ * Transcodes a run and inserts its blocks, each under `token` + '/' + table. Must resolve only when all of it is
+ * durable; rejects with UnavailableError where the caller should repeat the same run under the same token.
+ */
+export type RunInserter = (
+  requests: readonly RunRequest[],
+  token: string,
+) => Promise<readonly RequestOutcome[]>;
