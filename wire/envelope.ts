@@ -23,6 +23,8 @@ export interface Envelope {
 
 /** What the next station did with an envelope: `rejected` records were refused for good, the others are durable. */
 export interface Delivery {
+  /** Records that are durable now; undefined where the next station cannot know (Kafka). */
+  readonly accepted?: number;
   readonly rejected: number;
   /** Why, for a person; '' where nothing was rejected. */
   readonly reason: string;

@@ -1,0 +1,166 @@
+/**
+ * Runs in, durable rows out: a run goes to a worker that transcodes it into Native blocks, and the blocks go to the
+ * store in order, each under its own token. What waits is bounded by bytes; over the bound callers hear "come again".
+ *
+ *   insertRun([{ signal: 'logs', tenant, bytes }], 'direct/abc')  ->  blocks inserted as direct/abc/logs  ->  outcomes
+ */
+import { metrics } from '@opentelemetry/api';
+import { Piscina } from 'piscina';
+import { errorMessage, UnavailableError } from '#model/errors.ts';
+import { type NativeBlock, type Store, StoreError } from '#store/store.ts';
+import type { RequestOutcome, RunInserter, RunRequest, TranscodeResult, TranscodeTask } from './run.ts';
+
+export interface PipelineOptions {
+  readonly store: Store;
+  /** Threads that transcode. One feeds about four cores of ClickHouse. */
+  readonly workers: number;
+  /** Bytes of requests that were taken and are not stored yet. */
+  readonly inflightBytesMax: number;
+  /** 0 keeps for ever. */
+  readonly retentionMs: number;
+  readonly now: () => number;
+}
+
+export interface PipelineStatus {
+  readonly rowsStored: number;
+  readonly recordsAccepted: number;
+  readonly recordsRejected: number;
+  readonly inflightBytes: number;
+}
+
+export interface Pipeline {
+  readonly insertRun: RunInserter;
+  status(): PipelineStatus;
+  /** Waits for the runs under way. New ones are refused from the call on. */
+  close(): Promise<void>;
+}
+
+const meter = metrics.getMeter('sonde');
+const rowCounter = meter.createCounter('sonde.store.rows', { description: 'Rows inserted, by table.' });
+const acceptedCounter = meter.createCounter('sonde.collector.accepted', {
+  description: 'Records that were stored, by signal.',
+});
+const rejectedCounter = meter.createCounter('sonde.collector.rejected', {
+  description: 'Records that were refused for good, by signal and reason.',
+});
+const undecodableCounter = meter.createCounter('sonde.collector.undecodable', {
+  description: 'Requests whose bytes could not be decoded, by signal.',
+});
+const insertSeconds = meter.createHistogram('sonde.store.insert.duration', {
+  description: 'Time of one block insert, by table and result.',
+  unit: 's',
+});
+
+export function createPipeline(options: PipelineOptions): Pipeline {
+  const pool = new Piscina<TranscodeTask, TranscodeResult>({
+    filename: new URL('./transcode/worker.ts', import.meta.url).href,
+    minThreads: options.workers,
+    maxThreads: options.workers,
+    // A worker that ends would forget which series it has announced and announce them all again.
+    idleTimeout: Number.POSITIVE_INFINITY,
+  });
+  const running = new Set<Promise<unknown>>();
+  let isClosing = false;
+  let inflightBytes = 0;
+  let seriesEpoch = 0;
+  const totals = { rowsStored: 0, recordsAccepted: 0, recordsRejected: 0 };
+
+  async function transcodeAndInsert(
+    requests: readonly RunRequest[],
+    token: string,
+  ): Promise<readonly RequestOutcome[]> {
+    const nowUnixMs = options.now();
+    const owned = requests.map((request) => ({ ...request, bytes: ownBytes(request.bytes) }));
+    const task: TranscodeTask = {
+      requests: owned,
+      nowUnixMs,
+      oldestUnixMs: options.retentionMs === 0 ? Number.NEGATIVE_INFINITY : nowUnixMs - options.retentionMs,
+      seriesEpoch,
+    };
+    const result = await pool.run(task, {
+      transferList: owned.map(({ bytes }) => bytes.buffer as ArrayBuffer),
+    });
+    for (const block of result.blocks) {
+      await insertBlock(options.store, block, `${token}/${block.table}`).catch((error: unknown) => {
+        // The workers believe that this run's new series are stored: make them announce all series again.
+        seriesEpoch++;
+        throw error;
+      });
+      totals.rowsStored += block.rowCount;
+    }
+    for (const [index, outcome] of result.outcomes.entries()) count(requests[index]!, outcome, totals);
+    return result.outcomes;
+  }
+
+  const insertRun: RunInserter = async (requests, token) => {
+    if (isClosing) throw new UnavailableError('the collector is shutting down: come again');
+    const runBytes = requests.reduce((total, { bytes }) => total + bytes.byteLength, 0);
+    if (inflightBytes > 0 && inflightBytes + runBytes > options.inflightBytesMax) {
+      throw new UnavailableError('the collector has too many bytes waiting for the store: come again');
+    }
+    inflightBytes += runBytes;
+    const run = transcodeAndInsert(requests, token);
+    running.add(run);
+    try {
+      return await run;
+    } finally {
+      running.delete(run);
+      inflightBytes -= runBytes;
+    }
+  };
+
+  return {
+    insertRun,
+    status: () => ({ ...totals, inflightBytes }),
+    async close() {
+      isClosing = true;
+      await Promise.allSettled(running);
+      await pool.destroy();
+    },
+  };
+}
+
+/** A buffer that may be handed to a worker: one that shares its memory with others is copied. */
+function ownBytes(bytes: Uint8Array): Uint8Array {
+  const isWhole = bytes.byteOffset === 0 && bytes.byteLength === bytes.buffer.byteLength;
+  return isWhole && bytes.buffer instanceof ArrayBuffer && !bytes.buffer.resizable
+    ? new Uint8Array(bytes.buffer)
+    : new Uint8Array(bytes);
+}
+
+async function insertBlock(store: Store, block: NativeBlock, token: string): Promise<void> {
+  const started = performance.now();
+  let result = 'ok';
+  try {
+    await store.insert(block, token);
+    rowCounter.add(block.rowCount, { table: block.table });
+  } catch (error) {
+    result = 'error';
+    if (error instanceof StoreError) {
+      // Nothing was acknowledged, so whoever sent this still has it: even an error that looks final (a full disk, a
+      // missing table) is a reason to come again, never a reason to drop.
+      throw new UnavailableError(`the store did not take ${block.table}: ${errorMessage(error)}`, {
+        cause: error,
+        retryAfterMs: 2000,
+      });
+    }
+    throw error;
+  } finally {
+    insertSeconds.record((performance.now() - started) / 1000, { table: block.table, result });
+  }
+}
+
+function count(
+  request: RunRequest,
+  outcome: RequestOutcome,
+  totals: { recordsAccepted: number; recordsRejected: number },
+): void {
+  const { signal } = request;
+  acceptedCounter.add(outcome.accepted, { signal });
+  totals.recordsAccepted += outcome.accepted;
+  if (outcome.decodeError !== undefined) undecodableCounter.add(1, { signal });
+  for (const { reason, count: rejected } of outcome.rejections) {
+    rejectedCounter.add(rejected, { signal, reason });
+    totals.recordsRejected += rejected;
+  }
+}

@@ -1,0 +1,70 @@
+/** The HTTP servers of every role: the same timeouts, health routes and error texts. */
+import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import { ConfigError, errorMessage } from './errors.ts';
+import type { Telemetry } from './telemetry.ts';
+
+/** A client that has not sent its whole request by then is cut off. */
+const requestTimeoutMs = 120_000;
+/** Longest URL path and query: PromQL in a GET can be long, a megabyte of it is not a query. */
+const headerBytesMax = 256 * 1024;
+
+export interface HttpServerOptions {
+  readonly log: FastifyBaseLogger;
+  readonly telemetry: Pick<Telemetry, 'serveMetrics'>;
+  /** Returns what is not ready yet, in words; empty when all is. */
+  readonly unready: () => readonly string[] | Promise<readonly string[]>;
+}
+
+/** Returns a server with /metrics, /ready and /live; it does not listen yet. */
+export function createHttpServer(options: HttpServerOptions): FastifyInstance {
+  const app = fastify({
+    loggerInstance: options.log,
+    disableRequestLogging: true,
+    requestTimeout: requestTimeoutMs,
+    http: { maxHeaderSize: headerBytesMax },
+    routerOptions: { maxParamLength: 4096 },
+    forceCloseConnections: 'idle',
+    return503OnClosing: true,
+  });
+  app.get('/live', async () => 'live\n');
+  app.get('/ready', async (_request, reply) => {
+    const reasons = await options.unready();
+    if (reasons.length > 0) reply.code(503);
+    return reasons.length > 0 ? `not ready: ${reasons.join('; ')}\n` : 'ready\n';
+  });
+  app.get('/metrics', (request, reply) => {
+    reply.hijack();
+    options.telemetry.serveMetrics(request.raw, reply.raw);
+  });
+  return app;
+}
+
+/** Listens, and returns the port. Throws ConfigError in a person's words where the port cannot be had. */
+export async function listen(
+  app: FastifyInstance,
+  address: { readonly host: string; readonly port: number; readonly name: string; readonly flag: string },
+): Promise<number> {
+  try {
+    await app.listen({ host: address.host, port: address.port });
+  } catch (error) {
+    throw portError(error, address);
+  }
+  const bound = app.server.address();
+  return typeof bound === 'object' && bound !== null ? bound.port : address.port;
+}
+
+/** Explains why a port could not be listened on, and what to do. */
+export function portError(
+  error: unknown,
+  address: { readonly host: string; readonly port: number; readonly name: string; readonly flag: string },
+): ConfigError {
+  const message = errorMessage(error);
+  const where = `${address.name} cannot listen on ${address.host}:${address.port}`;
+  if (message.includes('EADDRINUSE')) {
+    return new ConfigError(
+      `${where}: the port is in use. Stop the other process, or choose another port with ${address.flag}`,
+      { cause: error },
+    );
+  }
+  return new ConfigError(`${where}: ${message}`, { cause: error });
+}

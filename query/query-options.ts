@@ -1,0 +1,28 @@
+/** The query API, rules and scaling signals. */
+import { z } from 'zod';
+import { countSchema, option, portSchema } from '#model/config/option.ts';
+
+export const apiOptions = {
+  host: option(z.string(), '127.0.0.1', 'Address of the query API and the status page.'),
+  port: option(portSchema, 4319, 'Port of the query API. 0 picks a free port.'),
+  external_url: option(
+    z.string(),
+    '',
+    'How people reach the API, for links in alerts. Empty: the listening address.',
+  ),
+};
+
+export const queryOptions = {
+  series_max: option(countSchema, 200_000, 'Series that one query may read.'),
+  samples_max: option(countSchema, 50_000_000, 'Samples that one query may read.'),
+  timeout_ms: option(countSchema, 120_000, 'A query that runs longer is stopped.'),
+  concurrency: option(countSchema, 20, 'Queries that run at once; others wait.'),
+  lookback_ms: option(countSchema, 300_000, 'How far an instant selector looks back for a sample.'),
+  entries_max: option(countSchema, 5000, 'Log lines that one query may return.'),
+};
+
+export const rulesOptions = {
+  evaluation_interval_ms: option(countSchema, 60_000, 'Interval of rule groups that state none.'),
+  webhooks: option(z.array(z.url()), [], "Webhooks that receive alerts in Alertmanager's JSON."),
+  alertmanagers: option(z.array(z.url()), [], 'Alertmanager base URLs (API v2).'),
+};

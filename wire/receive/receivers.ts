@@ -1,0 +1,66 @@
+/** Both listeners of a host that takes telemetry in: OTLP over HTTP (with remote write) and OTLP over gRPC. */
+import type { FastifyBaseLogger } from 'fastify';
+import { createHttpServer, listen, portError } from '#model/http-server.ts';
+import type { Telemetry } from '#model/telemetry.ts';
+import { type EnvelopeSink, signals } from '../envelope.ts';
+import { startGrpcReceiver } from './grpc-receiver.ts';
+import { registerHttpReceiver } from './http-receiver.ts';
+
+export interface ReceiversOptions {
+  readonly sink: EnvelopeSink;
+  readonly host: string;
+  readonly httpPort: number;
+  readonly grpcPort: number;
+  readonly bodyBytesMax: number;
+  readonly inflightBytesMax: number;
+  readonly log: FastifyBaseLogger;
+  readonly telemetry: Pick<Telemetry, 'serveMetrics'>;
+  readonly unready: () => readonly string[] | Promise<readonly string[]>;
+}
+
+export interface Receivers {
+  readonly httpUrl: string;
+  readonly grpcAddress: string;
+  /** Lets requests under way be answered, then stops listening. */
+  close(graceMs: number): Promise<void>;
+}
+
+/** Throws ConfigError where a port cannot be had; nothing listens then. */
+export async function startReceivers(options: ReceiversOptions): Promise<Receivers> {
+  const app = createHttpServer(options);
+  await app.register(async (scope) =>
+    registerHttpReceiver(scope, {
+      sink: options.sink,
+      bodyBytesMax: options.bodyBytesMax,
+      inflightBytesMax: options.inflightBytesMax,
+      signals,
+    }),
+  );
+  const httpPort = await listen(app, {
+    host: options.host,
+    port: options.httpPort,
+    name: 'the OTLP/HTTP receiver',
+    flag: '--otlp-http-port',
+  });
+  const grpc = await startGrpcReceiver({
+    sink: options.sink,
+    host: options.host,
+    port: options.grpcPort,
+    bodyBytesMax: options.bodyBytesMax,
+  }).catch(async (error: unknown) => {
+    await app.close();
+    throw portError(error, {
+      host: options.host,
+      port: options.grpcPort,
+      name: 'the OTLP/gRPC receiver',
+      flag: '--otlp-grpc-port',
+    });
+  });
+  return {
+    httpUrl: `http://${options.host}:${httpPort}`,
+    grpcAddress: `${options.host}:${grpc.port}`,
+    async close(graceMs) {
+      await Promise.all([app.close(), grpc.close(graceMs)]);
+    },
+  };
+}
