@@ -1,5 +1,5 @@
 /** The HTTP servers of every role: the same timeouts, health routes and error texts. */
-import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import { ConfigError, errorMessage } from './errors.ts';
 import type { Telemetry } from './telemetry.ts';
 
@@ -19,7 +19,8 @@ export interface HttpServerOptions {
 export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   const app = fastify({
     loggerInstance: options.log,
-    disableRequestLogging: true,
+    // A line per request would be noise next to the metrics; errors are still logged.
+    logController: new LogController({ disableRequestLogging: true }),
     requestTimeout: requestTimeoutMs,
     http: { maxHeaderSize: headerBytesMax },
     routerOptions: { maxParamLength: 4096 },

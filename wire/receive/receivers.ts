@@ -28,14 +28,10 @@ export interface Receivers {
 /** Throws ConfigError where a port cannot be had; nothing listens then. */
 export async function startReceivers(options: ReceiversOptions): Promise<Receivers> {
   const app = createHttpServer(options);
-  await app.register(async (scope) =>
-    registerHttpReceiver(scope, {
-      sink: options.sink,
-      bodyBytesMax: options.bodyBytesMax,
-      inflightBytesMax: options.inflightBytesMax,
-      signals,
-    }),
-  );
+  await app.register((scope, _options, done) => {
+    registerHttpReceiver(scope, { ...options, signals });
+    done();
+  });
   const httpPort = await listen(app, {
     host: options.host,
     port: options.httpPort,

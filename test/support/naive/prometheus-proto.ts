@@ -1,0 +1,46 @@
+/**
+ * Prometheus remote write requests (not compressed) as plain objects, by protobufjs. Names are lowerCamelCase;
+ * 64-bit integers may be number, string or bigint going in, and are decimal strings coming out.
+ *
+ *   encodeRemoteWrite2({ symbols: ['', '__name__', 'up'], timeseries: [{ labelsRefs: [1, 2],
+ *     samples: [{ value: 1, timestamp: 1700000000000 }] }] })
+ */
+import protobuf from 'protobufjs';
+import { protoCodec } from './otlp-proto.ts';
+
+const schema1 = `
+syntax = "proto3";
+message WriteRequest { repeated TimeSeries timeseries = 1; repeated MetricMetadata metadata = 3; }
+message MetricMetadata { int32 type = 1; string metric_family_name = 2; string help = 4; string unit = 5; }
+message TimeSeries {
+  repeated Label labels = 1; repeated Sample samples = 2; repeated Exemplar exemplars = 3;
+  repeated Histogram histograms = 4;
+}
+message Label { string name = 1; string value = 2; }
+message Sample { double value = 1; int64 timestamp = 2; }
+message Exemplar { repeated Label labels = 1; double value = 2; int64 timestamp = 3; }
+message Histogram { oneof count { uint64 count_int = 1; double count_float = 2; } double sum = 3; int64 timestamp = 15; }
+`;
+
+const schema2 = `
+syntax = "proto3";
+message Request { repeated string symbols = 4; repeated TimeSeries timeseries = 5; }
+message TimeSeries {
+  repeated uint32 labels_refs = 1; repeated Sample samples = 2; repeated Histogram histograms = 3;
+  repeated Exemplar exemplars = 4; Metadata metadata = 5;
+}
+message Sample { double value = 1; int64 timestamp = 2; int64 start_timestamp = 3; }
+message Exemplar { repeated uint32 labels_refs = 1; double value = 2; int64 timestamp = 3; }
+message Metadata { int32 type = 1; uint32 help_ref = 3; uint32 unit_ref = 4; }
+message Histogram { oneof count { uint64 count_int = 1; double count_float = 2; } double sum = 3; int64 timestamp = 15; }
+`;
+
+const request1 = protoCodec(protobuf.parse(schema1).root, 'WriteRequest');
+const request2 = protoCodec(protobuf.parse(schema2).root, 'Request');
+
+/** prometheus.WriteRequest: `{ timeseries: [{ labels: [{ name, value }], samples }], metadata }` */
+export const encodeRemoteWrite1 = request1.encode;
+export const decodeRemoteWrite1 = request1.decode;
+/** io.prometheus.write.v2.Request: `{ symbols, timeseries: [{ labelsRefs, samples, metadata }] }` */
+export const encodeRemoteWrite2 = request2.encode;
+export const decodeRemoteWrite2 = request2.decode;

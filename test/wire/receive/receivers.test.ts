@@ -1,0 +1,282 @@
+/**
+ * Goal: whatever is pushed is either handed on exactly as it was meant, or refused in the protocol's own words.
+ * Method: real sockets, a sink that records envelopes, one row per request that people get wrong.
+ */
+import { randomBytes } from 'node:crypto';
+import { gzipSync, zstdCompressSync } from 'node:zlib';
+import * as grpc from '@grpc/grpc-js';
+import { pino } from 'pino';
+import snappy from 'snappyjs';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { RefusedError, UnavailableError } from '#model/errors.ts';
+import type { Delivery, Envelope } from '#wire/envelope.ts';
+import { type Receivers, startReceivers } from '#wire/receive/receivers.ts';
+
+const body = Buffer.from('any bytes: the sink decodes');
+const mebibyte = 1024 * 1024;
+let receivers: Receivers;
+let received: Envelope[] = [];
+let answer: () => Promise<Delivery> = async () => ({ accepted: 1, rejected: 0, reason: '' });
+
+beforeAll(async () => {
+  receivers = await startReceivers({
+    sink: (envelope) => {
+      received.push(envelope);
+      return answer();
+    },
+    host: '127.0.0.1',
+    httpPort: 0,
+    grpcPort: 0,
+    bodyBytesMax: 64 * mebibyte,
+    inflightBytesMax: 128 * mebibyte,
+    log: pino({ level: 'silent' }),
+    telemetry: { serveMetrics: (_request, response) => void response.end('# EOF\n') },
+    unready: () => [],
+  });
+});
+afterAll(() => receivers.close(1000));
+beforeEach(() => {
+  received = [];
+  answer = async () => ({ accepted: 1, rejected: 0, reason: '' });
+});
+
+async function post(path: string, options: { headers?: Record<string, string>; body?: Uint8Array } = {}) {
+  const response = await fetch(`${receivers.httpUrl}${path}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/x-protobuf', ...options.headers },
+    body: (options.body ?? body) as Uint8Array<ArrayBuffer>,
+  });
+  return {
+    status: response.status,
+    headers: response.headers,
+    bytes: Buffer.from(await response.arrayBuffer()),
+  };
+}
+
+/** The message of a google.rpc.Status body. */
+function statusMessage(bytes: Buffer): string {
+  const tag = bytes.indexOf(0x12);
+  const isLong = bytes[tag + 1]! >= 0x80;
+  return bytes.subarray(tag + (isLong ? 3 : 2)).toString();
+}
+
+test.each([
+  { name: 'plain', headers: {}, sent: body },
+  { name: 'gzip', headers: { 'content-encoding': 'gzip' }, sent: gzipSync(body) },
+  { name: 'zstd', headers: { 'content-encoding': 'zstd' }, sent: zstdCompressSync(body) },
+])('OTLP logs arrive unchanged: $name', async ({ headers, sent }) => {
+  const reply = await post('/v1/logs', { headers: { ...headers, 'x-scope-orgid': 'team-a' }, body: sent });
+  expect(reply.status).toBe(200);
+  expect(reply.headers.get('content-type')).toBe('application/x-protobuf');
+  expect(reply.bytes.length).toBe(0);
+  expect(received).toHaveLength(1);
+  expect(received[0]).toMatchObject({ signal: 'logs', tenant: 'team-a' });
+  expect(Buffer.from(received[0]!.bytes)).toEqual(body);
+});
+
+test('the same bytes have the same batch id, other bytes another, and a sender may name its own', async () => {
+  await post('/v1/logs');
+  await post('/v1/logs');
+  await post('/v1/traces');
+  await post('/v1/logs', { headers: { 'x-sonde-batch-id': 'agent-1.7' } });
+  const [first, repeat, other, own] = received.map(({ batchId }) => batchId);
+  expect(repeat).toBe(first);
+  expect(other).not.toBe(first);
+  expect(own).toBe('agent-1.7');
+});
+
+test('remote write is snappy, answers 204 and says how many samples were written', async () => {
+  const reply = await post('/api/v1/write', {
+    headers: {
+      'content-type': 'application/x-protobuf;proto=io.prometheus.write.v2.Request',
+      'content-encoding': 'snappy',
+    },
+    body: snappy.compress(body),
+  });
+  expect(reply.status).toBe(204);
+  expect(reply.headers.get('x-prometheus-remote-write-samples-written')).toBe('1');
+  expect(Buffer.from(received[0]!.bytes)).toEqual(body);
+});
+
+test('a partly refused remote write is 400, never 2xx', async () => {
+  answer = async () => ({ accepted: 3, rejected: 1, reason: 'label name "0" is not valid' });
+  const reply = await post('/api/v1/write', { body: snappy.compress(body) });
+  expect(reply.status).toBe(400);
+  expect(reply.headers.get('x-prometheus-remote-write-samples-written')).toBe('3');
+  expect(reply.bytes.toString()).toBe('label name "0" is not valid\n');
+});
+
+test('partly refused OTLP is 200 with the count and the reason', async () => {
+  answer = async () => ({ accepted: 3, rejected: 300, reason: 'too old' });
+  const reply = await post('/v1/logs');
+  expect(reply.status).toBe(200);
+  expect([...reply.bytes.subarray(0, 5)]).toEqual([0x0a, 12, 0x08, 0xac, 0x02]);
+  expect(reply.bytes.subarray(-7).toString()).toBe('too old');
+});
+
+test.each([
+  {
+    name: 'a wrong content type',
+    path: '/v1/logs',
+    headers: { 'content-type': 'text/html' },
+    status: 415,
+    says: 'content-type "text/html" is not supported on /v1/logs: send application/x-protobuf',
+  },
+  {
+    name: 'OTLP as JSON',
+    path: '/v1/traces',
+    headers: { 'content-type': 'application/json' },
+    status: 415,
+    says: 'content-type "application/json" is not supported on /v1/traces: OTLP as JSON is not supported yet: set the exporter to http/protobuf',
+  },
+  {
+    name: 'an unknown encoding',
+    path: '/v1/logs',
+    headers: { 'content-encoding': 'br' },
+    status: 415,
+    says: 'content-encoding "br" is not supported: send gzip, zstd, deflate, snappy, identity',
+  },
+  {
+    name: 'damaged gzip',
+    path: '/v1/logs',
+    headers: { 'content-encoding': 'gzip' },
+    status: 400,
+    says: 'the body is not valid gzip: incorrect header check',
+  },
+  {
+    name: 'a tenant with a slash',
+    path: '/v1/logs',
+    headers: { 'x-scope-orgid': '../etc' },
+    status: 400,
+    says: 'the tenant in X-Scope-OrgID has a character that is not allowed: "../etc"',
+  },
+])('$name is refused', async ({ path, headers, status, says }) => {
+  const reply = await post(path, { headers });
+  expect(reply.status).toBe(status);
+  expect(statusMessage(reply.bytes)).toBe(says);
+  expect(received).toEqual([]);
+});
+
+const tooLarge =
+  'the body is larger than 67108864 bytes after decompression: send smaller batches, or raise receive.body_bytes_max';
+
+test('a body of 65 MiB is refused with 413 and the option that raises the limit', async () => {
+  const reply = await post('/v1/logs', { body: Buffer.alloc(65 * mebibyte) });
+  expect(reply.status).toBe(413);
+  expect(statusMessage(reply.bytes)).toBe(tooLarge);
+});
+
+test('a small body that inflates to 65 MiB is stopped at the limit', async () => {
+  const bomb = gzipSync(Buffer.alloc(65 * mebibyte));
+  expect(bomb.length).toBeLessThan(mebibyte);
+  const reply = await post('/v1/logs', { headers: { 'content-encoding': 'gzip' }, body: bomb });
+  expect(reply.status).toBe(413);
+  expect(statusMessage(reply.bytes)).toBe(tooLarge);
+});
+
+test('snappy that announces 4 GiB is refused before it is unpacked', async () => {
+  const reply = await post('/api/v1/write', { body: Buffer.from([0xff, 0xff, 0xff, 0xff, 0x0f, 0]) });
+  expect(reply.status).toBe(413);
+});
+
+test('an unknown remote write message is 415 and names those that are known', async () => {
+  const reply = await post('/api/v1/write', {
+    headers: { 'content-type': 'application/x-protobuf;proto=io.prometheus.write.v3.Request' },
+  });
+  expect(reply.status).toBe(415);
+  expect(reply.bytes.toString()).toContain('io.prometheus.write.v2.Request or prometheus.WriteRequest');
+});
+
+test('a store that is down is 503 with Retry-After; refused bytes are 400', async () => {
+  answer = () => Promise.reject(new UnavailableError('the store is down', { retryAfterMs: 2500 }));
+  const later = await post('/v1/metrics');
+  expect(later.status).toBe(503);
+  expect(later.headers.get('retry-after')).toBe('3');
+  expect(statusMessage(later.bytes)).toBe('the store is down');
+  answer = () => Promise.reject(new RefusedError('bad varint at byte 7'));
+  const never = await post('/v1/metrics');
+  expect(never.status).toBe(400);
+  expect(never.headers.get('retry-after')).toBe(null);
+  expect(statusMessage(never.bytes)).toBe('bad varint at byte 7');
+});
+
+test('bytes in flight are bounded: the one over the bound is told to come again', async () => {
+  let release = (): void => undefined;
+  const gate = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  answer = () => gate.then(() => ({ accepted: 1, rejected: 0, reason: '' }));
+  const large = randomBytes(60 * mebibyte);
+  const first = post('/v1/logs', { body: large });
+  const second = post('/v1/logs', { body: large });
+  await expect.poll(() => received.length, { timeout: 20_000 }).toBe(2);
+  const third = await post('/v1/logs', { body: randomBytes(20 * mebibyte) }).catch(() => ({ status: 503 }));
+  expect(third.status).toBe(503);
+  release();
+  expect((await first).status).toBe(200);
+  expect((await second).status).toBe(200);
+  expect((await post('/v1/logs')).status).toBe(200);
+});
+
+function exportByGrpc(service: string, message: Uint8Array, metadata = new grpc.Metadata()) {
+  const client = new grpc.Client(receivers.grpcAddress, grpc.credentials.createInsecure());
+  return new Promise<{ code: number; details: string; reply: Buffer | undefined }>((resolve) => {
+    client.makeUnaryRequest(
+      `/opentelemetry.proto.collector.${service}/Export`,
+      (bytes: Buffer) => bytes,
+      (bytes: Buffer) => bytes,
+      Buffer.from(message),
+      metadata,
+      (error, reply) => {
+        client.close();
+        resolve({ code: error?.code ?? 0, details: error?.details ?? '', reply });
+      },
+    );
+  });
+}
+
+test('OTLP over gRPC makes the same envelopes', async () => {
+  const metadata = new grpc.Metadata();
+  metadata.set('x-scope-orgid', 'team-b');
+  const { code, reply } = await exportByGrpc('trace.v1.TraceService', body, metadata);
+  expect({ code, bytes: reply?.length }).toEqual({ code: 0, bytes: 0 });
+  expect(received[0]).toMatchObject({ signal: 'traces', tenant: 'team-b' });
+  expect(Buffer.from(received[0]!.bytes)).toEqual(body);
+});
+
+test('over gRPC, come again is UNAVAILABLE and refused bytes are INVALID_ARGUMENT', async () => {
+  answer = () => Promise.reject(new UnavailableError('the store is down'));
+  expect(await exportByGrpc('logs.v1.LogsService', body)).toMatchObject({
+    code: grpc.status.UNAVAILABLE,
+    details: 'the store is down',
+  });
+  answer = () => Promise.reject(new RefusedError('bad varint at byte 7'));
+  expect(await exportByGrpc('logs.v1.LogsService', body)).toMatchObject({
+    code: grpc.status.INVALID_ARGUMENT,
+    details: 'bad varint at byte 7',
+  });
+});
+
+test('a port in use is explained, with the flag that chooses another', async () => {
+  const taken = Number(new URL(receivers.httpUrl).port);
+  const start = startReceivers({
+    sink: () => answer(),
+    host: '127.0.0.1',
+    httpPort: taken,
+    grpcPort: 0,
+    bodyBytesMax: mebibyte,
+    inflightBytesMax: mebibyte,
+    log: pino({ level: 'silent' }),
+    telemetry: { serveMetrics: (_request, response) => void response.end() },
+    unready: () => [],
+  });
+  await expect(start).rejects.toThrow(
+    `the OTLP/HTTP receiver cannot listen on 127.0.0.1:${taken}: the port is in use. Stop the other process, or choose another port with --otlp-http-port`,
+  );
+});
+
+test('/ready and /live answer, and an unknown path is 404', async () => {
+  expect((await fetch(`${receivers.httpUrl}/live`)).status).toBe(200);
+  expect(await (await fetch(`${receivers.httpUrl}/ready`)).text()).toBe('ready\n');
+  expect((await fetch(`${receivers.httpUrl}/v1/nothing`)).status).toBe(404);
+});
