@@ -26,7 +26,7 @@ export const agentOptions = {
   'scrape.urls': option(z.array(z.string()), [], 'More targets, added by --scrape.'),
   'scrape.files': option(
     z.array(z.string().min(1)),
-    ['./data/targets/*.json', '/etc/sonde/targets/*.json'],
+    ['/etc/sonde/targets/*.json'],
     'Prometheus file_sd files (globs): targets come and go with them.',
   ),
   'scrape.interval_ms': option(countSchema, 15_000, 'Time between two scrapes of a target.'),
