@@ -15,6 +15,7 @@ export const apiOptions = {
 export const queryOptions = {
   series_max: option(countSchema, 200_000, 'Series that one query may read.'),
   samples_max: option(countSchema, 50_000_000, 'Samples that one query may read.'),
+  steps_max: option(countSchema, 11_000, 'Steps of a range query.'),
   timeout_ms: option(countSchema, 120_000, 'A query that runs longer is stopped.'),
   concurrency: option(countSchema, 20, 'Queries that run at once; others wait.'),
   lookback_ms: option(countSchema, 300_000, 'How far an instant selector looks back for a sample.'),

@@ -116,7 +116,14 @@ test('whatever the labels and values, the library reads back what was written', 
   const series = fc.dictionary(name, name, { minKeys: 1, maxKeys: 40 });
   fc.assert(
     fc.property(
-      fc.array(fc.tuple(series, fc.double({ noNaN: true }).map((value) => value + 0), fc.maxSafeInteger()), { maxLength: 30 }),
+      fc.array(
+        fc.tuple(
+          series,
+          fc.double({ noNaN: true }).map((value) => value + 0),
+          fc.maxSafeInteger(),
+        ),
+        { maxLength: 30 },
+      ),
       (rows) => {
         const encoder = new RequestEncoder();
         const sorted = rows.map(([pairs]) => sortLabels(Object.entries(pairs)));

@@ -1,0 +1,111 @@
+/**
+ * What a target's metadata lines say about its metrics, kept from scrape to scrape.
+ *
+ *   # TYPE http_seconds histogram    ->  of('http_seconds_bucket') is { type: 'histogram', ... }
+ *
+ * A line that says again what it said last time is known by its bytes and not parsed.
+ */
+import { ByteDictionary } from '#wire/remote-write/byte-dictionary.ts';
+import type { MetricType } from '#wire/remote-write/request-encoder.ts';
+import type { MetadataKind } from './exposition-parser.ts';
+
+export interface MetricFamily {
+  readonly type: MetricType;
+  readonly help: string;
+  readonly unit: string;
+}
+
+interface Family {
+  type: MetricType;
+  help: string;
+  unit: string;
+  /** The line that last said it, by kind: its number in #lines. */
+  readonly lines: Record<MetadataKind, number>;
+}
+
+/** A longer help text is cut: it is a sentence for a person, and every series' request carries it. */
+const helpLengthMax = 1024;
+/** Longer lines are parsed each time instead of being kept. */
+const lineBytesMax = 4096;
+/** Entries over twice the last page's, by which texts that change with every scrape are allowed to pile up. */
+const staleEntriesMax = 1024;
+
+/** Which series belong to a family of another name, by type (text 0.0.4 and OpenMetrics 1.0, "Suffixes"). */
+const suffixes: readonly (readonly [string, readonly MetricType[]])[] = [
+  ['_total', ['counter']],
+  ['_bucket', ['histogram', 'gaugehistogram']],
+  ['_count', ['histogram', 'summary']],
+  ['_sum', ['histogram', 'summary']],
+  ['_gcount', ['gaugehistogram']],
+  ['_gsum', ['gaugehistogram']],
+  ['_info', ['info']],
+];
+
+export class MetricFamilies {
+  readonly #families = new Map<string, Family>();
+  readonly #lines = new ByteDictionary();
+  #lineOwners: { readonly family: Family; readonly kind: MetadataKind }[] = [];
+  #pageLineCount = 0;
+  #isChanged = false;
+
+  /** Whether the line [start, end) says what is known. */
+  knows(page: Uint8Array, view: DataView, start: number, end: number): boolean {
+    this.#pageLineCount++;
+    const line = this.#lines.find(page, view, start, end);
+    if (line < 0) return false;
+    const { family, kind } = this.#lineOwners[line]!;
+    return family.lines[kind] === line;
+  }
+
+  /** Takes what the line [start, end) says. */
+  set(
+    kind: MetadataKind,
+    name: string,
+    text: string,
+    line: { page: Uint8Array; view: DataView; start: number; end: number },
+  ): void {
+    let family = this.#families.get(name);
+    if (!family) {
+      family = { type: 'unknown', help: '', unit: '', lines: { type: -1, help: -1, unit: -1 } };
+      this.#families.set(name, family);
+      this.#isChanged = true;
+    }
+    const value = kind === 'help' ? text.slice(0, helpLengthMax) : text;
+    if (family[kind] !== value) {
+      Object.assign(family, { [kind]: value });
+      this.#isChanged = true;
+    }
+    if (line.end - line.start > lineBytesMax) return;
+    const number = this.#lines.intern(line.page, line.view, line.start, line.end);
+    this.#lineOwners[number] = { family, kind };
+    family.lines[kind] = number;
+  }
+
+  /** Returns what is known about the metric of a series. */
+  of(metric: string): MetricFamily | undefined {
+    const family = this.#families.get(metric);
+    if (family) return family;
+    for (const [suffix, types] of suffixes) {
+      if (!metric.endsWith(suffix)) continue;
+      const parent = this.#families.get(metric.slice(0, -suffix.length));
+      if (parent && types.includes(parent.type)) return parent;
+    }
+    return undefined;
+  }
+
+  /** Ends a page. Returns whether something changed since the last one, so that series must ask again. */
+  endPage(): boolean {
+    const isChanged = this.#isChanged;
+    const linesMax = this.#pageLineCount * 2 + staleEntriesMax;
+    if (this.#families.size > linesMax) this.#families.clear();
+    if (this.#families.size === 0 || this.#lines.count > linesMax) {
+      this.#lines.clear();
+      this.#lineOwners = [];
+      for (const family of this.#families.values())
+        Object.assign(family.lines, { type: -1, help: -1, unit: -1 });
+    }
+    this.#pageLineCount = 0;
+    this.#isChanged = false;
+    return isChanged;
+  }
+}

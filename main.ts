@@ -1,0 +1,157 @@
+#!/usr/bin/env node
+/**
+ * The `sonde` command: reads options, starts one role (or all of them in one process), and stops it in good order.
+ *
+ *   sonde up --data ./data --logs '/var/log/app/*.log' --scrape http://127.0.0.1:9100/metrics
+ */
+
+// Every query that the embedded engine runs holds a thread of this pool: it must be set before the pool's first use.
+process.env.UV_THREADPOOL_SIZE ??= '32';
+
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { Command } from 'commander';
+import { pino } from 'pino';
+import { loadConfig } from '#model/config/load.ts';
+import { renderConfig } from '#model/config/print.ts';
+import { ConfigError, errorMessage } from '#model/errors.ts';
+import { configTables, type SondeConfig } from './role/config-tables.ts';
+import { type RoleName, roleNames } from './role/role-name.ts';
+import { showStatusLine } from './role/status-line.ts';
+
+const version = (
+  JSON.parse(readFileSync(new URL('./package.json', import.meta.url), 'utf8')) as { version: string }
+).version;
+
+interface Flags {
+  readonly config?: string;
+  readonly data?: string;
+  readonly port?: string;
+  readonly otlpHttpPort?: string;
+  readonly otlpGrpcPort?: string;
+  readonly logs?: string[];
+  readonly scrape?: string[];
+  readonly retention?: string;
+  readonly printConfig?: boolean;
+}
+
+const roleDescriptions: Readonly<Record<RoleName, string>> = {
+  up: 'everything in one process, on the embedded store',
+  agent: 'tail logs, scrape metrics, take OTLP, and ship them on',
+  collector: 'store what agents ship',
+  query: 'answer PromQL, LogQL and traces; evaluate rules and scaling signals',
+};
+
+const program = new Command('sonde')
+  .description('Container logs, metrics and traces in; PromQL, LogQL and TraceQL answers out.')
+  .version(version)
+  .showHelpAfterError();
+
+for (const role of roleNames) {
+  withFlags(program.command(role).description(roleDescriptions[role])).action((flags: Flags) =>
+    run(role, flags),
+  );
+}
+withFlags(
+  program.command('check').description('read the configuration and say what is wrong with it'),
+).action((flags: Flags) => {
+  readConfig(flags);
+  process.stdout.write('the configuration is valid\n');
+});
+
+await program.parseAsync().catch((error: unknown) => {
+  process.stderr.write(`sonde: ${errorMessage(error)}\n`);
+  process.exit(error instanceof ConfigError ? 2 : 1);
+});
+
+function withFlags(command: Command): Command {
+  const collect = (value: string, values: string[] = []): string[] => [...values, value];
+  return command
+    .option('--config <file>', 'YAML configuration file')
+    .option('--data <directory>', 'data directory: store.path')
+    .option('--port <number>', 'port of the query API: api.port')
+    .option('--otlp-http-port <number>', 'port of OTLP/HTTP and remote write: receive.otlp_http_port')
+    .option('--otlp-grpc-port <number>', 'port of OTLP/gRPC: receive.otlp_grpc_port')
+    .option('--logs <glob>', 'log files to tail, repeatable: agent.logs.extra_globs', collect)
+    .option('--scrape <url>', 'Prometheus target, repeatable: agent.scrape.urls', collect)
+    .option(
+      '--retention <duration>',
+      'age at which data is dropped, such as 30d; 0 keeps for ever: store.retention',
+    )
+    .option('--print-config', 'print every option, its value and where it came from, and exit');
+}
+
+function readConfig(flags: Flags): { config: SondeConfig; text: string } {
+  const commandLine = new Map<string, unknown>();
+  const set = (key: string, value: unknown): void => {
+    if (value !== undefined) commandLine.set(key, value);
+  };
+  const port = (text: string | undefined): number | string | undefined =>
+    text !== undefined && /^\d+$/.test(text) ? Number(text) : text;
+  set('store.path', flags.data);
+  set('api.port', port(flags.port));
+  set('receive.otlp_http_port', port(flags.otlpHttpPort));
+  set('receive.otlp_grpc_port', port(flags.otlpGrpcPort));
+  set('agent.logs.extra_globs', flags.logs);
+  set('agent.scrape.urls', flags.scrape);
+  set('store.retention', flags.retention);
+  const loaded = loadConfig(configTables, {
+    ...(flags.config === undefined ? {} : { file: readConfigFile(flags.config) }),
+    environment: process.env,
+    commandLine,
+  });
+  return { config: loaded.config, text: renderConfig(configTables, loaded) };
+}
+
+function readConfigFile(path: string): { path: string; text: string } {
+  try {
+    return { path, text: readFileSync(path, 'utf8') };
+  } catch (error) {
+    throw new ConfigError(`cannot read the configuration file ${path}: ${errorMessage(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+async function run(role: RoleName, flags: Flags): Promise<void> {
+  const { config, text } = readConfig(flags);
+  if (flags.printConfig === true) {
+    process.stdout.write(text);
+    return;
+  }
+  const log = pino({ name: `sonde-${role}`, level: config.telemetry.log_level }, pino.destination(2));
+  const node = config.agent.node || hostname();
+  // Instruments bind to the SDK when their module loads: the roles are imported after it has started.
+  const { startTelemetry } = await import('#model/telemetry.ts');
+  const { selfTelemetryUrl, startRole } = await import('./role/start-role.ts');
+  const telemetry = startTelemetry({
+    role,
+    version,
+    node,
+    otlpUrl: selfTelemetryUrl(role, config),
+    intervalMs: config.telemetry.interval_ms,
+  });
+  const running = await startRole(role, { config, version, node, log, telemetry });
+  process.stdout.write(`${running.banner.join('\n')}\n`);
+  const statusLine = showStatusLine(running.statusLine, process.stdout);
+
+  let isStopping = false;
+  const stop = (signal: NodeJS.Signals): void => {
+    if (isStopping) process.exit(130);
+    isStopping = true;
+    statusLine.close();
+    process.stdout.write(`${signal}: draining; once more to stop at once\n`);
+    running.stop().then(
+      (summary) => {
+        process.stdout.write(`${summary}\n`);
+        process.exit(0);
+      },
+      (error: unknown) => {
+        process.stderr.write(`sonde: stopping failed: ${errorMessage(error)}\n`);
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+}

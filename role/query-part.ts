@@ -1,0 +1,213 @@
+/** The query side in a process: the query APIs, rules and scaling signals on one port. */
+import { SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
+import type { FastifyInstance } from 'fastify';
+import { errorMessage } from '#model/errors.ts';
+import { createHttpServer, listen } from '#model/http-server.ts';
+import { registerJaegerApi } from '#query/api/jaeger.ts';
+import { registerLokiApi } from '#query/api/loki.ts';
+import { registerPrometheusApi } from '#query/api/prometheus.ts';
+import { registerRulerConfigApi, registerRulesReadApi } from '#query/api/rules.ts';
+import { registerScalingApi } from '#query/api/scaling.ts';
+import { dataSourcePaths, registerStatusPage } from '#query/api/status-page.ts';
+import { registerTempoApi } from '#query/api/tempo.ts';
+import { asInstantQuery, createPromqlEngine } from '#query/promql/engine.ts';
+import { parsePromql } from '#query/promql/parser.ts';
+import { checkSupport } from '#query/promql/support-check.ts';
+import { startRules } from '#query/rules/rules.ts';
+import { startScaling } from '#query/scaling/scaling.ts';
+import { createLogSource } from '#query/sql/logs.ts';
+import { createSampleSource } from '#query/sql/samples.ts';
+import { createTraceSource } from '#query/sql/traces.ts';
+import type { Store } from '#store/store.ts';
+import { registerHttpReceiver } from '#wire/receive/http-receiver.ts';
+import type { CollectorPart } from './collector-part.ts';
+import type { Parts } from './parts.ts';
+import type { RoleContext } from './start-role.ts';
+import { renderBytes } from './status-line.ts';
+
+export interface QueryPart {
+  readonly banner: readonly string[];
+}
+
+/** `collector` is the one in this process, if any: this port then takes remote write too, as a Prometheus would. */
+export async function startQueryPart(
+  context: RoleContext,
+  store: Store,
+  collector: CollectorPart | undefined,
+  parts: Parts,
+): Promise<QueryPart> {
+  const { config, log, telemetry } = context;
+  const app = createHttpServer({
+    log,
+    telemetry,
+    unready: () =>
+      store.ping().then(
+        () => [],
+        (error: unknown) => [`the store does not answer: ${errorMessage(error)}`],
+      ),
+  });
+  const languages = createLanguages(context, store);
+  const externalUrl = config.api.external_url || `http://${config.api.host}:${config.api.port}`;
+  const rules = await startRules({
+    store,
+    instantQuery: languages.instantQuery,
+    validateQuery: languages.validateQuery,
+    webhooks: config.rules.webhooks,
+    alertmanagers: config.rules.alertmanagers,
+    externalUrl,
+    evaluationIntervalMsDefault: config.rules.evaluation_interval_ms,
+    log,
+  });
+  parts.add('rules', () => rules.stop());
+  const scaling = await startScaling({
+    store,
+    instantQuery: languages.instantQuery,
+    validateQuery: languages.validateQuery,
+    log,
+  });
+  parts.add('scaling', () => scaling.stop());
+
+  traceRequests(app);
+  mountApis(app, context, languages, store);
+  mount(app, '', (scope) => registerRulerConfigApi(scope, { rules }));
+  mount(app, '', (scope) => registerScalingApi(scope, { scaling }));
+  for (const prefix of prometheusPrefixes) {
+    mount(app, prefix, (scope) => registerRulesReadApi(scope, { rules }));
+    if (collector !== undefined) mountRemoteWrite(app, prefix, context, collector);
+  }
+  registerStatusPage(app, {
+    version: context.version,
+    role: collector === undefined ? 'query' : 'up',
+    facts: () => statusFacts(context, collector),
+  });
+  const address = { host: config.api.host, port: config.api.port, name: 'the query API', flag: '--port' };
+  const port = await listen(app, address);
+  parts.add('query API', () => app.close());
+  const url = `http://${config.api.host}:${port}`;
+  return {
+    banner: [
+      `  answers   ${url}/ (status page); Grafana data sources:`,
+      ...dataSourcePaths.slice(0, 3).map(([name, path]) => `            ${name.padEnd(10)} ${url}${path}`),
+    ],
+  };
+}
+
+/** A Prometheus client may be given the port alone, or the path under which Mimir and Loki have this API. */
+const prometheusPrefixes = ['', '/prometheus'];
+
+type Languages = ReturnType<typeof createLanguages>;
+
+function createLanguages({ config }: RoleContext, store: Store) {
+  const { series_max: seriesMax, samples_max: samplesMax } = config.query;
+  const samples = (tenant: string) => createSampleSource(store, tenant);
+  const logs = (tenant: string) => createLogSource(store, tenant, { samplesMax, seriesMax });
+  const engine = createPromqlEngine({
+    source: samples,
+    limits: {
+      seriesMax,
+      samplesMax,
+      stepsMax: config.query.steps_max,
+      timeoutMs: config.query.timeout_ms,
+      concurrency: config.query.concurrency,
+    },
+    lookbackMsDefault: config.query.lookback_ms,
+  });
+  return {
+    engine,
+    samples,
+    logs,
+    instantQuery: asInstantQuery(engine),
+    /** Throws ParseError on what could never be evaluated. */
+    validateQuery: (query: string) => checkSupport(query, parsePromql(query)),
+  };
+}
+
+function mountApis(app: FastifyInstance, context: RoleContext, languages: Languages, store: Store): void {
+  const { config, version } = context;
+  const now = Date.now;
+  const traces = (tenant: string) => createTraceSource(store, tenant);
+  for (const prefix of prometheusPrefixes) {
+    mount(app, prefix, (scope) =>
+      registerPrometheusApi(scope, { engine: languages.engine, source: languages.samples, now, version }),
+    );
+  }
+  mount(app, '', (scope) =>
+    registerLokiApi(scope, {
+      source: languages.logs,
+      now,
+      limits: { entriesMax: config.query.entries_max, seriesMax: config.query.series_max },
+      version,
+    }),
+  );
+  mount(app, '/tempo', (scope) => registerTempoApi(scope, { source: traces, version }));
+  mount(app, '/jaeger', (scope) => registerJaegerApi(scope, { source: traces, now }));
+}
+
+/** Each API in a scope of its own: they differ in how they read bodies and word errors. */
+function mount(app: FastifyInstance, prefix: string, register: (scope: FastifyInstance) => void): void {
+  app.register(
+    (scope, _options, done) => {
+      register(scope);
+      done();
+    },
+    { prefix },
+  );
+}
+
+function mountRemoteWrite(
+  app: FastifyInstance,
+  prefix: string,
+  { config }: RoleContext,
+  collector: CollectorPart,
+): void {
+  mount(app, prefix, (scope) =>
+    registerHttpReceiver(scope, {
+      sink: collector.sink,
+      bodyBytesMax: config.receive.body_bytes_max,
+      inflightBytesMax: config.receive.inflight_bytes_max,
+      signals: ['remote_write'],
+    }),
+  );
+}
+
+/** A span for each answered request, named by its route: who asks what, and how long it takes. */
+function traceRequests(app: FastifyInstance): void {
+  const tracer = trace.getTracer('sonde');
+  app.addHook('onResponse', async (request, reply) => {
+    const endTime = Date.now();
+    const route = request.routeOptions.url ?? 'unknown route';
+    const span = tracer.startSpan(`${request.method} ${route}`, {
+      kind: SpanKind.SERVER,
+      startTime: endTime - reply.elapsedTime,
+      attributes: {
+        'http.request.method': request.method,
+        'http.route': route,
+        'http.response.status_code': reply.statusCode,
+      },
+    });
+    if (reply.statusCode >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
+    span.end(endTime);
+  });
+}
+
+function statusFacts(
+  { config, node }: RoleContext,
+  collector: CollectorPart | undefined,
+): [string, string][] {
+  const facts: [string, string][] = [
+    ['node', node],
+    ['store', config.store.kind === 'embedded' ? `embedded, ${config.store.path}` : config.store.url],
+    ['retention', config.store.retention],
+    ['memory', renderBytes(process.memoryUsage.rss())],
+  ];
+  if (collector !== undefined) {
+    const { rowsStored, recordsRejected } = collector.pipeline.status();
+    facts.push(
+      ['OTLP/HTTP and remote write', collector.receivers.httpUrl],
+      ['OTLP/gRPC', collector.receivers.grpcAddress],
+      ['rows stored since the start', String(rowsStored)],
+      ['records rejected since the start', String(recordsRejected)],
+    );
+  }
+  return facts;
+}

@@ -1,0 +1,97 @@
+/**
+ * Joins the parts into roles. `up` is agent, collector, store and query in one process; the other roles are the same
+ * parts apart. The order of starting is the data's way backwards, so that nothing arrives before there is a taker.
+ */
+import type { Logger } from 'pino';
+import type { Telemetry } from '#model/telemetry.ts';
+import type { Store } from '#store/store.ts';
+import { type AgentPart, startAgentPart } from './agent-part.ts';
+import { type CollectorPart, startCollectorPart } from './collector-part.ts';
+import type { SondeConfig } from './config-tables.ts';
+import { Parts } from './parts.ts';
+import { type QueryPart, startQueryPart } from './query-part.ts';
+import type { RoleName } from './role-name.ts';
+import { renderBytes } from './status-line.ts';
+import { openStore } from './store-part.ts';
+
+export interface RoleContext {
+  readonly config: SondeConfig;
+  readonly version: string;
+  readonly node: string;
+  readonly log: Logger;
+  readonly telemetry: Telemetry;
+}
+
+export interface RunningRole {
+  /** What a person reads when it is up. */
+  readonly banner: readonly string[];
+  /** The live line on a terminal. */
+  statusLine(): string;
+  /** Drains, flushes and lets go; resolves with what was stored. */
+  stop(): Promise<string>;
+}
+
+/** Where a role pushes its own telemetry: the configured URL, else its own receiver, else the collector. */
+export function selfTelemetryUrl(role: RoleName, config: SondeConfig): string | undefined {
+  if (!config.telemetry.is_pushed) return undefined;
+  if (config.telemetry.otlp_url !== '') return config.telemetry.otlp_url;
+  // A port that is chosen at start is not known yet when the SDK is made.
+  if (role !== 'query' && config.receive.otlp_http_port !== 0) {
+    return `http://${config.receive.host}:${config.receive.otlp_http_port}`;
+  }
+  return config.transport.collector_url === '' ? undefined : config.transport.collector_url;
+}
+
+/** Throws ConfigError where something that a person can mend stands in the way; nothing is left running then. */
+export async function startRole(role: RoleName, context: RoleContext): Promise<RunningRole> {
+  const parts = new Parts();
+  try {
+    return await startParts(role, context, parts);
+  } catch (error) {
+    await parts.stop().catch((cleanup: unknown) => context.log.error({ cleanup }, 'cleaning up failed'));
+    throw error;
+  }
+}
+
+async function startParts(role: RoleName, context: RoleContext, parts: Parts): Promise<RunningRole> {
+  const startedMs = Date.now();
+  let store: Store | undefined;
+  let collector: CollectorPart | undefined;
+  let query: QueryPart | undefined;
+  let agent: AgentPart | undefined;
+  if (role !== 'agent') store = await openStore(context, parts);
+  if (store !== undefined && role !== 'query') collector = await startCollectorPart(context, store, parts);
+  if (store !== undefined && role !== 'collector')
+    query = await startQueryPart(context, store, collector, parts);
+  // Own telemetry is pushed to our own receiver: it must be flushed before that stops listening.
+  parts.add('telemetry', () => context.telemetry.shutdown());
+  if (role === 'up' || role === 'agent')
+    agent = await startAgentPart(context, collector?.receivers.httpUrl, parts);
+
+  const readyMs = Math.round(process.uptime() * 1000);
+  return {
+    banner: [
+      `sonde ${context.version} ${role} is running`,
+      ...(store === undefined ? [] : [storeLine(context.config)]),
+      ...(collector?.banner ?? []),
+      ...(agent?.banner ?? []),
+      ...(query?.banner ?? []),
+      `ready in ${readyMs} ms; Ctrl-C drains and stops`,
+    ],
+    statusLine: () =>
+      [agent?.statusLine(), collector?.statusLine()].filter((text) => text !== undefined).join('  '),
+    async stop() {
+      await parts.stop();
+      const seconds = Math.round((Date.now() - startedMs) / 1000);
+      const totals = [agent?.summary(), collector?.summary()].filter((text) => text !== undefined);
+      return `stopped after ${seconds} s${totals.length > 0 ? `: ${totals.join('; ')}` : ''}, memory at most ${renderBytes(process.resourceUsage().maxRSS * 1024)}`;
+    },
+  };
+}
+
+function storeLine(config: SondeConfig): string {
+  const keeps = config.store.retention === '0' ? 'for ever' : config.store.retention;
+  return config.store.kind === 'embedded'
+    ? `  stores    embedded ClickHouse in ${config.store.path}, kept ${keeps}`
+    : `  stores    ClickHouse at ${config.store.url}, kept ${keeps}`;
+}

@@ -1,0 +1,42 @@
+/** Opens the store that the configuration names and brings its tables up to date. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { ConfigError, errorMessage } from '#model/errors.ts';
+import { openEmbeddedStore } from '#store/embedded/embedded-store.ts';
+import { migrate } from '#store/migrate.ts';
+import { openServerStore } from '#store/server/server-store.ts';
+import type { Store } from '#store/store.ts';
+import type { Parts } from './parts.ts';
+import type { RoleContext } from './start-role.ts';
+
+export async function openStore({ config, log }: RoleContext, parts: Parts): Promise<Store> {
+  const store =
+    config.store.kind === 'embedded' ? await openEmbedded(config.store) : await openServer(config.store);
+  parts.add('store', () => store.close());
+  const applied = await migrate(store);
+  if (applied.length > 0) log.info({ applied }, 'the tables were migrated');
+  return store;
+}
+
+function openEmbedded(options: { readonly path: string; readonly memory_bytes_max: number }): Promise<Store> {
+  const path = join(options.path, 'clickhouse');
+  try {
+    mkdirSync(path, { recursive: true });
+  } catch (error) {
+    throw new ConfigError(
+      `cannot make the data directory ${options.path}: ${errorMessage(error)}. Give another with --data`,
+      { cause: error },
+    );
+  }
+  return openEmbeddedStore({ path, memoryBytesMax: options.memory_bytes_max });
+}
+
+function openServer(options: {
+  readonly url: string;
+  readonly username: string;
+  readonly password: string;
+}): Promise<Store> {
+  if (options.url === '')
+    throw new ConfigError('store.kind is server, but store.url does not say where it is');
+  return openServerStore({ url: options.url, username: options.username, password: options.password });
+}

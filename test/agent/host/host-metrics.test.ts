@@ -1,0 +1,141 @@
+/**
+ * Goal: a host's facts arrive as remote write with job and instance, and what is missing is said, not fatal.
+ * Method: a directory that stands for /proc and changes; then the machine's own /proc where there is one.
+ */
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { afterEach, expect, test } from 'vitest';
+import { type HostMetrics, type HostMetricsOptions, startHostMetrics } from '#agent/host/host-metrics.ts';
+import { renderRequest } from '#test/wire/remote-write/request-text.ts';
+import { MemoryTransport, until } from '../scrape/memory-transport.ts';
+
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+/** A directory with these files below it. */
+function procWith(files: Record<string, string>): string {
+  const path = mkdtempSync(join(tmpdir(), 'sonde-proc-'));
+  cleanups.push(() => rmSync(path, { recursive: true }));
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(join(path, name, '..'), { recursive: true });
+    writeFileSync(join(path, name), text);
+  }
+  return path;
+}
+
+function start(options: Partial<HostMetricsOptions>): { host: HostMetrics; transport: MemoryTransport } {
+  const transport = new MemoryTransport();
+  const log = pino({ enabled: false });
+  const host = startHostMetrics({
+    intervalMs: 60_000,
+    transport,
+    tenant: 'acme',
+    node: 'n1',
+    log,
+    ...options,
+  });
+  cleanups.push(() => host.stop({ drainMs: 100 }));
+  return { host, transport };
+}
+
+const own = 'instance="n1",job="node"';
+
+test('files that are there are read, the others are named', async () => {
+  const procPath = procWith({ loadavg: '0.5 0.25 0.125 1/2 3\n', uptime: '100.50 200\n' });
+  const { host, transport } = start({ procPath, now: () => 1_700_000_000_000 });
+  await until(() => transport.envelopes.length === 1);
+  const [envelope] = transport.envelopes;
+  expect(envelope).toMatchObject({ signal: 'remote_write', tenant: 'acme' });
+  expect(renderRequest(envelope!.bytes)).toEqual([
+    `node_load1{${own}} 0.5 @1700000000000 gauge "Mean number of runnable threads over 1 min."`,
+    `node_load5{${own}} 0.25 @1700000000000 gauge "Mean number of runnable threads over 5 min."`,
+    `node_load15{${own}} 0.125 @1700000000000 gauge "Mean number of runnable threads over 15 min."`,
+    `node_time_seconds{${own}} 1700000000 @1700000000000 gauge "The host's clock, in Unix time."`,
+    `node_boot_time_seconds{${own}} 1699999900 @1700000000000 gauge "When the system was booted, in Unix time."`,
+    `up{${own}} 1 @1700000000000 gauge "Whether the host was read."`,
+  ]);
+  const { skipped, samples } = host.status();
+  expect(samples).toBe(5);
+  expect(skipped.map((fact) => fact.slice(procPath.length + 1).replace(/: ENOENT.*/, ''))).toEqual([
+    'stat',
+    'meminfo',
+    'diskstats',
+    'net/dev',
+    'sys/kernel/ostype',
+    'sys/kernel/osrelease',
+    'sys/kernel/version',
+    'sys/kernel/hostname',
+    'sys/kernel/domainname',
+    'mounts',
+  ]);
+});
+
+test('a device that is gone gets one stale marker, and stop ends all series', async () => {
+  const line = (device: string): string => `${device}: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n`;
+  const procPath = procWith({ 'net/dev': line('eth0') + line('veth1') });
+  const { host, transport } = start({ procPath, intervalMs: 20 });
+  const sent = (): string[] => transport.scrapes().flat();
+  await until(() => sent().includes(`node_network_receive_bytes_total{device="veth1",${own}} 1`));
+  writeFileSync(join(procPath, 'net/dev'), line('eth0'));
+  const stale = `node_network_receive_bytes_total{device="veth1",${own}} stale`;
+  await until(() => sent().includes(stale) && transport.scrapes().at(-1)!.length === 18);
+  await host.stop();
+  expect(sent().filter((text) => text === stale)).toHaveLength(1);
+  const last = transport.scrapes().at(-1)!;
+  expect(last).toHaveLength(18);
+  expect(last.every((text) => text.endsWith(' stale'))).toBe(true);
+});
+
+test("process 1's view of mounts and network is preferred, and mounts are looked for below rootPath", async () => {
+  const rootPath = mkdtempSync(join(tmpdir(), 'sonde-root-'));
+  cleanups.push(() => rmSync(rootPath, { recursive: true }));
+  mkdirSync(join(rootPath, 'data'));
+  const procPath = procWith({
+    '1/mounts': '/dev/sda /data ext4 ro 0 0\n/dev/sdb /gone ext4 rw 0 0\n',
+    mounts: '/dev/sdc / ext4 rw 0 0\n',
+  });
+  const { transport } = start({ procPath, rootPath });
+  await until(() => transport.envelopes.length === 1);
+  const lines = transport.scrapes()[0]!.filter((line) => line.startsWith('node_filesystem_'));
+  const data = `device="/dev/sda",fstype="ext4",${own},mountpoint="/data"`;
+  const gone = `device="/dev/sdb",fstype="ext4",${own},mountpoint="/gone"`;
+  expect(lines.slice(5)).toEqual([
+    `node_filesystem_readonly{${data}} 1`,
+    `node_filesystem_device_error{${data}} 0`,
+    `node_filesystem_readonly{${gone}} 0`,
+    `node_filesystem_device_error{${gone}} 1`,
+  ]);
+  const value = (metric: string): number =>
+    Number(
+      lines
+        .find((line) => line.startsWith(`${metric}{`))!
+        .split(' ')
+        .at(-1),
+    );
+  expect(value('node_filesystem_size_bytes')).toBeGreaterThan(value('node_filesystem_free_bytes'));
+  expect(value('node_filesystem_free_bytes')).toBeGreaterThanOrEqual(value('node_filesystem_avail_bytes'));
+  expect(value('node_filesystem_avail_bytes')).toBeGreaterThan(0);
+});
+
+test.skipIf(!existsSync('/proc/stat'))("this machine's /proc is understood", async () => {
+  const { host, transport } = start({});
+  await until(() => transport.envelopes.length === 1);
+  const names = new Set(transport.scrapes()[0]!.map((line) => line.replace(/\{.*/, '')));
+  for (const name of [
+    'node_cpu_seconds_total',
+    'node_memory_MemTotal_bytes',
+    'node_memory_MemAvailable_bytes',
+    'node_load1',
+    'node_network_receive_bytes_total',
+    'node_boot_time_seconds',
+    'node_uname_info',
+    'up',
+  ]) {
+    expect(names).toContain(name);
+  }
+  expect(transport.scrapes()[0]).toHaveLength(host.status().samples + 1);
+});

@@ -1,0 +1,181 @@
+/**
+ * Goal: what the pipeline says is stored is in the tables once, and what it cannot store now is never said to be.
+ * Method: the real workers and the real embedded store; the direct sink on top, as receivers use it.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createDirectSink } from '#collector/direct-sink.ts';
+import { createPipeline, type Pipeline } from '#collector/pipeline.ts';
+import { UnavailableError } from '#model/errors.ts';
+import { openEmbeddedStore } from '#store/embedded/embedded-store.ts';
+import { migrate } from '#store/migrate.ts';
+import { type NativeBlock, type Store, StoreError } from '#store/store.ts';
+import { encodeLogsRequest, encodeMetricsRequest } from '#test/support/naive/otlp-proto.ts';
+import { encodeRemoteWrite2 } from '#test/support/naive/prometheus-proto.ts';
+
+const nowMs = 1_760_000_000_000;
+const dayMs = 86_400_000;
+const directory = mkdtempSync(join(tmpdir(), 'sonde-pipeline-'));
+let store: Store;
+let pipeline: Pipeline;
+/** Throws from the store's insert while it is set: the store is real otherwise. */
+let insertFault: ((block: NativeBlock) => Error | undefined) | undefined;
+
+beforeAll(async () => {
+  store = await openEmbeddedStore({ path: directory });
+  await migrate(store);
+  const faulty: Store = {
+    ...store,
+    kind: 'embedded',
+    insert: async (block, token) => {
+      const fault = insertFault?.(block);
+      if (fault !== undefined) throw fault;
+      await store.insert(block, token);
+    },
+  };
+  pipeline = createPipeline({
+    store: faulty,
+    workers: 1,
+    inflightBytesMax: 1024 * 1024,
+    retentionMs: 30 * dayMs,
+    now: () => nowMs,
+  });
+});
+afterAll(async () => {
+  await pipeline.close();
+  await store.close();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+const logs = (bodies: readonly string[], timeMs = nowMs): Uint8Array =>
+  encodeLogsRequest({
+    resourceLogs: [
+      {
+        resource: { attributes: [{ key: 'service.name', value: { stringValue: 'shop' } }] },
+        scopeLogs: [
+          {
+            logRecords: bodies.map((body) => ({
+              timeUnixNano: `${timeMs}000000`,
+              body: { stringValue: body },
+            })),
+          },
+        ],
+      },
+    ],
+  });
+
+const samples = (metric: string, value: number): Uint8Array =>
+  encodeRemoteWrite2({
+    symbols: ['', '__name__', metric],
+    timeseries: [{ labelsRefs: [1, 2], samples: [{ value, timestamp: nowMs }] }],
+  });
+
+async function count(table: string, where: string): Promise<number> {
+  const [row] = await store.rows<{ n: string }>(`SELECT count() AS n FROM ${table} WHERE ${where}`);
+  return Number(row?.n);
+}
+
+const deliver = (batchId: string, bytes: Uint8Array, signal: 'logs' | 'metrics' | 'remote_write' = 'logs') =>
+  createDirectSink(pipeline.insertRun)({ signal, tenant: 'default', batchId, key: 'k', bytes });
+
+test('a request is in the table once, however often it is sent', async () => {
+  expect(await deliver('twice', logs(['a', 'b']))).toEqual({ accepted: 2, rejected: 0, reason: '' });
+  expect(await deliver('twice', logs(['a', 'b']))).toEqual({ accepted: 2, rejected: 0, reason: '' });
+  expect(await deliver('other', logs(['a', 'b']))).toEqual({ accepted: 2, rejected: 0, reason: '' });
+  expect(await count('logs', "body IN ('a', 'b')")).toBe(4);
+});
+
+test('records older than the retention are refused and counted, the others are stored', async () => {
+  const before = pipeline.status().recordsRejected;
+  const delivery = await deliver('old', logs(['from last year'], nowMs - 365 * dayMs));
+  expect(delivery).toMatchObject({ accepted: 0, rejected: 1 });
+  expect(delivery.reason).toMatch(/old/);
+  expect(pipeline.status().recordsRejected).toBe(before + 1);
+  expect(await count('logs', "body = 'from last year'")).toBe(0);
+});
+
+test('bytes that cannot be decoded are refused with the position', async () => {
+  await expect(deliver('bad', Buffer.from('no protobuf'))).rejects.toThrow(
+    /^the logs request could not be decoded: .* at byte \d+/,
+  );
+});
+
+test('one undecodable request of a run leaves the others as they are', async () => {
+  const outcomes = await pipeline.insertRun(
+    [
+      { signal: 'logs', tenant: 'default', bytes: logs(['good neighbour']) },
+      { signal: 'logs', tenant: 'default', bytes: Buffer.from('no protobuf') },
+      { signal: 'logs', tenant: 'default', bytes: logs(['good neighbour']) },
+    ],
+    'topic/0/1-3',
+  );
+  expect(outcomes.map(({ accepted, decodeError }) => [accepted, decodeError !== undefined])).toEqual([
+    [1, false],
+    [0, true],
+    [1, false],
+  ]);
+  expect(await count('logs', "body = 'good neighbour'")).toBe(2);
+});
+
+test('a store that fails makes the sender come again, and the repeat lands once with its series', async () => {
+  // The series block lands, the samples do not: the worker must announce the series again.
+  insertFault = ({ table }) =>
+    table === 'samples_head'
+      ? new StoreError('disk full', { retryable: true, clickhouseCode: 243 })
+      : undefined;
+  await expect(deliver('retry', samples('retried_metric', 1), 'remote_write')).rejects.toThrow(
+    UnavailableError,
+  );
+  insertFault = ({ table }) => (table === 'series' ? new StoreError('down', { retryable: true }) : undefined);
+  await expect(deliver('new', samples('new_metric', 1), 'remote_write')).rejects.toThrow(
+    'the store did not take series: down',
+  );
+  insertFault = undefined;
+  await deliver('retry', samples('retried_metric', 1), 'remote_write');
+  await deliver('new', samples('new_metric', 1), 'remote_write');
+  for (const metric of ['retried_metric', 'new_metric']) {
+    expect(await count('samples_head', `metric = '${metric}'`)).toBe(1);
+    expect(await count('series', `metric = '${metric}'`)).toBeGreaterThan(0);
+  }
+});
+
+test('OTLP metrics become series and samples under their Prometheus names', async () => {
+  await deliver(
+    'otlp-metrics',
+    encodeMetricsRequest({
+      resourceMetrics: [
+        {
+          resource: { attributes: [{ key: 'service.name', value: { stringValue: 'shop' } }] },
+          scopeMetrics: [
+            {
+              metrics: [
+                {
+                  name: 'http.requests',
+                  sum: {
+                    aggregationTemporality: 2,
+                    isMonotonic: true,
+                    dataPoints: [{ timeUnixNano: `${nowMs}000000`, asInt: 7 }],
+                  },
+                },
+              ],
+            },
+          ],
+        },
+      ],
+    }),
+    'metrics',
+  );
+  expect(await count('samples_head', "metric = 'http_requests_total' AND v = 7")).toBe(1);
+});
+
+test('over the bound of waiting bytes a request is told to come again, and not lost', async () => {
+  const large = (): Uint8Array =>
+    logs(Array.from({ length: 60 }, (_, index) => `large ${index} ${'x'.repeat(10_000)}`));
+  const results = await Promise.allSettled(['l1', 'l2', 'l3'].map((id) => deliver(id, large())));
+  expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected']);
+  expect(results[1]).toMatchObject({ reason: { message: expect.stringMatching(/too many bytes/) } });
+  await deliver('l2', large());
+  expect(await count('logs', "startsWith(body, 'large ')")).toBe(120);
+});

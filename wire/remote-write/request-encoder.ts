@@ -1,0 +1,240 @@
+/**
+ * Encodes Prometheus remote write 2.0 requests for a sender whose series hardly change from one request to the next.
+ *
+ *   const id = encoder.addSeries([['__name__', 'up'], ['job', 'api']])
+ *   encoder.writeSample(id, noMetadata, 1, 1_700_000_000_000); encoder.finish()  ->  the bytes of one Request
+ *
+ * Symbols, labels and metadata are kept as the bytes that the request needs, so a known series costs a copy. Labels must
+ * be sorted and without empty values (see sortLabels). Equal labels have one id. A second sample of a series makes a
+ * second TimeSeries message, which the specification allows.
+ *
+ *   Request    => symbols:4 string* timeseries:5 TimeSeries*        (io.prometheus.write.v2)
+ *   TimeSeries => labels_refs:1 uint32* samples:2 Sample* metadata:5 Metadata
+ *   Sample     => value:1 double timestamp:2 int64
+ *   Metadata   => type:1 enum help_ref:3 uint32 unit_ref:4 uint32
+ */
+import type { Labels } from '#model/labels.ts';
+import { ByteDictionary } from './byte-dictionary.ts';
+import { ByteWriter, varintBytesMax } from './byte-writer.ts';
+
+/** Metadata.MetricType of the specification. */
+export const metricTypes = {
+  unknown: 0,
+  counter: 1,
+  gauge: 2,
+  histogram: 3,
+  gaugehistogram: 4,
+  summary: 5,
+  info: 6,
+  stateset: 7,
+} as const;
+export type MetricType = keyof typeof metricTypes;
+
+/** The metadata id of a sample that carries none. */
+export const noMetadata = -1;
+
+/** Low and high word of the NaN that ends a series: 0x7ff0000000000002 (remote write 2.0, "Stale Markers"). */
+const staleLow = 0x00000002;
+const staleHigh = 0x7ff00000;
+
+const tagSymbols = 0x22;
+const tagTimeseries = 0x2a;
+const tagLabelsRefs = 0x0a;
+const tagSamples = 0x12;
+const tagMetadata = 0x2a;
+const tagSampleValue = 0x09;
+const tagSampleTimestamp = 0x10;
+const tagMetadataType = 0x08;
+const tagMetadataHelp = 0x18;
+const tagMetadataUnit = 0x20;
+
+/** What a TimeSeries with one sample of this century adds to its labels: tags, lengths, value and timestamp. */
+const timeseriesOverheadBytes = 20;
+/** The most that a TimeSeries adds to its labels and metadata, for reserving. */
+const timeseriesOverheadBytesMax = 16 + 2 * varintBytesMax;
+
+const textEncoder = new TextEncoder();
+
+export class RequestEncoder {
+  readonly #symbols = new Map<string, number>();
+  readonly #texts: string[] = [];
+  /** The symbols field of the request, as it is sent. */
+  readonly #symbolField = new ByteWriter();
+  /** Each entry is a labels_refs field, as it is sent. */
+  readonly #series = new ByteDictionary();
+  /** Each entry is a metadata field, as it is sent. */
+  readonly #metadata = new ByteDictionary();
+  readonly #body = new ByteWriter();
+  readonly #scratch = new ByteWriter();
+  readonly #timestamp = new ByteWriter();
+  #timestampMs = Number.NaN;
+  #sampleCount = 0;
+
+  constructor() {
+    this.#symbol('');
+  }
+
+  get seriesCount(): number {
+    return this.#series.count;
+  }
+
+  /** Samples and stale markers since the last finish. */
+  get sampleCount(): number {
+    return this.#sampleCount;
+  }
+
+  /** Bytes of the request if it were finished now. */
+  get requestBytes(): number {
+    return this.#symbolField.length + this.#body.length;
+  }
+
+  /** Bytes of the request that carries one sample of every series, without metadata. */
+  get fullRequestBytes(): number {
+    return this.#symbolField.length + this.#series.bytes + this.#series.count * timeseriesOverheadBytes;
+  }
+
+  /** Returns the id of a series, or -1 where it was not added. */
+  findSeries(labels: Labels): number {
+    const scratch = this.#startScratch(labels.length * 2);
+    for (const [name, value] of labels) {
+      const nameRef = this.#symbols.get(name);
+      const valueRef = this.#symbols.get(value);
+      if (nameRef === undefined || valueRef === undefined) return -1;
+      scratch.varint(nameRef);
+      scratch.varint(valueRef);
+    }
+    const start = this.#wrap(tagLabelsRefs);
+    return this.#series.find(scratch.bytes, scratch.view, start, scratch.length);
+  }
+
+  /** Returns the id of a series, which is added where it is new. Ids count from 0. */
+  addSeries(labels: Labels): number {
+    const scratch = this.#startScratch(labels.length * 2);
+    for (const [name, value] of labels) {
+      scratch.varint(this.#symbol(name));
+      scratch.varint(this.#symbol(value));
+    }
+    const start = this.#wrap(tagLabelsRefs);
+    return this.#series.intern(scratch.bytes, scratch.view, start, scratch.length);
+  }
+
+  /** Returns the labels that a series was added with. */
+  labels(series: number): Labels {
+    const arena = this.#series.arena;
+    const refs: number[] = [];
+    let at = this.#series.start(series) + 1;
+    while (arena[at]! >= 0x80) at++;
+    at++;
+    while (at < this.#series.end(series)) {
+      let ref = 0;
+      let shift = 0;
+      for (; arena[at]! >= 0x80; at++, shift += 7) ref |= (arena[at]! & 0x7f) << shift;
+      refs.push(ref | (arena[at++]! << shift));
+    }
+    const labels: [string, string][] = [];
+    for (let i = 0; i < refs.length; i += 2)
+      labels.push([this.#texts[refs[i]!]!, this.#texts[refs[i + 1]!]!]);
+    return labels;
+  }
+
+  /** Returns the id of what TYPE, HELP and UNIT say about a metric, for writeSample. */
+  addMetadata(type: MetricType, help: string, unit: string): number {
+    const scratch = this.#startScratch(6);
+    const fields = [
+      [tagMetadataType, metricTypes[type]],
+      [tagMetadataHelp, this.#symbol(help)],
+      [tagMetadataUnit, this.#symbol(unit)],
+    ] as const;
+    for (const [tag, value] of fields) {
+      if (value === 0) continue;
+      scratch.byte(tag);
+      scratch.varint(value);
+    }
+    const start = this.#wrap(tagMetadata);
+    return this.#metadata.intern(scratch.bytes, scratch.view, start, scratch.length);
+  }
+
+  /** Adds a sample to the request. `metadata` is an id of addMetadata or noMetadata; any NaN is sent as a plain NaN. */
+  writeSample(series: number, metadata: number, value: number, timestampMs: number): void {
+    this.#writeHead(series, metadata, timestampMs);
+    this.#body.float64(value);
+    this.#writeTail(metadata);
+  }
+
+  /** Adds the marker which says that a series has ended. */
+  writeStaleMarker(series: number, timestampMs: number): void {
+    this.#writeHead(series, noMetadata, timestampMs);
+    this.#body.words(staleLow, staleHigh);
+    this.#writeTail(noMetadata);
+  }
+
+  /** Returns the request with all samples since the last call, and starts the next one. Ids stay valid. */
+  finish(): Uint8Array {
+    const symbols = this.#symbolField;
+    const request = new Uint8Array(symbols.length + this.#body.length);
+    request.set(symbols.bytes.subarray(0, symbols.length));
+    request.set(this.#body.bytes.subarray(0, this.#body.length), symbols.length);
+    this.#body.clear();
+    this.#sampleCount = 0;
+    return request;
+  }
+
+  #writeHead(series: number, metadata: number, timestampMs: number): void {
+    if (timestampMs !== this.#timestampMs) {
+      this.#timestamp.clear();
+      this.#timestamp.reserve(varintBytesMax);
+      this.#timestamp.int64(timestampMs);
+      this.#timestampMs = timestampMs;
+    }
+    this.#sampleCount++;
+    const start = this.#series.start(series);
+    const end = this.#series.end(series);
+    const metadataBytes = metadata < 0 ? 0 : this.#metadata.end(metadata) - this.#metadata.start(metadata);
+    const sampleBytes = 10 + this.#timestamp.length;
+    const body = this.#body;
+    body.reserve(timeseriesOverheadBytesMax + end - start + metadataBytes);
+    body.byte(tagTimeseries);
+    body.varint(end - start + 2 + sampleBytes + metadataBytes);
+    body.copy(this.#series.arenaView, start, end);
+    body.byte(tagSamples);
+    body.byte(sampleBytes);
+    body.byte(tagSampleValue);
+  }
+
+  #writeTail(metadata: number): void {
+    this.#body.byte(tagSampleTimestamp);
+    this.#body.copy(this.#timestamp.view, 0, this.#timestamp.length);
+    if (metadata < 0) return;
+    this.#body.copy(this.#metadata.arenaView, this.#metadata.start(metadata), this.#metadata.end(metadata));
+  }
+
+  #startScratch(varintCount: number): ByteWriter {
+    this.#scratch.clear();
+    this.#scratch.reserve(varintCount * varintBytesMax);
+    return this.#scratch;
+  }
+
+  /** Makes a field of the scratch's payload, behind the payload: returns where the field starts. */
+  #wrap(tag: number): number {
+    const scratch = this.#scratch;
+    const length = scratch.length;
+    scratch.reserve(length + 1 + varintBytesMax);
+    scratch.byte(tag);
+    scratch.varint(length);
+    scratch.append(scratch.bytes.subarray(0, length));
+    return length;
+  }
+
+  #symbol(text: string): number {
+    const known = this.#symbols.get(text);
+    if (known !== undefined) return known;
+    const ref = this.#texts.push(text) - 1;
+    this.#symbols.set(text, ref);
+    const bytes = textEncoder.encode(text);
+    this.#symbolField.reserve(bytes.length + 1 + varintBytesMax);
+    this.#symbolField.byte(tagSymbols);
+    this.#symbolField.varint(bytes.length);
+    this.#symbolField.append(bytes);
+    return ref;
+  }
+}
