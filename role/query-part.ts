@@ -99,7 +99,7 @@ type Languages = ReturnType<typeof createLanguages>;
 
 function createLanguages({ config }: RoleContext, store: Store) {
   const { series_max: seriesMax, samples_max: samplesMax } = config.query;
-  const samples = (tenant: string) => createSampleSource(store, tenant);
+  const samples = (tenant: string) => createSampleSource(store, tenant, { seriesMax });
   const logs = (tenant: string) => createLogSource(store, tenant, { samplesMax, seriesMax });
   const engine = createPromqlEngine({
     source: samples,
@@ -128,7 +128,13 @@ function mountApis(app: FastifyInstance, context: RoleContext, languages: Langua
   const traces = (tenant: string) => createTraceSource(store, tenant);
   for (const prefix of prometheusPrefixes) {
     mount(app, prefix, (scope) =>
-      registerPrometheusApi(scope, { engine: languages.engine, source: languages.samples, now, version }),
+      registerPrometheusApi(scope, {
+        engine: languages.engine,
+        source: languages.samples,
+        now,
+        stepsMax: config.query.steps_max,
+        version,
+      }),
     );
   }
   mount(app, '', (scope) =>

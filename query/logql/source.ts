@@ -15,12 +15,17 @@ export interface LogEntry {
 /** `|=` and `!=` are case-sensitive substrings, `|~` and `!~` RE2 patterns that may match anywhere. */
 export interface LineFilter {
   readonly op: '|=' | '!=' | '|~' | '!~';
-  readonly value: string;
+  /** At least one. A line passes |= and |~ when any of them is in it, != and !~ when none is. */
+  readonly values: readonly string[];
 }
 
-export interface LogRequest {
+/** Which lines: those of the streams that satisfy all matchers, that pass all filters. */
+export interface LogSelection {
   readonly matchers: readonly LabelMatcher[];
   readonly lineFilters: readonly LineFilter[];
+}
+
+export interface LogRequest extends LogSelection {
   /** Inclusive, nanoseconds as decimal text. */
   readonly startUnixNano: string;
   /** Exclusive. */
@@ -29,17 +34,42 @@ export interface LogRequest {
   readonly direction: 'forward' | 'backward';
 }
 
+/** Counts per cell: cell i covers startUnixNano + i * cellNano < t <= startUnixNano + (i + 1) * cellNano. */
+export interface LogCountRequest extends LogSelection {
+  readonly measure: 'lines' | 'bytes';
+  /** The labels to count by; undefined: all labels, structured metadata included. */
+  readonly groupBy: readonly string[] | undefined;
+  /** Exclusive, nanoseconds as decimal text. */
+  readonly startUnixNano: string;
+  /** Inclusive. */
+  readonly endUnixNano: string;
+  readonly cellNano: string;
+}
+
+export interface LogCount {
+  readonly labels: Labels;
+  readonly cell: number;
+  readonly value: number;
+}
+
 export interface LogSource {
   /** At most `limit` entries in the order of `direction`. */
   select(request: LogRequest, abort?: AbortSignal): Promise<LogEntry[]>;
-  labelNames(startUnixNano: string, endUnixNano: string): Promise<string[]>;
+  /** Non-empty cells in any order, each pair of labels and cell once. */
+  count(request: LogCountRequest, abort?: AbortSignal): Promise<LogCount[]>;
+  /** Names that the matching streams have. Ranges of this and the calls below include the start and not the end. */
+  labelNames(
+    matchers: readonly LabelMatcher[],
+    startUnixNano: string,
+    endUnixNano: string,
+  ): Promise<string[]>;
   labelValues(
     name: string,
     matchers: readonly LabelMatcher[],
     startUnixNano: string,
     endUnixNano: string,
   ): Promise<string[]>;
-  /** Stream label sets that match any of the matcher lists. */
+  /** Stream label sets that match any of the matcher lists; all where there is no list. */
   series(
     matchers: readonly (readonly LabelMatcher[])[],
     startUnixNano: string,

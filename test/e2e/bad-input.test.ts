@@ -15,7 +15,9 @@ const freePorts = ['--port', '0', '--otlp-http-port', '0', '--otlp-grpc-port', '
 let sonde: SondeProcess;
 
 beforeAll(async () => {
-  sonde = await startSonde(['up', '--data', join(directory, 'data'), ...freePorts], { SONDE_AGENT_HOST_IS_READ: 'false' });
+  sonde = await startSonde(['up', '--data', join(directory, 'data'), ...freePorts], {
+    SONDE_AGENT_HOST_IS_READ: 'false',
+  });
 });
 afterAll(async () => {
   await sonde?.end('SIGTERM');
@@ -66,19 +68,25 @@ test('a port in use names the port and the flag', async () => {
 test('a data directory that another process holds is named, with the flag', async () => {
   const { code, output } = await runSonde(['up', '--data', join(directory, 'data'), ...freePorts]);
   expect(code).toBe(2);
-  expect(output).toContain(`data directory ${join(directory, 'data', 'clickhouse')} is in use by another sonde process`);
+  expect(output).toContain(
+    `data directory ${join(directory, 'data', 'clickhouse')} is in use by another sonde process`,
+  );
   expect(output).toContain('--data');
 });
 
 test('a query with a mistake is 400 with its position, in each language', async () => {
-  const prometheus = await fetch(`${sonde.apiUrl}/prometheus/api/v1/query?query=${encodeURIComponent('sum(rate(x[5m])')}`);
+  const prometheus = await fetch(
+    `${sonde.apiUrl}/prometheus/api/v1/query?query=${encodeURIComponent('sum(rate(x[5m])')}`,
+  );
   expect(prometheus.status).toBe(400);
   expect(await prometheus.json()).toMatchObject({
     status: 'error',
     errorType: 'bad_data',
     error: expect.stringMatching(/1:\d+: parse error: unclosed left parenthesis/),
   });
-  const loki = await fetch(`${sonde.apiUrl}/loki/api/v1/query_range?query=${encodeURIComponent('{app="x"} |= ')}`);
+  const loki = await fetch(
+    `${sonde.apiUrl}/loki/api/v1/query_range?query=${encodeURIComponent('{app="x"} |= ')}`,
+  );
   expect(loki.status).toBe(400);
   expect(await loki.text()).toMatch(/parse error at line 1, col \d+/);
 });
@@ -95,7 +103,9 @@ test('broken protobuf is 400 with the byte position, and the process lives on', 
 });
 
 test('--print-config shows each value and where it came from', async () => {
-  const { code, output } = await runSonde(['up', '--port', '5000', '--print-config'], { SONDE_STORE_PASSWORD: 'hunter2' });
+  const { code, output } = await runSonde(['up', '--port', '5000', '--print-config'], {
+    SONDE_STORE_PASSWORD: 'hunter2',
+  });
   expect(code).toBe(0);
   expect(output).toContain('api.port: 5000  # command line\n');
   expect(output).toContain('store.password: ***  # environment SONDE_STORE_PASSWORD\n');

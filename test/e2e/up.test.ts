@@ -95,17 +95,24 @@ interface VectorAnswer {
 }
 
 async function instant(query: string): Promise<{ metric: Record<string, string>; value: number }[]> {
-  const answer = (await getJson(`/prometheus/api/v1/query?query=${encodeURIComponent(query)}`)) as VectorAnswer;
+  const answer = (await getJson(
+    `/prometheus/api/v1/query?query=${encodeURIComponent(query)}`,
+  )) as VectorAnswer;
   return answer.data.result.map(({ metric, value }) => ({ metric, value: Number(value[1]) }));
 }
 
 interface StreamsAnswer {
   readonly data: {
-    readonly result: readonly { readonly stream: Record<string, string>; readonly values: [string, string][] }[];
+    readonly result: readonly {
+      readonly stream: Record<string, string>;
+      readonly values: [string, string][];
+    }[];
   };
 }
 
-async function newestLine(query: string): Promise<{ stream: Record<string, string>; line: string } | undefined> {
+async function newestLine(
+  query: string,
+): Promise<{ stream: Record<string, string>; line: string } | undefined> {
   const answer = (await getJson(
     `/loki/api/v1/query_range?limit=1&query=${encodeURIComponent(query)}`,
   )) as StreamsAnswer;
@@ -115,17 +122,26 @@ async function newestLine(query: string): Promise<{ stream: Record<string, strin
 
 test('the banner says where it listens, what it tails and scrapes, and the URLs that come next', () => {
   const output = sonde.output();
-  expect(output).toMatch(/receives +OTLP\/HTTP and remote write on http:\/\/127\.0\.0\.1:\d+, OTLP\/gRPC on 127/);
+  expect(output).toMatch(
+    /receives +OTLP\/HTTP and remote write on http:\/\/127\.0\.0\.1:\d+, OTLP\/gRPC on 127/,
+  );
   expect(output).toMatch(/tails +\d+ files/);
   expect(output).toMatch(/scrapes +/);
-  for (const [name, path] of [['Prometheus', '/prometheus'], ['Loki', ''], ['Tempo', '/tempo']]) {
+  for (const [name, path] of [
+    ['Prometheus', '/prometheus'],
+    ['Loki', ''],
+    ['Tempo', '/tempo'],
+  ]) {
     expect(output).toMatch(new RegExp(`${name} +${sonde.apiUrl}${path}\\n`));
   }
 });
 
 test('question 1: orders and declined orders a second', async () => {
   await expect
-    .poll(async () => (await instant('sum by (code) (rate(http_requests_total{job="checkout"}[10s]))')).length, patience)
+    .poll(
+      async () => (await instant('sum by (code) (rate(http_requests_total{job="checkout"}[10s]))')).length,
+      patience,
+    )
     .toBe(2);
   await expect
     .poll(async () => {
@@ -138,11 +154,17 @@ test('question 1: orders and declined orders a second', async () => {
 });
 
 test('questions 2 and 3: a declined payment with its stack trace, and its trace', async () => {
-  await expect.poll(() => newestLine('{service_name="payments"} |= "PaymentDeclined"'), patience).toBeDefined();
+  await expect
+    .poll(() => newestLine('{service_name="payments"} |= "PaymentDeclined"'), patience)
+    .toBeDefined();
   const { line, stream } = (await newestLine('{service_name="payments"} |= "PaymentDeclined"'))!;
   expect(line.split('\n')).toHaveLength(5);
   expect(line).toContain('Caused by: java.net.SocketTimeoutException');
-  expect(stream).toMatchObject({ service_name: 'payments', k8s_namespace_name: 'shop', k8s_container_name: 'payments' });
+  expect(stream).toMatchObject({
+    service_name: 'payments',
+    k8s_namespace_name: 'shop',
+    k8s_container_name: 'payments',
+  });
   const traceId = /trace_id=([0-9a-f]{32})/.exec(line)![1]!;
   await expect
     .poll(async () => (await fetch(`${sonde.apiUrl}/tempo/api/traces/${traceId}`)).status, patience)
@@ -150,7 +172,9 @@ test('questions 2 and 3: a declined payment with its stack trace, and its trace'
   await expect
     .poll(async () => {
       const { batches } = (await getJson(`/tempo/api/traces/${traceId}`)) as { batches: unknown[] };
-      const names = [...JSON.stringify(batches).matchAll(/"name":"(POST \/orders|place order|charge card)"/g)];
+      const names = [
+        ...JSON.stringify(batches).matchAll(/"name":"(POST \/orders|place order|charge card)"/g),
+      ];
       return names.map(([, name]) => name).sort();
     }, patience)
     .toEqual(['POST /orders', 'charge card', 'place order']);
@@ -183,7 +207,9 @@ test('question 5: replicas that checkout needs', async () => {
     .poll(async () => {
       const path = '/sonde/api/v1/scaling/signals/checkout/value?current_replicas=2';
       const response = await fetch(`${sonde.apiUrl}${path}`);
-      return response.ok ? ((await response.json()) as { desired_replicas: number }).desired_replicas : undefined;
+      return response.ok
+        ? ((await response.json()) as { desired_replicas: number }).desired_replicas
+        : undefined;
     }, patience)
     .toBe(ordersPerSecond / 10);
 });
@@ -228,13 +254,18 @@ test('kill -9 in the middle, then a restart: every numbered record is there once
   }
   demo.kill('SIGTERM');
   await once(demo, 'exit');
-  const written = Object.fromEntries([...demoOutput.matchAll(/(\w+)=(\d+)/g)].map(([, name, count]) => [name, count]));
+  const written = Object.fromEntries(
+    [...demoOutput.matchAll(/(\w+)=(\d+)/g)].map(([, name, count]) => [name, count]),
+  );
   expect(Number(written.web)).toBeGreaterThan(100);
   await expect
     .poll(async () => {
       const reports = await verifySequences(sonde.apiUrl);
       return Object.fromEntries(
-        reports.map(({ service, records, missing, repeated }) => [service, `${records} -${missing} +${repeated}`]),
+        reports.map(({ service, records, missing, repeated }) => [
+          service,
+          `${records} -${missing} +${repeated}`,
+        ]),
       );
     }, patience)
     .toEqual(

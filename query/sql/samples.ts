@@ -1,0 +1,209 @@
+/**
+ * PromQL's SampleSource over ClickHouse. A selector first becomes a list of series ordered by id; then slices of
+ * that list are read, recent rows (samples_head) before closed chunks (samples_chunk): what a compaction moves
+ * between the two reads is seen twice, never missed, and equal times are one sample.
+ */
+import type { LabelMatcher } from '#model/labels.ts';
+import { metricNameLabel } from '#model/labels.ts';
+import type { QueryParams, Store } from '#store/store.ts';
+import type { SampleRequest, SampleSource, SeriesSamples } from '../promql/source.ts';
+import { matchersSql } from './matcher-sql.ts';
+import { createMetricRead, type MetricRead } from './metric-read.ts';
+import { decodeSampleRuns, type SampleRun } from './sample-block.ts';
+import { mergeRuns } from './sample-merge.ts';
+import {
+  listLabelNames,
+  listLabelValues,
+  listMetadata,
+  listSeries,
+  resolveSeries,
+  type StoredSeries,
+} from './series.ts';
+
+export interface SampleSourceLimits {
+  /** Series that one selector may match. */
+  readonly seriesMax: number;
+}
+
+/** What a slice may hold in memory, at 16 bytes a sample. */
+const sliceSamplesMax = 4_000_000;
+/** For the estimate of a slice: scrapes are seldom closer than this. */
+const sampleIntervalMsGuess = 10_000;
+/** Longer lists of ids are asked for by a subquery. */
+const idListMax = 1000;
+const bucketSeconds = 7200;
+/** The last second that DateTime holds. */
+const secondMax = 4_294_967_295;
+
+export function createSampleSource(store: Store, tenant: string, limits: SampleSourceLimits): SampleSource {
+  const read = createMetricRead(store, tenant);
+  return {
+    select: (request, abort) => selectSamples(read, request, limits, abort),
+    series: (matchers, range, limit) => listSeries(read, matchers, range, limit),
+    labelNames: (matchers, range, limit) => listLabelNames(read, matchers, range, limit),
+    labelValues: (name, matchers, range, limit) => listLabelValues(read, name, matchers, range, limit),
+    metadata: (metric, limit) => listMetadata(read, metric, limit),
+  };
+}
+
+async function* selectSamples(
+  read: MetricRead,
+  request: SampleRequest,
+  { seriesMax }: SampleSourceLimits,
+  abort: AbortSignal | undefined,
+): AsyncGenerator<SeriesSamples> {
+  const { matchers, startMs, endMs } = request;
+  if (endMs <= startMs || endMs < 0) return;
+  const series = await resolveSeries(read, matchers, { startMs, endMs }, seriesMax, abort);
+  const samplesPerSeries = Math.ceil((endMs - Math.max(0, startMs)) / sampleIntervalMsGuess) + 1;
+  const sliceLength = Math.max(1, Math.floor(sliceSamplesMax / samplesPerSeries));
+  for (let start = 0; start < series.length; start += sliceLength) {
+    const slice = series.slice(start, start + sliceLength);
+    yield* selectSlice(read, request, slice, slice.length < series.length, abort);
+  }
+}
+
+async function* selectSlice(
+  read: MetricRead,
+  request: SampleRequest,
+  series: readonly StoredSeries[],
+  isPart: boolean,
+  abort: AbortSignal | undefined,
+): AsyncGenerator<SeriesSamples> {
+  const where = seriesWhere(request.matchers, series, isPart);
+  const recent = new RunCollector(series);
+  for await (const run of readRuns(read, headSql(where.sql), headParams(request, where.params), abort)) {
+    recent.add(run);
+  }
+  let index = 0;
+  let closed: SampleRun[] = [];
+  const finish = () => {
+    const merged = mergeRuns([...closed, ...recent.take(index)], request.startMs, request.endMs);
+    const { labels } = series[index++];
+    closed = [];
+    return merged === undefined ? [] : [{ labels, ...merged }];
+  };
+  for await (const run of readRuns(read, chunkSql(where.sql), chunkParams(request, where.params), abort)) {
+    while (index < series.length && compareIds(series[index], run) < 0) yield* finish();
+    if (index < series.length && compareIds(series[index], run) === 0) closed.push(run);
+  }
+  while (index < series.length) yield* finish();
+}
+
+interface Where {
+  readonly sql: string;
+  readonly params: QueryParams;
+}
+
+/** Narrows sample rows to the series: by metric for the sort key, by id where the metric does not say it all. */
+function seriesWhere(
+  matchers: readonly LabelMatcher[],
+  series: readonly StoredSeries[],
+  isPart: boolean,
+): Where {
+  const metrics = new Set(
+    series.map(({ labels }) => labels.find(([name]) => name === metricNameLabel)?.[1] ?? ''),
+  );
+  const conditions: string[] = [];
+  const params: Record<string, string | readonly string[]> = {};
+  if (metrics.size <= idListMax) {
+    conditions.push('metric IN {metrics:Array(String)}');
+    params.metrics = [...metrics];
+  }
+  if (series.length <= idListMax) {
+    conditions.push("id IN (SELECT toUInt64(arrayJoin(splitByChar(',', {ids:String}))))");
+    params.ids = series.map(idText).join(',');
+    return { sql: conditions.join(' AND '), params };
+  }
+  if (isPart) {
+    conditions.push('id >= {idFirst:UInt64} AND id <= {idLast:UInt64}');
+    params.idFirst = idText(series[0]);
+    params.idLast = idText(series[series.length - 1]);
+  }
+  const isWholeMetric =
+    matchers.length === 1 && matchers[0].name === metricNameLabel && matchers[0].op === '=';
+  if (isWholeMetric) return { sql: conditions.join(' AND '), params };
+  const matched = matchersSql(matchers);
+  conditions.push(`id IN (SELECT id FROM series WHERE ${matched.sql})`);
+  return { sql: conditions.join(' AND '), params: { ...params, ...matched.params } };
+}
+
+function idText({ idHigh, idLow }: StoredSeries): string {
+  return String((BigInt(idHigh) << 32n) | BigInt(idLow));
+}
+
+function headSql(where: string): string {
+  return `SELECT id, ts, v FROM samples_head
+    WHERE ${where} AND ts > fromUnixTimestamp64Milli({after:Int64}, 'UTC')
+      AND ts <= fromUnixTimestamp64Milli({until:Int64}, 'UTC')
+    ORDER BY id, ts`;
+}
+
+function headParams({ startMs, endMs }: SampleRequest, params: QueryParams): QueryParams {
+  return { ...params, after: clampMs(startMs), until: clampMs(endMs) };
+}
+
+/** A chunk holds the samples of [bucket, bucket + 2 h): the merge trims them. */
+function chunkSql(where: string): string {
+  return `SELECT id, ts, v FROM samples_chunk
+    WHERE ${where} AND bucket >= toDateTime({bucketFirst:UInt32}, 'UTC') AND bucket <= toDateTime({bucketLast:UInt32}, 'UTC')
+    ORDER BY id, bucket`;
+}
+
+function chunkParams({ startMs, endMs }: SampleRequest, params: QueryParams): QueryParams {
+  const clamp = (seconds: number) => Math.min(secondMax, Math.max(0, seconds));
+  return {
+    ...params,
+    bucketFirst: clamp(Math.floor(startMs / 1000) - bucketSeconds),
+    bucketLast: clamp(Math.floor(endMs / 1000)),
+  };
+}
+
+/** Within what the tables' DateTime keys hold; nothing is stored before 1970. */
+function clampMs(ms: number): number {
+  return Math.min(secondMax * 1000, Math.max(-1, Math.floor(ms)));
+}
+
+async function* readRuns(
+  read: MetricRead,
+  sql: string,
+  params: QueryParams,
+  abort: AbortSignal | undefined,
+): AsyncGenerator<SampleRun> {
+  for await (const bytes of read.stream(sql, params, abort)) yield* decodeSampleRuns(bytes);
+}
+
+/** Keeps runs, which come ordered by id, by the series that they are of. */
+class RunCollector {
+  readonly #series: readonly StoredSeries[];
+  readonly #runs: SampleRun[][];
+  #index = 0;
+
+  constructor(series: readonly StoredSeries[]) {
+    this.#series = series;
+    this.#runs = series.map(() => []);
+  }
+
+  /** Runs of other series are left out. */
+  add(run: SampleRun): void {
+    while (this.#index < this.#series.length && compareIds(this.#series[this.#index], run) < 0) this.#index++;
+    if (this.#index === this.#series.length || compareIds(this.#series[this.#index], run) !== 0) return;
+    this.#runs[this.#index].push(run);
+  }
+
+  /** Hands over a series' runs. */
+  take(index: number): SampleRun[] {
+    const runs = this.#runs[index];
+    this.#runs[index] = [];
+    return runs;
+  }
+}
+
+interface SeriesId {
+  readonly idHigh: number;
+  readonly idLow: number;
+}
+
+function compareIds(a: SeriesId, b: SeriesId): number {
+  return a.idHigh - b.idHigh || a.idLow - b.idLow;
+}
