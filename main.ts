@@ -17,6 +17,7 @@ import { renderConfig } from '#model/config/print.ts';
 import { ConfigError, errorMessage } from '#model/errors.ts';
 import { configTables, type SondeConfig } from './role/config-tables.ts';
 import { type RoleName, roleNames } from './role/role-name.ts';
+import { selfTelemetryUrl } from './role/self-telemetry.ts';
 import { showStatusLine } from './role/status-line.ts';
 
 const version = (
@@ -123,7 +124,6 @@ async function run(role: RoleName, flags: Flags): Promise<void> {
   const node = config.agent.node || hostname();
   // Instruments bind to the SDK when their module loads: the roles are imported after it has started.
   const { startTelemetry } = await import('#model/telemetry.ts');
-  const { selfTelemetryUrl, startRole } = await import('./role/start-role.ts');
   const telemetry = startTelemetry({
     role,
     version,
@@ -131,6 +131,7 @@ async function run(role: RoleName, flags: Flags): Promise<void> {
     otlpUrl: selfTelemetryUrl(role, config),
     intervalMs: config.telemetry.interval_ms,
   });
+  const { startRole } = await import('./role/start-role.ts');
   const running = await startRole(role, { config, version, node, log, telemetry });
   process.stdout.write(`${running.banner.join('\n')}\n`);
   const statusLine = showStatusLine(running.statusLine, process.stdout);

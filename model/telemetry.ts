@@ -56,7 +56,7 @@ export function startTelemetry(options: TelemetryOptions): Telemetry {
                 timeoutMillis: exportTimeoutMs,
               }),
               exportIntervalMillis: options.intervalMs,
-              exportTimeoutMillis: exportTimeoutMs,
+              exportTimeoutMillis: Math.min(exportTimeoutMs, options.intervalMs),
             }),
           ]),
     ],

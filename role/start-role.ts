@@ -31,17 +31,6 @@ export interface RunningRole {
   stop(): Promise<string>;
 }
 
-/** Where a role pushes its own telemetry: the configured URL, else its own receiver, else the collector. */
-export function selfTelemetryUrl(role: RoleName, config: SondeConfig): string | undefined {
-  if (!config.telemetry.is_pushed) return undefined;
-  if (config.telemetry.otlp_url !== '') return config.telemetry.otlp_url;
-  // A port that is chosen at start is not known yet when the SDK is made.
-  if (role !== 'query' && config.receive.otlp_http_port !== 0) {
-    return `http://${config.receive.host}:${config.receive.otlp_http_port}`;
-  }
-  return config.transport.collector_url === '' ? undefined : config.transport.collector_url;
-}
-
 /** Throws ConfigError where something that a person can mend stands in the way; nothing is left running then. */
 export async function startRole(role: RoleName, context: RoleContext): Promise<RunningRole> {
   const parts = new Parts();

@@ -12,7 +12,7 @@ export interface Envelope {
   readonly tenant: string;
   /**
    * The identity of these bytes: the store lands one batchId once, however often it is sent.
-   * Whoever retries must send the same bytes under the same id.
+   * Whoever retries must send the same bytes under the same id. 1 to 128 of the characters A-Z a-z 0-9 . _ : / -
    */
   readonly batchId: string;
   /** The Kafka partition key; order is kept among envelopes of one key. */

@@ -58,7 +58,7 @@ const pathsMissing = [
 
 /** Adds the routes under /api/v1, in a scope of their own. The caller chooses the prefix of `app`. */
 export function registerPrometheusApi(app: FastifyInstance, options: PrometheusApiOptions): void {
-  void app.register(async (scope) => {
+  void app.register((scope, _none, done) => {
     scope.setErrorHandler(answerFailure);
     if (!scope.hasContentTypeParser(formType)) {
       scope.addContentTypeParser(
@@ -90,6 +90,7 @@ export function registerPrometheusApi(app: FastifyInstance, options: PrometheusA
         throw new RefusedError(`/api/v1/${path} is not supported yet`, 404);
       });
     }
+    done();
   });
 }
 

@@ -17,9 +17,9 @@ export function batchIdentity(
   bytes: Uint8Array,
 ): string {
   if (header !== undefined && header !== '') {
-    if (header.length > batchIdLengthMax || !/^[A-Za-z0-9._:-]+$/.test(header)) {
+    if (header.length > batchIdLengthMax || !/^[A-Za-z0-9._:/-]+$/.test(header)) {
       throw new RefusedError(
-        `the batch id must be 1 to ${batchIdLengthMax} of the characters A-Z a-z 0-9 . _ : -`,
+        `the batch id must be 1 to ${batchIdLengthMax} of the characters A-Z a-z 0-9 . _ : / -`,
       );
     }
     return header;
