@@ -1,7 +1,7 @@
 /** What the agent collects. */
 import { z } from 'zod';
 import { countSchema, option } from '#model/config/option.ts';
-import { tenantOption } from '#model/options.ts';
+import { tenantDefault } from '#model/tenant.ts';
 
 const targetSchema = z.strictObject({
   url: z.url({ protocol: /^https?$/, error: 'expected an http:// or https:// URL' }),
@@ -10,7 +10,7 @@ const targetSchema = z.strictObject({
 });
 
 export const agentOptions = {
-  tenant: tenantOption,
+  tenant: option(z.string().min(1), tenantDefault, "Tenant of this agent's logs and metrics."),
   node: option(z.string(), '', "This node's name. Empty: the host name."),
   state_path: option(z.string(), '', 'Directory of checkpoints. Empty: `agent` below store.path.'),
   'logs.globs': option(

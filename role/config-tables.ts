@@ -2,8 +2,11 @@
 import { agentOptions } from '#agent/agent-options.ts';
 import { collectorOptions } from '#collector/collector-options.ts';
 import type { Config } from '#model/config/load.ts';
-import { receiveOptions, storeOptions, telemetryOptions, transportOptions } from '#model/options.ts';
+import { telemetryOptions } from '#model/telemetry-options.ts';
 import { apiOptions, queryOptions, rulesOptions } from '#query/query-options.ts';
+import { storeOptions } from '#store/store-options.ts';
+import { receiveOptions } from '#wire/receive/receive-options.ts';
+import { transportOptions } from '#wire/transport-options.ts';
 
 export const configTables = {
   agent: agentOptions,

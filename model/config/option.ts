@@ -35,6 +35,10 @@ export function environmentName(section: string, key: string): string {
 }
 
 export const portSchema = z.number().int().min(0).max(65_535);
+export const urlOrNoneSchema = z.union([
+  z.literal(''),
+  z.url({ protocol: /^https?$/, error: 'expected an http:// or https:// URL' }),
+]);
 export const countSchema = z.number().int().positive();
 
 const unitMs: Readonly<Record<string, number>> = {

@@ -14,8 +14,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { Kafka, logLevel } from 'kafkajs';
 import { afterAll, beforeAll, describe } from 'vitest';
+import { createKafka } from '#wire/kafka/client.ts';
+import { silentKafkaLog } from './silent-kafka-log.ts';
 
 export interface TestKafka {
   readonly brokers: string[];
@@ -35,13 +36,15 @@ const libraryDirectory = join(cacheDirectory, 'lib');
 const startTimeoutMs = 60_000;
 const clusterId = 'c29uZGUtdGVzdC1rYWZrYQ';
 const javaOptions = ['-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Xshare:auto'];
+const java = 'java';
+const maven = 'mvn';
 const run = promisify(execFile);
 
 /** Returns why no Kafka can be had here, or undefined where one can. */
 export function kafkaMissing(): string | undefined {
-  if (process.env['KAFKA_BROKERS']) return undefined;
-  if (spawnSync('java', ['-version']).status !== 0) return 'no `java` (JDK 17 or newer) on the PATH';
-  if (!existsSync(libraryDirectory) && spawnSync('mvn', ['-version']).status !== 0) {
+  if (process.env.KAFKA_BROKERS) return undefined;
+  if (spawnSync(java, ['-version']).status !== 0) return 'no `java` (JDK 17 or newer) on the PATH';
+  if (!existsSync(libraryDirectory) && spawnSync(maven, ['-version']).status !== 0) {
     return 'no `mvn` on the PATH to fetch Apache Kafka with';
   }
   return undefined;
@@ -54,11 +57,12 @@ export function kafkaMissing(): string | undefined {
 export async function startKafka(properties: Record<string, string> = {}): Promise<TestKafka | undefined> {
   const missing = kafkaMissing();
   if (missing !== undefined) {
-    if (process.env['CI']) throw new Error(`Kafka tests must run in CI: ${missing}, and KAFKA_BROKERS is not set`);
+    if (process.env.CI)
+      throw new Error(`Kafka tests must run in CI: ${missing}, and KAFKA_BROKERS is not set`);
     console.warn(`SKIPPED: tests on a real Kafka: ${missing}, and KAFKA_BROKERS is not set`);
     return undefined;
   }
-  const external = process.env['KAFKA_BROKERS'];
+  const external = process.env.KAFKA_BROKERS;
   if (external) return externalKafka(external.split(','));
   await fetchLibraries();
   const broker = await OwnedBroker.create(properties);
@@ -73,10 +77,10 @@ export function describeKafka(
   properties: Record<string, string> = {},
 ): void {
   const missing = kafkaMissing();
-  if (missing !== undefined && !process.env['CI']) {
+  if (missing !== undefined && !process.env.CI) {
     console.warn(`SKIPPED: ${name}: ${missing}, and KAFKA_BROKERS is not set`);
   }
-  describe.skipIf(missing !== undefined && !process.env['CI'])(name, () => {
+  describe.skipIf(missing !== undefined && !process.env.CI)(name, () => {
     let kafka: TestKafka | undefined;
     beforeAll(async () => {
       kafka = await startKafka(properties);
@@ -104,7 +108,10 @@ class OwnedBroker implements TestKafka {
   static async create(properties: Record<string, string>): Promise<OwnedBroker> {
     const directory = await mkdtemp(join(tmpdir(), 'sonde-kafka-'));
     const [port, controllerPort] = await freePorts(2);
-    await writeFile(join(directory, 'server.properties'), serverProperties(directory, port!, controllerPort!, properties));
+    await writeFile(
+      join(directory, 'server.properties'),
+      serverProperties(directory, port!, controllerPort!, properties),
+    );
     await cp(await formattedStorage(), join(directory, 'data'), { recursive: true });
     return new OwnedBroker(directory, port!);
   }
@@ -114,13 +121,20 @@ class OwnedBroker implements TestKafka {
     // The shell outlives a killed test process just long enough to end the broker: its stdin closes with us.
     const guard = spawn(
       'sh',
-      ['-c', '"$@" & echo $!; cat >/dev/null; kill -9 $!', 'sh', 'java', ...javaArguments('kafka.Kafka'), join(this.#directory, 'server.properties')],
+      [
+        '-c',
+        '"$@" & echo $!; cat >/dev/null; kill -9 $!',
+        'sh',
+        java,
+        ...javaArguments('kafka.Kafka'),
+        join(this.#directory, 'server.properties'),
+      ],
       { stdio: ['pipe', 'pipe', log.fd] },
     );
     this.#guard = guard;
     this.#pid = await new Promise<number>((resolve, reject) => {
       guard.once('error', reject);
-      guard.stdout.once('data', (data: Buffer) => resolve(Number(data.toString().split('\n')[0])));
+      guard.stdout!.once('data', (data: Buffer) => resolve(Number(data.toString().split('\n')[0])));
     });
     await log.close();
     await this.#untilReady();
@@ -141,15 +155,10 @@ class OwnedBroker implements TestKafka {
   }
 
   async #untilReady(): Promise<void> {
-    const client = new Kafka({
-      brokers: this.brokers,
-      logLevel: logLevel.NOTHING,
-      retry: { retries: 0 },
-      requestTimeout: 2000,
-    });
+    const client = createKafka({ brokers: this.brokers, clientId: 'sonde-test', log: silentKafkaLog });
     const deadline = Date.now() + startTimeoutMs;
     for (;;) {
-      const admin = client.admin();
+      const admin = client.admin({ retry: { retries: 0 } });
       try {
         await admin.connect();
         if ((await admin.describeCluster()).brokers.length > 0) return;
@@ -202,6 +211,9 @@ function serverProperties(
     'transaction.state.log.min.isr': '1',
     'group.initial.rebalance.delay.ms': '0',
     'group.min.session.timeout.ms': '500',
+    // A broker that was killed is let in again when its old session is over.
+    'broker.session.timeout.ms': '1000',
+    'broker.heartbeat.interval.ms': '200',
     'auto.create.topics.enable': 'false',
     'log.cleaner.enable': 'false',
     ...extra,
@@ -226,9 +238,13 @@ async function fetchLibraries(): Promise<void> {
     </dependencies></project>`;
   await writeFile(join(directory, 'pom.xml'), pom);
   const target = join(directory, 'lib');
-  await run('mvn', ['-q', '-B', 'dependency:copy-dependencies', '-DincludeScope=runtime', `-DoutputDirectory=${target}`], {
-    cwd: directory,
-  });
+  await run(
+    maven,
+    ['-q', '-B', 'dependency:copy-dependencies', '-DincludeScope=runtime', `-DoutputDirectory=${target}`],
+    {
+      cwd: directory,
+    },
+  );
   await publish(target, libraryDirectory);
   await rm(directory, { recursive: true, force: true });
 }
@@ -240,7 +256,7 @@ async function formattedStorage(): Promise<string> {
   const directory = await mkdtemp(join(cacheDirectory, 'format-'));
   const configPath = join(directory, 'server.properties');
   await writeFile(configPath, serverProperties(directory, 9092, 9093, {}));
-  await run('java', [...javaArguments('kafka.tools.StorageTool'), 'format', '-t', clusterId, '-c', configPath]);
+  await run(java, [...javaArguments('kafka.tools.StorageTool'), 'format', '-t', clusterId, '-c', configPath]);
   await publish(join(directory, 'data'), template);
   await rm(directory, { recursive: true, force: true });
   return template;

@@ -26,7 +26,10 @@ export async function runSonde(
   args: readonly string[],
   environment: Readonly<Record<string, string>> = {},
 ): Promise<{ code: number | null; output: string }> {
-  const child = spawn(process.execPath, ['main.ts', ...args], { cwd: root, env: { ...process.env, ...environment } });
+  const child = spawn(process.execPath, ['main.ts', ...args], {
+    cwd: root,
+    env: { ...process.env, ...environment },
+  });
   const chunks: Buffer[] = [];
   child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
   child.stderr.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -50,7 +53,10 @@ export async function startSonde(
   process.once('exit', kill);
   closed.finally(() => process.removeListener('exit', kill)).catch(() => undefined);
   await new Promise<void>((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`sonde did not start in time:\n${text}`)), startTimeoutMs);
+    const timer = setTimeout(
+      () => reject(new Error(`sonde did not start in time:\n${text}`)),
+      startTimeoutMs,
+    );
     const read = (chunk: Buffer): void => {
       text += chunk.toString();
       if (/^sonde \S+ \w+ is running\n(.*\n)*?.*ready in/m.test(text)) {

@@ -1,7 +1,8 @@
 /** OTLP logs and spans as JSON rows, the obvious way: what the transcoders' blocks are compared with. */
-import { decodeLogsRequest, decodeTraceRequest } from './otlp-proto.ts';
+
 import { naiveId } from './naive-labels.ts';
 import { hex, naivePairs, naiveText } from './naive-value.ts';
+import { decodeLogsRequest, decodeTraceRequest } from './otlp-proto.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: whatever protobufjs decodes.
 type Decoded = any;
@@ -34,8 +35,15 @@ function serviceOf(labels: readonly (readonly [string, string])[]): string {
 }
 
 function levelOf(severity: number, text: string): string {
-  if (severity > 0) return ['trace', 'debug', 'info', 'warn', 'error', 'fatal'][Math.floor((severity - 1) / 4)]!;
-  const known: Record<string, string> = { INFO: 'info', warning: 'warn', Error: 'error', DEBUG2: 'debug', critical: 'fatal' };
+  if (severity > 0)
+    return ['trace', 'debug', 'info', 'warn', 'error', 'fatal'][Math.floor((severity - 1) / 4)]!;
+  const known: Record<string, string> = {
+    INFO: 'info',
+    warning: 'warn',
+    Error: 'error',
+    DEBUG2: 'debug',
+    critical: 'fatal',
+  };
   return known[text] ?? 'unknown';
 }
 
@@ -85,7 +93,8 @@ export function naiveSpanRows(bytes: Uint8Array, task: NaiveTask): { spans: Row[
         const traceId = hex(span.traceId);
         const spanId = hex(span.spanId);
         const parentId = hex(span.parentSpanId);
-        if (traceId.length !== 32 || /^0+$/.test(traceId) || spanId.length !== 16 || /^0+$/.test(spanId)) continue;
+        if (traceId.length !== 32 || /^0+$/.test(traceId) || spanId.length !== 16 || /^0+$/.test(spanId))
+          continue;
         if (parentId !== '' && parentId.length !== 16) continue;
         const end = BigInt(span.endTimeUnixNano ?? 0);
         const start = BigInt(span.startTimeUnixNano ?? 0) || end || BigInt(task.nowUnixMs) * nanosPerMs;

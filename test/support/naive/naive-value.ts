@@ -17,7 +17,9 @@ function naiveJson(value: Decoded): string {
   if (value?.intValue !== undefined) return BigInt(value.intValue).toString();
   if (value?.bytesValue !== undefined) return JSON.stringify(base64(value.bytesValue));
   if (value?.doubleValue !== undefined) {
-    return Number.isFinite(value.doubleValue) ? String(value.doubleValue) : JSON.stringify(String(value.doubleValue));
+    return Number.isFinite(value.doubleValue)
+      ? String(value.doubleValue)
+      : JSON.stringify(String(value.doubleValue));
   }
   if (value?.arrayValue !== undefined) return `[${(value.arrayValue.values ?? []).map(naiveJson).join(',')}]`;
   if (value?.kvlistValue !== undefined) {

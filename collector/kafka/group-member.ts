@@ -1,0 +1,208 @@
+/**
+ * One member of the consumer group: joins, keeps its seat with heartbeats, reads and commits offsets.
+ *
+ * Every commit carries the generation of the assignment that it was made under, never a later one: that is how the
+ * coordinator fences a member that lost its partitions without noticing.
+ */
+import kafkajs from 'kafkajs';
+import { abortable, pause } from '#wire/backoff.ts';
+import { kafkaErrorType } from '#wire/kafka/client.ts';
+import { type Broker, type Cluster, groupCoordinatorType, type OpenCluster } from './cluster.ts';
+
+export interface GroupMemberOptions {
+  readonly groupId: string;
+  /** The coordinator gives the seat away after this long without a heartbeat. */
+  readonly sessionTimeoutMs: number;
+  /** How long the coordinator waits for members to come back when the group changes. */
+  readonly rebalanceTimeoutMs: number;
+  readonly heartbeatIntervalMs: number;
+}
+
+/** What this member owns, and for how long: `generation` fences it. */
+export interface GroupAssignment {
+  readonly generation: number;
+  readonly memberId: string;
+  readonly partitions: readonly { readonly topic: string; readonly partition: number }[];
+}
+
+/** The answers that say: this generation is over. */
+const fencingErrors: ReadonlySet<string> = new Set([
+  'REBALANCE_IN_PROGRESS',
+  'ILLEGAL_GENERATION',
+  'UNKNOWN_MEMBER_ID',
+  'FENCED_INSTANCE_ID',
+]);
+const coordinatorMoved: ReadonlySet<string> = new Set([
+  'NOT_COORDINATOR_FOR_GROUP',
+  'GROUP_COORDINATOR_NOT_AVAILABLE',
+  'GROUP_LOAD_IN_PROGRESS',
+]);
+const heartbeatRetryMs = 200;
+
+/** Whether a request failed because the assignment it was made under is over. */
+export function isFenced(error: unknown): boolean {
+  return fencingErrors.has(kafkaErrorType(error) ?? '');
+}
+
+export class GroupMember {
+  readonly #options: GroupMemberOptions;
+  readonly #cluster: Cluster;
+  readonly #assigner: OpenCluster['assigner'];
+  #memberId: string;
+  #coordinatorId: string | undefined;
+  #lastHeardMs = 0;
+
+  /** `memberId` of an earlier session saves the group the wait for that session's end. */
+  constructor({ cluster, assigner }: OpenCluster, options: GroupMemberOptions, memberId: string) {
+    this.#cluster = cluster;
+    this.#assigner = assigner;
+    this.#options = options;
+    this.#memberId = memberId;
+  }
+
+  get memberId(): string {
+    return this.#memberId;
+  }
+
+  /** Whether the coordinator has surely not given our seat away yet. */
+  holdsSeat(): boolean {
+    return Date.now() - this.#lastHeardMs < this.#options.sessionTimeoutMs;
+  }
+
+  /** Resolves when the group has settled. Must not be called before the last assignment's work has stopped. */
+  async join(topics: readonly string[], abort: AbortSignal): Promise<GroupAssignment> {
+    for (;;) {
+      abort.throwIfAborted();
+      try {
+        return await abortable(this.#joinAndSync(topics), abort);
+      } catch (error) {
+        const type = kafkaErrorType(error);
+        if (type === 'UNKNOWN_MEMBER_ID') this.#memberId = '';
+        if (coordinatorMoved.has(type ?? '')) this.#coordinatorId = undefined;
+        else if (!isFenced(error)) throw error;
+        await pause(heartbeatRetryMs, abort);
+      }
+    }
+  }
+
+  /** Resolves when the group rebalances or gave our seat away; rejects when the coordinator is out of reach. */
+  async keepSeat({ generation, memberId }: GroupAssignment, abort: AbortSignal): Promise<void> {
+    const { groupId, heartbeatIntervalMs } = this.#options;
+    for (;;) {
+      await pause(heartbeatIntervalMs, abort);
+      try {
+        const sentMs = Date.now();
+        await this.#withCoordinator((broker) =>
+          broker.heartbeat({ groupId, groupGenerationId: generation, memberId }),
+        );
+        this.#lastHeardMs = sentMs;
+      } catch (error) {
+        if (kafkaErrorType(error) === 'UNKNOWN_MEMBER_ID') this.#memberId = '';
+        if (isFenced(error)) return;
+        if (!this.holdsSeat()) throw error;
+        await pause(heartbeatRetryMs, abort);
+      }
+    }
+  }
+
+  /** Returns the committed offset and metadata; undefined where the group has none. */
+  async committed(
+    topic: string,
+    partition: number,
+  ): Promise<{ offset: number; metadata: string } | undefined> {
+    const { responses } = await this.#withCoordinator((broker) =>
+      broker.offsetFetch({
+        groupId: this.#options.groupId,
+        topics: [{ topic, partitions: [{ partition }] }],
+      }),
+    );
+    const found = responses[0]?.partitions[0];
+    if (found === undefined) throw new Error(`the coordinator did not answer for ${topic}/${partition}`);
+    const offset = Number(found.offset);
+    return offset < 0 ? undefined : { offset, metadata: found.metadata ?? '' };
+  }
+
+  /** Resolves when the coordinator has the offset on all in-sync replicas. See isFenced for what it may reject with. */
+  async commit(
+    { generation, memberId }: GroupAssignment,
+    topic: string,
+    partition: number,
+    offset: number,
+    metadata: string,
+  ): Promise<void> {
+    const sentMs = Date.now();
+    await this.#withCoordinator((broker) =>
+      broker.offsetCommit({
+        groupId: this.#options.groupId,
+        memberId,
+        groupGenerationId: generation,
+        topics: [{ topic, partitions: [{ partition, offset: String(offset), metadata }] }],
+      }),
+    );
+    this.#lastHeardMs = sentMs;
+  }
+
+  /**
+   * Gives the seat back, so that the others need not wait for its end. `through` has other connections than our own,
+   * on which a join may be waiting for the rest of the group.
+   */
+  async leave(through: Cluster): Promise<void> {
+    if (this.#memberId === '' || this.#coordinatorId === undefined) return;
+    const memberId = this.#memberId;
+    this.#memberId = '';
+    const broker = await through.findBroker({ nodeId: this.#coordinatorId });
+    await broker.leaveGroup({ groupId: this.#options.groupId, memberId });
+  }
+
+  async #joinAndSync(topics: readonly string[]): Promise<GroupAssignment> {
+    const { groupId, sessionTimeoutMs, rebalanceTimeoutMs } = this.#options;
+    const subscription = [...topics];
+    await this.#cluster.addMultipleTargetTopics(subscription);
+    const joined = await this.#withCoordinator((broker) =>
+      broker.joinGroup({
+        groupId,
+        memberId: this.#memberId,
+        sessionTimeout: sessionTimeoutMs,
+        rebalanceTimeout: rebalanceTimeoutMs,
+        groupProtocols: [this.#assigner.protocol({ topics: subscription })],
+      }),
+    );
+    this.#memberId = joined.memberId;
+    const isLeader = joined.leaderId === joined.memberId;
+    if (isLeader) await this.#cluster.refreshMetadata();
+    const groupAssignment = isLeader
+      ? await this.#assigner.assign({ members: joined.members, topics: subscription })
+      : [];
+    const { memberId, generationId } = joined;
+    const sentMs = Date.now();
+    const { memberAssignment } = await this.#withCoordinator((broker) =>
+      broker.syncGroup({ groupId, generationId, memberId, groupAssignment }),
+    );
+    this.#lastHeardMs = sentMs;
+    const assigned = kafkajs.AssignerProtocol.MemberAssignment.decode(memberAssignment)?.assignment ?? {};
+    const partitions = Object.entries(assigned)
+      .filter(([topic]) => subscription.includes(topic))
+      .flatMap(([topic, ids]) => ids.map((partition) => ({ topic, partition })));
+    return { generation: generationId, memberId, partitions };
+  }
+
+  async #withCoordinator<Answer>(ask: (broker: Broker) => Promise<Answer>): Promise<Answer> {
+    try {
+      this.#coordinatorId ??= await this.#findCoordinator();
+      return await ask(await this.#cluster.findBroker({ nodeId: this.#coordinatorId }));
+    } catch (error) {
+      // It may have moved, or may be back elsewhere: ask again next time.
+      if (!isFenced(error)) this.#coordinatorId = undefined;
+      throw error;
+    }
+  }
+
+  async #findCoordinator(): Promise<string> {
+    await this.#cluster.refreshMetadataIfNecessary();
+    const found = await this.#cluster.findGroupCoordinatorMetadata({
+      groupId: this.#options.groupId,
+      coordinatorType: groupCoordinatorType,
+    });
+    return String(found.coordinator.nodeId);
+  }
+}

@@ -1,0 +1,494 @@
+/**
+ * Goal: from a real Kafka to the store, each message lands under exactly one token, whatever dies on the way.
+ * Method: messages with known offsets, a store that records tokens, and consumers that stop, share, stall or are
+ * killed; what has landed is compared with what was produced.
+ */
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import {
+  type KafkaConsumer,
+  type KafkaConsumerOptions,
+  startKafkaConsumer,
+} from '#collector/kafka/consumer.ts';
+import { UnavailableError } from '#model/errors.ts';
+import { eventually } from '#test/support/eventually.ts';
+import { describeKafka, type TestKafka } from '#test/support/kafka.ts';
+import { RecordingStore } from '#test/support/recording-store.ts';
+import { silentKafkaLog } from '#test/support/silent-kafka-log.ts';
+import type { Signal } from '#wire/envelope.ts';
+import { createKafka } from '#wire/kafka/client.ts';
+import type { CrashOrder } from './crashing-consumer.ts';
+
+describeKafka('the Kafka consumer', (kafka) => {
+  let world: World;
+  beforeEach(() => {
+    world = new World(kafka());
+  });
+  afterEach(() => world.end());
+
+  test('lands every message once and leaves no intent behind', async () => {
+    await world.produce('logs', 0, 25);
+    const store = new RecordingStore();
+    const consumer = await world.consume(store);
+    await eventually(
+      () => consumer.status().counters.messages === 25 && consumer.status().lag === 0,
+      () => consumer.status(),
+    );
+    expect(store.bodies()).toEqual(world.bodies('logs', 0, 25));
+    // runMessagesMax is 5, and nothing was repeated.
+    expect(store.calls.length).toBeGreaterThanOrEqual(5);
+    expect(new Set(store.calls).size).toBe(store.calls.length);
+    expect(consumer.status().state).toBe('ok');
+    expect(await world.committed('logs', 0)).toEqual({ offset: '25', metadata: null });
+  });
+
+  test('goes on after a restart where the last one stopped', async () => {
+    await world.produce('metrics', 1, 10);
+    const store = new RecordingStore();
+    const first = await world.consume(store);
+    await eventually(() => first.status().counters.messages === 10);
+    await first.stop();
+    await world.produce('metrics', 1, 5, 10);
+    const second = await world.consume(store);
+    await eventually(
+      () => second.status().counters.messages === 5,
+      () => second.status(),
+    );
+    expect(store.bodies()).toEqual(world.bodies('metrics', 1, 15));
+    expect(store.landed.size).toBe(store.calls.length);
+  });
+
+  test.each(['intending', 'inserting', 'committing'])(
+    'a process that is killed before %s leaves a run that is repeated as it was',
+    async (step) => {
+      await world.produce('logs', 0, 23);
+      const before = await world.crash(step, 5);
+      const intent = await world.committed('logs', 0);
+      const store = new RecordingStore();
+      // Other limits and smaller fetches than the dead one had: the run must be the same all the same.
+      const survivor = await world.consume(store, { runMessagesMax: 3, partitionFetchBytesMax: 100 });
+      await eventually(
+        async () => (await world.committed('logs', 0)).offset === '23',
+        () => survivor.status(),
+      );
+      if (step === 'intending') {
+        expect(intent.metadata).toBeNull();
+        expect(survivor.status().counters.repeated_runs).toBe(0);
+      } else {
+        expect(intent.metadata).toMatch(/^v1:\d+$/);
+        expect(store.calls[0]).toContain(`/0/${intent.offset}-${intent.metadata!.slice(3)}/`);
+        expect(survivor.status().counters.repeated_runs).toBe(1);
+      }
+      const landed = new Map([...before, ...store.landed]);
+      expect([...landed.values()].flat().sort()).toEqual(world.bodies('logs', 0, 23));
+      expect(before.has(store.calls[0]!)).toBe(step === 'committing');
+    },
+  );
+
+  test('two consumers share the partitions, and a rebalance neither loses nor doubles', async () => {
+    const store = new RecordingStore();
+    const first = await world.consume(store, { runMessagesMax: 2 });
+    await world.produce('logs', 0, 20);
+    await world.produce('logs', 1, 20);
+    const second = await world.consume(store, { runMessagesMax: 2 });
+    await eventually(() => first.status().partitions.length === 4 && second.status().partitions.length === 4);
+    await world.produce('logs', 0, 20, 20);
+    await world.produce('logs', 1, 20, 20);
+    const done = async () =>
+      (await world.committed('logs', 0)).offset === '40' &&
+      (await world.committed('logs', 1)).offset === '40';
+    await eventually(done, () => [first.status(), second.status()]);
+    expect(store.bodies()).toEqual([...world.bodies('logs', 0, 40), ...world.bodies('logs', 1, 40)].sort());
+    await first.stop();
+    await eventually(
+      () => second.status().partitions.length === 8,
+      () => second.status(),
+    );
+  });
+
+  test('a member that lost its seat while it inserted is fenced: its successor repeats the run', async () => {
+    await world.produce('logs', 0, 5);
+    const stalled = new RecordingStore();
+    const stall = Promise.withResolvers<void>();
+    stalled.beforeInsert = () => stall.promise;
+    const zombie = await world.consume(stalled, { heartbeatIntervalMs: 300, drainMs: 100 });
+    await eventually(async () => (await world.committed('logs', 0)).metadata !== null);
+    // A second member joins: the first cannot end its run in time and has to let go of it.
+    const store = new RecordingStore();
+    const successors = [await world.consume(store), await world.consume(store)];
+    await zombie.stop();
+    await eventually(
+      async () => (await world.committed('logs', 0)).offset === '5',
+      () => successors.map((each) => each.status()),
+    );
+    stall.resolve();
+    await eventually(() => stalled.calls.length > 0);
+    expect(store.bodies()).toEqual(world.bodies('logs', 0, 5));
+    expect(store.calls).toContain(stalled.calls[0]);
+    expect(await world.committed('logs', 0)).toEqual({ offset: '5', metadata: null });
+  });
+
+  test('a store that is down holds up its partition, which says why, and no other', async () => {
+    const store = new RecordingStore();
+    let isDown = true;
+    store.beforeInsert = (_requests, token) => {
+      if (isDown && token.includes('_logs/0/'))
+        throw new UnavailableError('the store is down', { retryAfterMs: 50 });
+    };
+    await world.produce('logs', 0, 3);
+    await world.produce('logs', 1, 3);
+    await world.produce('traces', 0, 3);
+    const consumer = await world.consume(store);
+    await eventually(
+      () => consumer.status().counters.messages === 6,
+      () => consumer.status(),
+    );
+    expect(consumer.status().state).toMatch(/_logs\/0: inserting failed: the store is down/);
+    isDown = false;
+    await eventually(
+      () => consumer.status().counters.messages === 9,
+      () => consumer.status(),
+    );
+    expect(consumer.status().state).toBe('ok');
+    expect(store.landed.size).toBe(store.calls.length);
+  });
+
+  test('stop does not wait for a store that is down: the run is left to the next owner', async () => {
+    await world.produce('logs', 0, 5);
+    const down = new RecordingStore();
+    down.beforeInsert = () => {
+      throw new UnavailableError('the store is down', { retryAfterMs: 3_600_000 });
+    };
+    const consumer = await world.consume(down, { drainMs: 3_600_000 });
+    await eventually(() => /the store is down/.test(consumer.status().state));
+    await consumer.stop();
+    expect(await world.committed('logs', 0)).toEqual({ offset: '0', metadata: 'v1:4' });
+    const store = new RecordingStore();
+    await world.consume(store);
+    await eventually(async () => (await world.committed('logs', 0)).offset === '5');
+    expect(store.bodies()).toEqual(world.bodies('logs', 0, 5));
+  });
+
+  test('what cannot be decoded becomes a dead letter, and its partition goes on', async () => {
+    await world.send('logs', 0, [
+      { value: 'good 1' },
+      { value: 'poison', key: 'k', headers: { tenant: 'team-a', 'batch-id': 'b7' } },
+      { value: 'json', headers: { 'content-type': 'application/json' } },
+      { value: null },
+      { value: 'good 2' },
+    ]);
+    const store = new RecordingStore();
+    const consumer = await world.consume(store);
+    await eventually(
+      () => consumer.status().counters.dead_letters === 3,
+      () => consumer.status(),
+    );
+    await eventually(async () => (await world.committed('logs', 0)).offset === '5');
+    expect(store.bodies()).toEqual(['good 1', 'good 2']);
+    const source = { 'source-topic': world.topics.logs, 'source-partition': '0' };
+    expect(await world.deadLetters(3)).toEqual([
+      {
+        value: 'json',
+        headers: {
+          ...source,
+          'source-offset': '2',
+          tenant: 'default',
+          'content-type': 'application/json',
+          reason: 'content-type "application/json" is not supported: send application/x-protobuf',
+        },
+      },
+      {
+        value: undefined,
+        headers: { ...source, 'source-offset': '3', tenant: 'default', reason: 'the message has no value' },
+      },
+      {
+        value: 'poison',
+        headers: {
+          ...source,
+          'source-offset': '1',
+          tenant: 'team-a',
+          'batch-id': 'b7',
+          reason: 'unknown field 99 at byte 0',
+        },
+      },
+    ]);
+  });
+
+  test('messages that retention removed before they were read are counted', async () => {
+    await world.produce('logs', 0, 10);
+    const store = new RecordingStore();
+    const first = await world.consume(store);
+    await eventually(() => first.status().counters.messages === 10);
+    await first.stop();
+    await world.produce('logs', 0, 10, 10);
+    await world.deleteBefore('logs', 0, 14);
+    const second = await world.consume(store);
+    await eventually(
+      () => second.status().counters.messages === 6,
+      () => second.status(),
+    );
+    expect(second.status().counters).toMatchObject({ gaps: 1, gap_messages: 4 });
+    expect(store.bodies()).toEqual(
+      [...world.bodies('logs', 0, 10), ...world.bodies('logs', 0, 6, 14)].sort(),
+    );
+  });
+
+  test('a topic that is made anew is read from its beginning, and nothing in it is taken for a repeat', async () => {
+    await world.produce('logs', 0, 10);
+    const store = new RecordingStore();
+    const consumer = await world.consume(store);
+    await eventually(() => consumer.status().counters.messages === 10);
+    await world.deleteTopic('logs');
+    await eventually(
+      () => consumer.status().state !== 'ok',
+      () => consumer.status(),
+    );
+    await world.produce('logs', 0, 15);
+    await eventually(
+      async () => store.bodies().length === 25,
+      () => [consumer.status(), store.calls],
+    );
+    expect(store.bodies()).toEqual([...world.bodies('logs', 0, 10), ...world.bodies('logs', 0, 15)].sort());
+  });
+
+  test('stop does not wait for a group that does not settle', async () => {
+    const patient = { drainMs: 60_000, rebalanceTimeoutMs: 120_000 };
+    await world.produce('logs', 0, 5);
+    const stalled = new RecordingStore();
+    const stall = Promise.withResolvers<void>();
+    stalled.beforeInsert = () => stall.promise;
+    await world.consume(stalled, patient);
+    await eventually(async () => (await world.committed('logs', 0)).metadata !== null);
+    const second = await world.consume(new RecordingStore(), patient);
+    await eventually(() => second.status().state === 'joining the consumer group');
+    await second.stop();
+    stall.resolve();
+  });
+
+  test('a new group may begin at the end, and remembers where that was', async () => {
+    await world.produce('logs', 0, 10);
+    const store = new RecordingStore();
+    const first = await world.consume(store, {}, { fromBeginning: false });
+    await eventually(async () => (await world.committed('logs', 0)).offset === '10');
+    await first.stop();
+    await world.produce('logs', 0, 5, 10);
+    await world.consume(store, {}, { fromBeginning: false });
+    await eventually(async () => (await world.committed('logs', 0)).offset === '15');
+    expect(store.bodies()).toEqual(world.bodies('logs', 0, 5, 10));
+  });
+
+  test('topics that do not exist yet are waited for, and named', async () => {
+    const store = new RecordingStore();
+    const consumer = await world.consume(store, {}, { createTopics: undefined });
+    await eventually(
+      () => consumer.status().state === 'none of the Kafka topics exists yet',
+      () => consumer.status(),
+    );
+    await world.produce('logs', 0, 3);
+    await eventually(
+      () => consumer.status().counters.messages === 3,
+      () => consumer.status(),
+    );
+  });
+
+  test('a broker that is killed and comes back costs nothing but time', async ({ skip }) => {
+    if (!kafka().isOwned) skip('KAFKA_BROKERS cannot be killed');
+    const store = new RecordingStore();
+    await world.produce('logs', 0, 10);
+    const consumer = await world.consume(store);
+    await eventually(() => consumer.status().counters.messages === 10);
+    await kafka().kill9();
+    await eventually(
+      () => consumer.status().state !== 'ok',
+      () => consumer.status(),
+    );
+    await kafka().start();
+    await world.produce('logs', 0, 10, 10);
+    await eventually(
+      async () => (await world.committed('logs', 0)).offset === '20',
+      () => consumer.status(),
+    );
+    expect(store.bodies()).toEqual(world.bodies('logs', 0, 20));
+    expect(consumer.status().state).toBe('ok');
+  }, 60_000);
+});
+
+type TestMessage = { value: string | null; key?: string; headers?: Record<string, string> };
+
+/** One test's topics, group, producers and consumers on the shared broker. */
+class World {
+  static #count = 0;
+  readonly topics: Record<Signal, string>;
+  readonly #kafka: TestKafka;
+  readonly #name: string;
+  readonly client;
+  readonly #consumers: KafkaConsumer[] = [];
+
+  constructor(kafka: TestKafka) {
+    this.#kafka = kafka;
+    this.#name = `t${process.pid}-${World.#count++}`;
+    this.topics = {
+      logs: `${this.#name}_logs`,
+      traces: `${this.#name}_spans`,
+      metrics: `${this.#name}_metrics`,
+      remote_write: `${this.#name}_writes`,
+    };
+    this.client = createKafka({ brokers: kafka.brokers, clientId: 'test', log: silentKafkaLog });
+  }
+
+  async end(): Promise<void> {
+    await Promise.all(this.#consumers.map((consumer) => consumer.stop()));
+  }
+
+  get #limits(): NonNullable<KafkaConsumerOptions['limits']> {
+    return {
+      runMessagesMax: 5,
+      runAgeMsMax: 20,
+      fetchWaitMsMax: 50,
+      // A broker of others has a least session timeout of six seconds.
+      sessionTimeoutMs: this.#kafka.isOwned ? 1500 : 6000,
+      heartbeatIntervalMs: 200,
+      rebalanceTimeoutMs: 3000,
+      drainMs: 500,
+    };
+  }
+
+  #order(): Pick<KafkaConsumerOptions, 'brokers' | 'groupId' | 'topics' | 'deadLetterTopic'> {
+    return {
+      brokers: this.#kafka.brokers,
+      groupId: this.#name,
+      topics: this.topics,
+      deadLetterTopic: `${this.#name}_dead`,
+    };
+  }
+
+  async consume(
+    store: RecordingStore,
+    limits: KafkaConsumerOptions['limits'] = {},
+    over: Partial<KafkaConsumerOptions> = {},
+  ): Promise<KafkaConsumer> {
+    const consumer = await startKafkaConsumer({
+      ...this.#order(),
+      log: silentKafkaLog,
+      insertRun: store.insertRun,
+      limits: { ...this.#limits, ...limits },
+      createTopics: { partitions: 2, replicationFactor: 1 },
+      ...over,
+    });
+    this.#consumers.push(consumer);
+    return consumer;
+  }
+
+  /** Runs a consumer in a process that kills itself before `step`; returns what its store had taken, by token. */
+  async crash(step: string, after: number): Promise<Map<string, string[]>> {
+    const directory = await mkdtemp(join(tmpdir(), 'sonde-crash-'));
+    const path = join(directory, 'inserts.jsonl');
+    const order: CrashOrder = { ...this.#order(), limits: this.#limits, step, after, path };
+    const signal = await new Promise((resolve) => {
+      const child = execFile(process.execPath, [
+        join(import.meta.dirname, 'crashing-consumer.ts'),
+        JSON.stringify(order),
+      ]);
+      child.once('exit', (_code, name) => resolve(name));
+    });
+    expect(signal).toBe('SIGKILL');
+    const lines = (await readFile(path, 'utf8')).trim().split('\n');
+    await rm(directory, { recursive: true });
+    return new Map(
+      lines.map((line) => {
+        const { token, bodies } = JSON.parse(line) as { token: string; bodies: string[] };
+        return [token, bodies];
+      }),
+    );
+  }
+
+  bodies(signal: Signal, partition: number, count: number, from = 0): string[] {
+    return Array.from({ length: count }, (_, index) => `${signal} ${partition} ${from + index}`).sort();
+  }
+
+  /** Produces numbered bodies without headers, as a foreign producer does, one record batch each. */
+  async produce(signal: Signal, partition: number, count: number, from = 0): Promise<void> {
+    for (let index = from; index < from + count; index += 5) {
+      const values = Array.from({ length: Math.min(5, from + count - index) }, (_, each) => index + each);
+      await this.send(
+        signal,
+        partition,
+        values.map((number) => ({ value: `${signal} ${partition} ${number}` })),
+      );
+    }
+  }
+
+  async send(signal: Signal, partition: number, messages: TestMessage[]): Promise<void> {
+    await this.#withAdmin((admin) =>
+      admin.createTopics({
+        topics: Object.values(this.topics).map((topic) => ({ topic, numPartitions: 2 })),
+        waitForLeaders: true,
+      }),
+    );
+    const producer = this.client.producer();
+    await producer.connect();
+    await producer.send({
+      topic: this.topics[signal],
+      messages: messages.map((message) => ({ ...message, partition })),
+    });
+    await producer.disconnect();
+  }
+
+  async committed(signal: Signal, partition: number): Promise<{ offset: string; metadata: string | null }> {
+    const [topic] = await this.#withAdmin((admin) =>
+      admin.fetchOffsets({ groupId: this.#name, topics: [this.topics[signal]] }),
+    );
+    const { offset, metadata } = topic!.partitions.find((each) => each.partition === partition)!;
+    return { offset, metadata };
+  }
+
+  async deleteTopic(signal: Signal): Promise<void> {
+    await this.#withAdmin((admin) => admin.deleteTopics({ topics: [this.topics[signal]] }));
+  }
+
+  async deleteBefore(signal: Signal, partition: number, offset: number): Promise<void> {
+    const topic = this.topics[signal];
+    await this.#withAdmin(async (admin) => {
+      // kafkajs deletes only in topics whose metadata it has loaded.
+      await admin.fetchTopicOffsets(topic);
+      await admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(offset) }] });
+    });
+  }
+
+  /** Reads the dead-letter topic until it has this many, sorted by body. */
+  async deadLetters(
+    count: number,
+  ): Promise<{ value: string | undefined; headers: Record<string, string> }[]> {
+    const letters: { value: string | undefined; headers: Record<string, string> }[] = [];
+    const reader = this.client.consumer({ groupId: `${this.#name}-reader`, maxWaitTimeInMs: 100 });
+    await reader.connect();
+    await reader.subscribe({ topic: `${this.#name}_dead`, fromBeginning: true });
+    await reader.run({
+      eachMessage: async ({ message }) => {
+        const headers = Object.entries(message.headers ?? {}).map(([name, value]) => [name, String(value)]);
+        letters.push({
+          value: message.value?.toString(),
+          headers: Object.fromEntries(headers) as Record<string, string>,
+        });
+      },
+    });
+    await eventually(() => letters.length >= count);
+    await reader.disconnect();
+    return letters.sort((a, b) => String(a.value ?? 'null').localeCompare(String(b.value ?? 'null')));
+  }
+
+  async #withAdmin<Result>(
+    use: (admin: ReturnType<typeof this.client.admin>) => Promise<Result>,
+  ): Promise<Result> {
+    const admin = this.client.admin();
+    await admin.connect();
+    try {
+      return await use(admin);
+    } finally {
+      await admin.disconnect();
+    }
+  }
+}

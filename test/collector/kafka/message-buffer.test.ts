@@ -1,0 +1,131 @@
+/**
+ * Goal: runs are cut within their limits, cover every offset once, and can be cut again exactly as they were.
+ * Method: a table of buffers and limits, runs shown as "first-last:offsets".
+ */
+import { expect, test } from 'vitest';
+import { type BufferedMessage, MessageBuffer, type Run } from '#collector/kafka/message-buffer.ts';
+import { runRequests, runToken } from '#collector/kafka/run-requests.ts';
+
+const message = (offset: number, text = 'body', headers = {}): BufferedMessage => ({
+  offset,
+  timestampMs: 1000 + offset,
+  key: null,
+  value: Buffer.from(text),
+  headers,
+});
+
+function filled(offsets: readonly number[], position: number, start = offsets[0] ?? 0): MessageBuffer {
+  const buffer = new MessageBuffer();
+  buffer.reset(start);
+  buffer.append(
+    offsets.map((offset) => message(offset)),
+    position,
+    0,
+  );
+  return buffer;
+}
+
+const show = ({ range, messages }: Run): string =>
+  `${range.first}-${range.last}:${messages.map(({ offset }) => offset).join(',')}`;
+
+const wide = { bytesMax: 1e9, messagesMax: 1e9 };
+
+test.each([
+  { name: 'all that is there', offsets: [5, 6, 7], position: 8, limits: wide, run: '5-7:5,6,7' },
+  {
+    name: 'no more messages than allowed',
+    offsets: [5, 6, 7],
+    position: 8,
+    limits: { ...wide, messagesMax: 2 },
+    run: '5-6:5,6',
+  },
+  {
+    name: 'one message at least, however large',
+    offsets: [5, 6],
+    position: 7,
+    limits: { ...wide, bytesMax: 1 },
+    run: '5-5:5',
+  },
+  { name: 'offsets that hold nothing, too', offsets: [5, 8], position: 12, limits: wide, run: '5-11:5,8' },
+  {
+    name: 'a gap before the first message',
+    offsets: [9],
+    position: 10,
+    start: 5,
+    limits: wide,
+    run: '5-9:9',
+  },
+])('a run takes $name', ({ offsets, position, limits, run, start }) => {
+  expect(show(filled(offsets, position, start).takeRun(limits, 0))).toBe(run);
+});
+
+test('runs follow each other without a gap', () => {
+  const buffer = filled([5, 6, 9], 12);
+  const limits = { ...wide, messagesMax: 1 };
+  expect([1, 2, 3].map(() => show(buffer.takeRun(limits, 0)))).toEqual(['5-5:5', '6-6:6', '7-11:9']);
+  expect(buffer.bytes).toBe(0);
+});
+
+test('a run is repeated exactly, however its messages come in this time', () => {
+  const buffer = filled([5], 6);
+  expect(buffer.takeExactly({ first: 5, last: 8 }, 0)).toBeUndefined();
+  buffer.append([message(7)], 8, 0);
+  expect(buffer.takeExactly({ first: 5, last: 8 }, 0)).toBeUndefined();
+  buffer.append([message(8), message(9)], 10, 0);
+  expect(show(buffer.takeExactly({ first: 5, last: 8 }, 0)!)).toBe('5-8:5,7,8');
+  expect(show(buffer.takeRun(wide, 0))).toBe('9-9:9');
+});
+
+test('the token of a run names its place and its last message', () => {
+  const run = (text: string): Run => ({
+    range: { first: 5, last: 6 },
+    messages: [message(5), message(6, text)],
+    bytes: 0,
+  });
+  expect(runToken('otlp_logs', 3, run('a'))).toMatch(/^otlp_logs\/3\/5-6\/[0-9a-f]{8}$/);
+  expect(runToken('otlp_logs', 3, run('a'))).toBe(runToken('otlp_logs', 3, run('a')));
+  expect(runToken('otlp_logs', 3, run('a'))).not.toBe(runToken('otlp_logs', 3, run('b')));
+});
+
+test.each([
+  { name: 'without headers belongs to the default tenant', message: message(1), shown: 'logs default body' },
+  {
+    name: 'with a tenant belongs to it',
+    message: message(1, 'x', { tenant: Buffer.from('team-a') }),
+    shown: 'logs team-a x',
+  },
+  {
+    name: 'whose header is repeated counts once',
+    message: message(1, 'x', { tenant: [Buffer.from('a'), Buffer.from('b')] }),
+    shown: 'logs a x',
+  },
+  {
+    name: 'of another content type is a dead letter',
+    message: message(1, 'x', { 'content-type': 'application/json' }),
+    shown: 'dead default: content-type "application/json" is not supported: send application/x-protobuf',
+  },
+  {
+    name: 'of an impossible tenant is a dead letter',
+    message: message(1, 'x', { tenant: '../etc' }),
+    shown: 'dead default: the tenant in X-Scope-OrgID has a character that is not allowed: "../etc"',
+  },
+  {
+    name: 'without a value is a dead letter',
+    message: { ...message(1), value: null },
+    shown: 'dead default: the message has no value',
+  },
+])('a message $name', ({ message: only, shown }) => {
+  const { requests, deadLetters } = runRequests('logs', [only]);
+  const lines = [
+    ...requests.map(({ signal, tenant, bytes }) => `${signal} ${tenant} ${Buffer.from(bytes).toString()}`),
+    ...deadLetters.map(({ tenant, reason }) => `dead ${tenant}: ${reason}`),
+  ];
+  expect(lines).toEqual([shown]);
+});
+
+test('requests own their bytes: handing them over leaves the messages whole for a retry', () => {
+  const only = message(1, 'body');
+  const { requests } = runRequests('logs', [only]);
+  structuredClone(requests[0]!.bytes, { transfer: [requests[0]!.bytes.buffer as ArrayBuffer] });
+  expect(only.value!.toString()).toBe('body');
+});

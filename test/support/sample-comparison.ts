@@ -1,0 +1,37 @@
+/** Compares a run's sample blocks with the rows of the naive decoders, by count and checksum in the engine. */
+import { expect } from 'vitest';
+import type { TranscodeResult } from '#collector/run.ts';
+import type { NaiveSamples } from './naive/naive-samples.ts';
+import type { NativeEngine } from './native-engine.ts';
+
+const seriesTotal =
+  'SELECT tenant, metric, id, labels, min(t_min) AS t_min, max(t_max) AS t_max FROM %s GROUP BY ALL';
+
+/** `name` must be new to the engine. A series may be announced in several rows: its widest range counts. */
+export function expectSamples(
+  engine: NativeEngine,
+  name: string,
+  { blocks }: TranscodeResult,
+  naive: readonly NaiveSamples[],
+): void {
+  expect(blocks.map(({ table }) => table)).toEqual(['metric_metadata', 'series', 'samples_head']);
+  const rows = {
+    metric_metadata: naive.flatMap((samples) => samples.metadataRows),
+    series: naive.flatMap((samples) => samples.seriesRows),
+    samples_head: naive.flatMap((samples) => samples.samples),
+  };
+  for (const { table, bytes } of blocks) {
+    if (table !== 'series' && table !== 'metric_metadata' && table !== 'samples_head') continue;
+    const [ours, theirs] = [`${name}_${table}_ours`, `${name}_${table}_naive`];
+    engine.createTable(ours, table);
+    engine.insertBlock(ours, table, bytes);
+    engine.createTable(theirs, table);
+    engine.insertRows(theirs, table, rows[table]);
+    const of = (source: string) => (table === 'series' ? `(${seriesTotal.replace('%s', source)})` : source);
+    const difference = engine.rows(
+      `SELECT * FROM (SELECT * FROM ${of(ours)} EXCEPT SELECT * FROM ${of(theirs)}) LIMIT 3`,
+    );
+    expect(difference, `rows of ${table} that the naive decoder has not`).toEqual([]);
+    expect(engine.checksum(of(ours), table), table).toEqual(engine.checksum(of(theirs), table));
+  }
+}
