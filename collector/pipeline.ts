@@ -49,6 +49,7 @@ const undecodableCounter = meter.createCounter('sonde.collector.undecodable', {
 const insertSeconds = meter.createHistogram('sonde.store.insert.duration', {
   description: 'Time of one block insert, by table and result.',
   unit: 's',
+  advice: { explicitBucketBoundaries: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] },
 });
 
 export function createPipeline(options: PipelineOptions): Pipeline {
@@ -64,6 +65,12 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   let inflightBytes = 0;
   let seriesEpoch = 0;
   const totals = { rowsStored: 0, recordsAccepted: 0, recordsRejected: 0 };
+  meter
+    .createObservableGauge('sonde.collector.inflight', {
+      description: 'Bytes of requests that were taken and are not stored yet.',
+      unit: 'By',
+    })
+    .addCallback((result) => result.observe(inflightBytes));
 
   async function transcodeAndInsert(
     requests: readonly RunRequest[],

@@ -1,6 +1,7 @@
 /** The agent in a process: its sources (files, targets, the host, pushed telemetry) and the transport they share. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { observeAgent } from '#agent/agent-metrics.ts';
 import { createForwardSink } from '#agent/forward-sink.ts';
 import { startHostMetrics } from '#agent/host/host-metrics.ts';
 import { type LogAgentStatus, startLogAgent } from '#agent/logs/log-agent.ts';
@@ -59,6 +60,7 @@ export async function startAgentPart(
     log,
   });
   parts.add('log agent', () => logs.stop({ drainMs }));
+  observeAgent(logs, transport);
   const scraper = await startScraping(context, transport, join(demoPath, 'targets/*.json'), parts);
   if (options['host.is_read']) {
     const host = startHostMetrics({

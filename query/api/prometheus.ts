@@ -25,7 +25,7 @@ export interface PrometheusApiOptions {
   readonly source: (tenant: string) => SampleSource;
   /** Milliseconds since 1970. */
   readonly now: () => number;
-  /** Steps of a range query (query.promql.steps_max): the engine's own limit. */
+  /** Steps of a range query (query.steps_max): the engine's own limit. */
   readonly stepsMax: number;
   /** Sonde's version, for /status/buildinfo. */
   readonly version: string;
@@ -134,7 +134,7 @@ async function answerRange({ params, tenant, abort, options }: Call): Promise<st
   if (Math.floor((endMs - startMs) / stepMs) + 1 > options.stepsMax) {
     throw new RefusedError(
       `exceeded maximum resolution of ${options.stepsMax.toLocaleString('en')} points per timeseries. ` +
-        'Try decreasing the query resolution (?step=XX), or raise query.promql.steps_max',
+        'Try decreasing the query resolution (?step=XX), or raise query.steps_max',
     );
   }
   const request = {

@@ -158,7 +158,8 @@ function escapeText(text: string, quote: string): string {
   for (const char of text) {
     if (char === quote) out += `\\${quote}`;
     else if (namedEscapes[char] !== undefined) out += namedEscapes[char];
-    else if (isPrintable(char)) out += char;
+    // U+FFFD stands for bytes that are no UTF-8; written as itself it would not be read again.
+    else if (isPrintable(char) && char !== '\ufffd') out += char;
     else out += escapeCodePoint(char.codePointAt(0) ?? 0);
   }
   return out;

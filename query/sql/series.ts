@@ -50,7 +50,7 @@ export async function resolveSeries(
     abort,
   );
   if (rows.length > seriesMax) {
-    throw new LimitError(`a selector matches more than ${seriesMax} series`, 'query.promql.series_max');
+    throw new LimitError(`a selector matches more than ${seriesMax} series`, 'query.series_max');
   }
   return rows.map((row) => ({ idHigh: row.high, idLow: row.low, labels: rowLabels(row) }));
 }

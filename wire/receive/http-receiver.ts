@@ -73,8 +73,10 @@ export function registerHttpReceiver(app: FastifyInstance, options: HttpReceiver
         options.bodyBytesMax,
       );
       const batchId = batchIdentity(headerText(request, httpHeaderBatchId), tenant, signal, bytes);
+      // The sink may hand the bytes on to another thread: their length is zero afterwards.
+      const byteCount = bytes.length;
       const delivery = await options.sink({ signal, tenant, batchId, key: `${tenant}/${batchId}`, bytes });
-      byteCounter.add(bytes.length, { signal });
+      byteCounter.add(byteCount, { signal });
       return sendDelivery(reply, signal, mediaType, delivery);
     });
   }

@@ -172,7 +172,7 @@ test('more series than the limit are refused with the option that raises it', as
     for await (const _ of narrow.select({ matchers: matchers('up'), ...range }));
   };
   await expect(all()).rejects.toThrow(
-    'a selector matches more than 1 series (raise it with query.promql.series_max)',
+    'a selector matches more than 1 series (raise it with query.series_max)',
   );
 });
 

@@ -1,0 +1,68 @@
+/** Aggregations: series stream in, a group's columns stay. */
+import type { Labels } from '#model/labels.ts';
+import { type Evaluation, evaluateScalar } from '../evaluation.ts';
+import { warnInvalidQuantile } from '../quantile-warning.ts';
+import { labelsKey, type StepGrid, type StepSeries, type VectorValue } from '../step-series.ts';
+import type { Aggregation } from '../tree.ts';
+import { type Accumulator, accumulators } from './accumulators.ts';
+import { countValues } from './count-values.ts';
+import { groupLabels } from './grouping.ts';
+import { selectExtremes } from './select-extremes.ts';
+
+interface Group {
+  readonly labels: Labels;
+  readonly accumulator: Accumulator;
+  dropsName: boolean;
+}
+
+export async function evaluateAggregation(
+  evaluation: Evaluation,
+  aggregation: Aggregation,
+  grid: StepGrid,
+): Promise<VectorValue> {
+  const { operator } = aggregation;
+  if (operator === 'count_values') {
+    return { kind: 'vector', series: await countValues(evaluation, aggregation, grid) };
+  }
+  const parameter =
+    aggregation.parameter === undefined
+      ? undefined
+      : await evaluateScalar(evaluation, aggregation.parameter, grid);
+  if (operator === 'topk' || operator === 'bottomk') {
+    return { kind: 'vector', series: await selectExtremes(evaluation, aggregation, parameter, grid) };
+  }
+  if (operator === 'quantile' && parameter !== undefined && aggregation.parameter !== undefined) {
+    warnInvalidQuantile(evaluation, aggregation.parameter, parameter);
+  }
+  return { kind: 'vector', series: await accumulate(evaluation, aggregation, parameter, grid) };
+}
+
+async function accumulate(
+  evaluation: Evaluation,
+  { operator, expression, grouping, isWithout }: Aggregation,
+  parameter: Float64Array | undefined,
+  grid: StepGrid,
+): Promise<StepSeries[]> {
+  const create = accumulators[operator];
+  if (create === undefined) throw new Error(`BUG: no accumulator for ${operator}`);
+  const names = new Set(grouping);
+  const groups = new Map<string, Group>();
+  for await (const series of evaluation.stream(expression, grid)) {
+    const labels = groupLabels(series.labels, names, isWithout);
+    const key = labelsKey(labels);
+    let group = groups.get(key);
+    if (group === undefined) {
+      evaluation.budget.addSamples(grid.count);
+      group = { labels, accumulator: create(grid.count, parameter), dropsName: false };
+      groups.set(key, group);
+    }
+    group.dropsName ||= series.dropsName;
+    group.accumulator.add(series);
+  }
+  return [...groups.values()].map(({ labels, accumulator, dropsName }) => ({
+    labels,
+    dropsName,
+    present: accumulator.present,
+    values: accumulator.finish(),
+  }));
+}

@@ -1,0 +1,229 @@
+/**
+ * The PromQL engine: text, times and a source of samples in, a value out.
+ *
+ *   engine.range({ tenant, query: 'sum(rate(x[5m]))', startMs, endMs, stepMs })  ->  matrix
+ *
+ * It does no I/O but through the SampleSource that it is given, and reads no clock.
+ */
+import { LimitError } from '#model/errors.ts';
+import type { InstantQuery } from '../instant.ts';
+import { Annotations } from './annotations.ts';
+import { evaluateSubquery } from './evaluate-range-call.ts';
+import { streamRawSamples } from './evaluate-selector.ts';
+import type { Evaluation } from './evaluation.ts';
+import { createEvaluation } from './evaluator.ts';
+import { executionError } from './execution-error.ts';
+import { parsePromql } from './parser.ts';
+import { type PromqlLimits, QueryBudget } from './query-budget.ts';
+import { QueryGate } from './query-gate.ts';
+import type { MatrixSeries, QueryOutcome, QueryResult } from './query-result.ts';
+import { QueryTimeoutError } from './query-timeout-error.ts';
+import type { SampleSource } from './source.ts';
+import {
+  dropMetricSchema,
+  gridEndMs,
+  mergeSameLabels,
+  type StepGrid,
+  type StepSeries,
+  type Value,
+} from './step-series.ts';
+import { checkSupport } from './support-check.ts';
+import { type Expression, unwrapParentheses } from './tree.ts';
+import { expressionType, typeName } from './type-check.ts';
+
+export interface PromqlEngineOptions {
+  readonly source: (tenant: string) => SampleSource;
+  readonly limits: PromqlLimits;
+  /** How far back an instant selector looks; five minutes by Prometheus's custom. */
+  readonly lookbackMsDefault: number;
+  /** The step of subqueries that name none: Prometheus's evaluation interval, one minute. */
+  readonly subqueryStepMs?: number;
+  /** Prometheus's feature `promql-delayed-name-removal`. */
+  readonly delaysNameRemoval?: boolean;
+}
+
+interface QueryRequest {
+  readonly tenant: string;
+  readonly query: string;
+  readonly lookbackMs?: number | undefined;
+  /** Shortens limits.timeoutMs. */
+  readonly timeoutMs?: number | undefined;
+  readonly abort?: AbortSignal | undefined;
+}
+
+export interface PromqlInstantRequest extends QueryRequest {
+  readonly timeMs: number;
+}
+
+export interface PromqlRangeRequest extends QueryRequest {
+  readonly startMs: number;
+  /** Inclusive. */
+  readonly endMs: number;
+  readonly stepMs: number;
+}
+
+/** Both reject with ParseError, LimitError, StoreError, RefusedError (422) or UnavailableError (time ran out). */
+export interface PromqlEngine {
+  instant(request: PromqlInstantRequest): Promise<QueryOutcome>;
+  range(request: PromqlRangeRequest): Promise<QueryOutcome>;
+}
+
+const minuteMs = 60_000;
+
+export function createPromqlEngine(options: PromqlEngineOptions): PromqlEngine {
+  const gate = new QueryGate(options.limits.concurrency);
+  return {
+    instant: async (request) => {
+      const expression = parse(request.query);
+      const grid = { startMs: request.timeMs, stepMs: 1, count: 1 };
+      return run(options, gate, request, grid, 0, (evaluation) =>
+        answerInstant(evaluation, expression, grid),
+      );
+    },
+    range: async (request) => {
+      const expression = parse(request.query);
+      const type = expressionType(expression);
+      if (type === 'matrix' || type === 'string') {
+        throw executionError(
+          `invalid expression type "${typeName(type)}" for range query, must be Scalar or instant Vector`,
+        );
+      }
+      const grid = rangeGrid(request, options.limits);
+      return run(options, gate, request, grid, request.stepMs, async (evaluation) =>
+        answerRange(evaluation, await evaluation.evaluate(expression, grid), grid),
+      );
+    },
+  };
+}
+
+/** Parses and refuses what is not supported yet. Throws ParseError. */
+function parse(query: string): Expression {
+  const expression = parsePromql(query);
+  checkSupport(query, expression);
+  return expression;
+}
+
+function rangeGrid({ startMs, endMs, stepMs }: PromqlRangeRequest, { stepsMax }: PromqlLimits): StepGrid {
+  const count = Math.floor((endMs - startMs) / stepMs) + 1;
+  if (count > stepsMax) {
+    throw new LimitError(`the query has more than ${stepsMax} steps`, 'query.steps_max');
+  }
+  return { startMs, stepMs, count };
+}
+
+async function run(
+  options: PromqlEngineOptions,
+  gate: QueryGate,
+  request: QueryRequest,
+  grid: StepGrid,
+  queryStepMs: number,
+  answer: (evaluation: Evaluation) => Promise<QueryResult>,
+): Promise<QueryOutcome> {
+  const timeoutMs = Math.min(request.timeoutMs ?? Infinity, options.limits.timeoutMs);
+  const timeout = AbortSignal.timeout(timeoutMs);
+  const abort = request.abort === undefined ? timeout : AbortSignal.any([timeout, request.abort]);
+  const annotations = new Annotations(request.query);
+  try {
+    return await gate.run(abort, async () => {
+      const evaluation = createEvaluation({
+        text: request.query,
+        source: options.source(request.tenant),
+        lookbackMs: request.lookbackMs ?? options.lookbackMsDefault,
+        queryStartMs: grid.startMs,
+        queryEndMs: gridEndMs(grid),
+        queryStepMs,
+        subqueryStepMs: options.subqueryStepMs ?? minuteMs,
+        delaysNameRemoval: options.delaysNameRemoval ?? false,
+        budget: new QueryBudget(options.limits, abort),
+        annotations,
+        abort,
+      });
+      const result = await answer(evaluation);
+      return { result, warnings: annotations.warnings, infos: annotations.infos };
+    });
+  } catch (error) {
+    // The store's own error for a query that we cancelled says less than the reason.
+    if (timeout.aborted) throw new QueryTimeoutError({ cause: error });
+    if (abort.aborted) throw abort.reason;
+    throw error;
+  }
+}
+
+async function answerInstant(
+  evaluation: Evaluation,
+  expression: Expression,
+  grid: StepGrid,
+): Promise<QueryResult> {
+  const inner = unwrapParentheses(expression);
+  const timeMs = grid.startMs;
+  if (inner.kind === 'matrix') {
+    const series: MatrixSeries[] = [];
+    for await (const one of streamRawSamples(evaluation, inner, timeMs)) series.push(one);
+    return { type: 'matrix', series: sortMatrix(series) };
+  }
+  if (inner.kind === 'subquery') {
+    const samples = await evaluateSubquery(evaluation, inner, grid);
+    const series = samples
+      .filter(({ values }) => values.length > 0)
+      .map((one) => ({ ...one, labels: one.dropsName ? dropMetricSchema(one.labels) : one.labels }));
+    return { type: 'matrix', series: sortMatrix(series) };
+  }
+  const value = await evaluation.evaluate(inner, grid);
+  if (value.kind === 'string') return { type: 'string', timeMs, value: value.value };
+  if (value.kind === 'scalar') return { type: 'scalar', timeMs, value: value.values[0] };
+  const series = finishNames(value.series).filter(({ present }) => present[0] === 1);
+  return {
+    type: 'vector',
+    timeMs,
+    samples: series.map(({ labels, values }) => ({ labels, value: values[0] })),
+  };
+}
+
+function answerRange(evaluation: Evaluation, value: Value, grid: StepGrid): QueryResult {
+  if (value.kind === 'string') throw new Error('BUG: a string in a range query');
+  const times = new Float64Array(grid.count);
+  for (let i = 0; i < grid.count; i++) times[i] = grid.startMs + i * grid.stepMs;
+  if (value.kind === 'scalar') {
+    return { type: 'matrix', series: [{ labels: [], timestamps: times, values: value.values }] };
+  }
+  evaluation.budget.addSamples(value.series.length * grid.count);
+  const series = finishNames(value.series).map((one) => compact(one, times));
+  return { type: 'matrix', series: sortMatrix(series.filter(({ values }) => values.length > 0)) };
+}
+
+/** Removes the names that were marked for it. */
+function finishNames(series: readonly StepSeries[]): readonly StepSeries[] {
+  const named = series.map((one) => (one.dropsName ? { ...one, labels: dropMetricSchema(one.labels) } : one));
+  return mergeSameLabels(named);
+}
+
+function compact({ labels, values, present }: StepSeries, times: Float64Array): MatrixSeries {
+  if (!present.includes(0)) return { labels, timestamps: times, values };
+  return {
+    labels,
+    timestamps: times.filter((_time, i) => present[i] === 1),
+    values: values.filter((_value, i) => present[i] === 1),
+  };
+}
+
+function sortMatrix(series: readonly MatrixSeries[]): MatrixSeries[] {
+  return [...series].sort((a, b) => {
+    for (let i = 0; i < Math.min(a.labels.length, b.labels.length); i++) {
+      for (const part of [0, 1] as const) {
+        const [left, right] = [a.labels[i][part], b.labels[i][part]];
+        if (left !== right) return left < right ? -1 : 1;
+      }
+    }
+    return a.labels.length - b.labels.length;
+  });
+}
+
+/** The engine as rules and scaling signals use it. Rejects where a query answers a string or a range vector. */
+export function asInstantQuery(engine: PromqlEngine): InstantQuery {
+  return async ({ tenant, query, timeMs, abort }) => {
+    const { result } = await engine.instant({ tenant, query, timeMs, abort });
+    if (result.type === 'scalar') return [{ labels: [], value: result.value }];
+    if (result.type === 'vector') return result.samples;
+    throw executionError('rule result is not a vector or scalar');
+  };
+}

@@ -1,0 +1,174 @@
+/** Functions of a range vector: a kernel runs over each series' windows, in place, on the samples' columns. */
+
+import { labelValue, metricNameLabel } from '#model/labels.ts';
+import { readSeries } from './evaluate-selector.ts';
+import { type Evaluation, evaluateScalar, evaluateVector, fixedTimeMs, withoutName } from './evaluation.ts';
+import { executionError } from './execution-error.ts';
+import type { RangeFunction, RangeWindow } from './functions/function-kinds.ts';
+import { type WindowEnds, windowEnds, withoutStale } from './sample-window.ts';
+import type { SeriesSamples } from './source.ts';
+import { emptySeries, type StepGrid, type StepSeries } from './step-series.ts';
+import { type Call, type MatrixSelector, type Subquery, unwrapParentheses } from './tree.ts';
+
+/** Yields each series that the function has a value for at some step. */
+export async function* streamRangeCall(
+  evaluation: Evaluation,
+  call: Call,
+  implementation: RangeFunction,
+  grid: StepGrid,
+): AsyncGenerator<StepSeries> {
+  const args = await scalarArguments(evaluation, call, grid);
+  const range = rangeArgument(call);
+  const ends = rangeEnds(evaluation, range, grid);
+  let isFirst = true;
+  for await (const samples of streamSamples(evaluation, range, grid, ends)) {
+    evaluation.budget.addSamples(grid.count);
+    const window = createWindow(samples, range.rangeMs, args);
+    const series = runKernel(window, implementation, ends, grid);
+    if (series === undefined) continue;
+    if (isFirst) implementation.annotate?.(evaluation, call, args);
+    isFirst = false;
+    if (implementation.isForCounters) noteNonCounter(evaluation, samples, range);
+    yield implementation.keepsName ? series : withoutName(evaluation, series);
+  }
+}
+
+/** The argument that is a range vector. */
+export function rangeArgument(call: Call): MatrixSelector | Subquery {
+  for (const arg of call.args) {
+    const inner = unwrapParentheses(arg);
+    if (inner.kind === 'matrix' || inner.kind === 'subquery') return inner;
+  }
+  throw new Error(`BUG: ${call.name} was checked to have a range vector`);
+}
+
+async function scalarArguments(evaluation: Evaluation, call: Call, grid: StepGrid): Promise<Float64Array[]> {
+  const values: Float64Array[] = [];
+  for (const arg of call.args) {
+    const { kind } = unwrapParentheses(arg);
+    if (kind !== 'matrix' && kind !== 'subquery') values.push(await evaluateScalar(evaluation, arg, grid));
+  }
+  return values;
+}
+
+function rangeEnds(evaluation: Evaluation, range: MatrixSelector | Subquery, grid: StepGrid): WindowEnds {
+  const { at, offsetMs } = range.kind === 'matrix' ? range.selector : range;
+  return windowEnds(grid, offsetMs, fixedTimeMs(evaluation, at));
+}
+
+async function* streamSamples(
+  evaluation: Evaluation,
+  range: MatrixSelector | Subquery,
+  grid: StepGrid,
+  ends: WindowEnds,
+): AsyncGenerator<SeriesSamples> {
+  if (range.kind === 'subquery') {
+    for (const series of await evaluateSubquery(evaluation, range, grid)) yield series;
+    return;
+  }
+  const { matchers } = range.selector;
+  const request = { matchers, startMs: ends.firstMs - range.rangeMs, endMs: ends.lastMs };
+  for await (const samples of readSeries(evaluation, request)) yield withoutStale(samples);
+}
+
+/** A series of a subquery; `dropsName` as in StepSeries. */
+export interface SubquerySamples extends SeriesSamples {
+  readonly dropsName: boolean;
+}
+
+/** Evaluates a subquery's expression at the multiples of its step that its windows cover. */
+export async function evaluateSubquery(
+  evaluation: Evaluation,
+  subquery: Subquery,
+  grid: StepGrid,
+): Promise<SubquerySamples[]> {
+  const stepMs = subquery.stepMs ?? evaluation.subqueryStepMs;
+  const ends = rangeEnds(evaluation, subquery, grid);
+  const startMs = (Math.floor((ends.firstMs - subquery.rangeMs) / stepMs) + 1) * stepMs;
+  const count = Math.floor((ends.lastMs - startMs) / stepMs) + 1;
+  if (count <= 0) return [];
+  if (count > subqueryStepsMax) {
+    throw executionError(`a subquery has more than ${subqueryStepsMax} steps: give it a larger step`);
+  }
+  const inner = { startMs, stepMs, count };
+  const series = await evaluateVector(evaluation, subquery.expression, inner);
+  return series.map((one) => compact(one, inner));
+}
+
+/** Bounds the columns of a subquery before they are allocated: 1 s steps over a week. */
+export const subqueryStepsMax = 700_000;
+
+function compact({ labels, dropsName, values, present }: StepSeries, grid: StepGrid): SubquerySamples {
+  let count = 0;
+  for (const flag of present) count += flag;
+  const timestamps = new Float64Array(count);
+  const kept = new Float64Array(count);
+  let index = 0;
+  for (let step = 0; step < present.length; step++) {
+    if (present[step] === 0) continue;
+    timestamps[index] = grid.startMs + step * grid.stepMs;
+    kept[index++] = values[step];
+  }
+  return { labels, dropsName, timestamps, values: kept };
+}
+
+function createWindow(
+  samples: SeriesSamples & { readonly dropsName?: boolean },
+  rangeMs: number,
+  args: readonly Float64Array[],
+): RangeWindow & { dropsName: boolean; labels: SeriesSamples['labels'] } {
+  return {
+    labels: samples.labels,
+    dropsName: samples.dropsName ?? false,
+    timestamps: samples.timestamps,
+    values: samples.values,
+    from: 0,
+    to: 0,
+    startMs: 0,
+    endMs: 0,
+    rangeMs,
+    step: 0,
+    stepTimeMs: 0,
+    args,
+    result: 0,
+  };
+}
+
+function runKernel(
+  window: ReturnType<typeof createWindow>,
+  { kernel }: RangeFunction,
+  ends: WindowEnds,
+  grid: StepGrid,
+): StepSeries | undefined {
+  const series = emptySeries(window.labels, grid.count, window.dropsName);
+  const { timestamps } = window;
+  let hasValue = false;
+  for (let step = 0; step < grid.count; step++) {
+    const endMs = ends.firstMs + step * ends.stepMs;
+    const startMs = endMs - window.rangeMs;
+    while (window.to < timestamps.length && timestamps[window.to] <= endMs) window.to++;
+    while (window.from < window.to && timestamps[window.from] <= startMs) window.from++;
+    if (window.from === window.to) continue;
+    window.startMs = startMs;
+    window.endMs = endMs;
+    window.step = step;
+    window.stepTimeMs = grid.startMs + step * grid.stepMs;
+    if (!kernel(window)) continue;
+    series.values[step] = window.result;
+    series.present[step] = 1;
+    hasValue = true;
+  }
+  return hasValue ? series : undefined;
+}
+
+/** rate() of something that does not look like a counter gets Prometheus's hint. */
+function noteNonCounter(
+  evaluation: Evaluation,
+  samples: SeriesSamples,
+  range: MatrixSelector | Subquery,
+): void {
+  const name = labelValue(samples.labels, metricNameLabel);
+  if (name === '' || /_(total|sum|count|bucket)$/.test(name)) return;
+  const fact = `metric might not be a counter, name does not end in _total/_sum/_count/_bucket: ${JSON.stringify(name)}`;
+  evaluation.annotations.inform(fact, range);
+}

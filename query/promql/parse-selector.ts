@@ -1,0 +1,238 @@
+/** Parses selectors: `name{label="value"}`, and what may follow them: ranges, `offset`, `@`. */
+import type { LabelMatcher } from '#model/labels.ts';
+import { metricNameLabel } from '#model/labels.ts';
+import { parseDurationMs, parseNumber } from '../language/quantity.ts';
+import { unquote } from '../language/quoted-string.ts';
+import { compileRegex } from '../language/regex.ts';
+import type { Token } from '../language/scanner.ts';
+import { isNumberWord } from './lexical.ts';
+import { type ParserInput, parseError, unsupported } from './parser-input.ts';
+import type { AtModifier, Expression, MatrixSelector, Subquery, VectorSelector } from './tree.ts';
+
+const durationsExpected = 'number, duration, step(), or range()';
+
+/** Parses a selector that begins here: with a metric's name, or with "{". */
+export function parseVectorSelector(input: ParserInput): VectorSelector {
+  const start = input.token.start;
+  const name = input.token.kind === 'word' ? input.next().text : '';
+  const matchers = name === '' || input.isOperator('{') ? parseMatchers(input) : [];
+  if (name !== '') matchers.push({ name: metricNameLabel, op: '=', value: name });
+  return { kind: 'vector', name, matchers, offsetMs: 0, at: undefined, start, end: input.endBefore };
+}
+
+function parseMatchers(input: ParserInput): LabelMatcher[] {
+  const matchers: LabelMatcher[] = [];
+  input.next();
+  while (!input.isOperator('}')) {
+    matchers.push(parseMatcher(input));
+    if (input.accept(',')) continue;
+    if (!input.isOperator('}')) throw input.unexpected('label matching', '"," or "}"');
+  }
+  input.next();
+  return matchers;
+}
+
+function parseMatcher(input: ParserInput): LabelMatcher {
+  const label = input.token;
+  if (label.kind !== 'word' && label.kind !== 'string') {
+    throw input.unexpected('label matching', 'identifier or "}"');
+  }
+  input.next();
+  const name = label.kind === 'string' ? unquote(label.text) : label.text;
+  const operator = input.token;
+  const isMatch = operator.kind === 'operator' && ['=', '!=', '=~', '!~'].includes(operator.text);
+  if (!isMatch) {
+    if (label.kind === 'word') throw input.unexpected('label matching', 'label matching operator');
+    return { name: metricNameLabel, op: '=', value: name };
+  }
+  input.next();
+  if (input.token.kind !== 'string') throw input.unexpected('label matching', 'string');
+  const value = unquote(input.next().text);
+  const op = operator.text as LabelMatcher['op'];
+  if (op === '=~' || op === '!~') {
+    const regex = compileRegex(value);
+    if ('mistake' in regex) {
+      throw parseError(input.text, { start: label.start, end: input.endBefore }, regex.mistake);
+    }
+  }
+  return { name, op, value };
+}
+
+/** Parses what follows an expression and binds closest: `[5m]`, `[1h:1m]`, `offset 5m`, `@ 0`. */
+export function parsePostfix(input: ParserInput, first: Expression): Expression {
+  let expression = first;
+  for (;;) {
+    if (input.isOperator('[')) expression = parseBrackets(input, expression);
+    else if (input.isOperator('@')) expression = parseAt(input, expression);
+    else if (input.isWord('offset')) expression = parseOffset(input, expression);
+    else if (input.isWord('anchored') || input.isWord('smoothed')) {
+      throw unsupported(input.text, input.token, `the modifier "${input.token.text.toLowerCase()}" is`);
+    } else return expression;
+  }
+}
+
+function parseBrackets(input: ParserInput, expression: Expression): MatrixSelector | Subquery {
+  input.countOperator();
+  const open = input.next();
+  const rangeMs = parsePositiveDuration(input, 'subquery or range selector', durationsExpected);
+  if (input.accept(':')) {
+    let stepMs: number | undefined;
+    if (!input.isOperator(']')) {
+      stepMs = parsePositiveDuration(input, 'subquery selector', `${durationsExpectedOr('"]"')}`);
+    }
+    input.expect(']', 'subquery selector', '"]"');
+    const range = { start: expression.start, end: input.endBefore };
+    return { kind: 'subquery', expression, rangeMs, stepMs, offsetMs: 0, at: undefined, ...range };
+  }
+  input.expect(']', 'subquery or range', '":" or "]"');
+  const brackets = { start: open.start, end: input.endBefore };
+  if (expression.kind !== 'vector') {
+    throw parseError(input.text, brackets, 'ranges only allowed for vector selectors');
+  }
+  if (expression.offsetMs !== 0) {
+    throw parseError(input.text, brackets, 'no offset modifiers allowed before range');
+  }
+  if (expression.at !== undefined) {
+    throw parseError(input.text, brackets, 'no @ modifiers allowed before range');
+  }
+  return { kind: 'matrix', selector: expression, rangeMs, start: expression.start, end: brackets.end };
+}
+
+function durationsExpectedOr(last: string): string {
+  return `number, duration, step(), range(), or ${last}`;
+}
+
+function parsePositiveDuration(input: ParserInput, context: string, expected: string): number {
+  const start = input.token.start;
+  const ms = parseSignedDuration(input, context, expected);
+  refuseDurationExpression(input);
+  if (ms <= 0)
+    throw parseError(input.text, { start, end: input.endBefore }, 'duration must be greater than 0');
+  return ms;
+}
+
+/** Milliseconds of a number (seconds) or duration with an optional sign. */
+function parseSignedDuration(input: ParserInput, context: string, expected: string): number {
+  const sign = input.isOperator('-') ? -1 : 1;
+  const start = input.token.start;
+  if (input.isOperator('-') || input.isOperator('+')) input.next();
+  const token = input.token;
+  if (token.kind !== 'number' && token.kind !== 'duration') {
+    if (token.kind === 'word' || input.isOperator('(')) refuseDurationWord(input);
+    throw input.unexpected(context, expected);
+  }
+  const seconds = sign * quantitySeconds(input);
+  if (Math.abs(seconds) > durationSecondsMax) {
+    throw parseError(input.text, { start, end: input.endBefore }, 'duration out of range');
+  }
+  return Math.round(seconds * 1000);
+}
+
+/** 63 bits of nanoseconds. */
+const durationSecondsMax = 2 ** 63 / 1e9;
+
+function refuseDurationWord(input: ParserInput): void {
+  if (!input.isOperator('(') && !/^(step|range|min|max|min_of|max_of)$/i.test(input.token.text)) return;
+  throw unsupported(input.text, input.token, 'duration expressions are');
+}
+
+function refuseDurationExpression(input: ParserInput): void {
+  const token = input.token;
+  if (token.kind === 'operator' && '+-*/%^'.includes(token.text)) {
+    throw unsupported(input.text, token, 'duration expressions are');
+  }
+}
+
+/** Reads the number or duration here as seconds. */
+export function quantitySeconds(input: ParserInput): number {
+  const token = input.next();
+  if (token.kind === 'duration') {
+    const ms = parseDurationMs(token.text);
+    if (ms === undefined) throw parseError(input.text, token, durationMistake(token));
+    return ms / 1000;
+  }
+  const value = parseNumber(token.text);
+  if (value === undefined) {
+    throw parseError(
+      input.text,
+      token,
+      `error parsing number: strconv.ParseFloat: parsing "${token.text}": invalid syntax`,
+    );
+  }
+  return value;
+}
+
+function durationMistake(token: Token): string {
+  return /^(\d+(y|w|d|h|m|s|ms))*$/.test(token.text) &&
+    /^(\d+y)?(\d+w)?(\d+d)?(\d+h)?(\d+m)?(\d+s)?(\d+ms)?$/.test(token.text)
+    ? 'duration out of range'
+    : `not a valid duration string: "${token.text}"`;
+}
+
+function parseOffset(input: ParserInput, expression: Expression): Expression {
+  input.next();
+  const offsetMs = parseSignedDuration(input, 'offset', durationsExpected);
+  const end = input.endBefore;
+  const selector = expression.kind === 'matrix' ? expression.selector : expression;
+  if (selector.kind !== 'vector' && selector.kind !== 'subquery') {
+    throw parseError(
+      input.text,
+      expression,
+      'offset modifier must be preceded by an instant vector selector or range vector selector or a subquery',
+    );
+  }
+  if (selector.offsetMs !== 0) {
+    throw parseError(input.text, expression, 'offset may not be set multiple times');
+  }
+  if (expression.kind === 'matrix')
+    return { ...expression, selector: { ...expression.selector, offsetMs }, end };
+  return { ...selector, offsetMs, end };
+}
+
+function parseAt(input: ParserInput, expression: Expression): Expression {
+  input.next();
+  const at = parseAtTime(input, expression);
+  const end = input.endBefore;
+  const selector = expression.kind === 'matrix' ? expression.selector : expression;
+  if (selector.kind !== 'vector' && selector.kind !== 'subquery') {
+    throw parseError(
+      input.text,
+      expression,
+      '@ modifier must be preceded by an instant vector selector or range vector selector or a subquery',
+    );
+  }
+  if (selector.at !== undefined) {
+    throw parseError(input.text, expression, '@ <timestamp> may not be set multiple times');
+  }
+  if (expression.kind === 'matrix') return { ...expression, selector: { ...expression.selector, at }, end };
+  return { ...selector, at, end };
+}
+
+function parseAtTime(input: ParserInput, expression: Expression): AtModifier {
+  if (input.isWord('start') || input.isWord('end')) {
+    const bound = input.next().text.toLowerCase() as 'start' | 'end';
+    if (!input.accept('(') || !input.accept(')')) throw input.unexpected('@', 'timestamp');
+    return bound;
+  }
+  const sign = input.isOperator('-') ? -1 : 1;
+  if (input.isOperator('-') || input.isOperator('+')) input.next();
+  const token = input.token;
+  const isNumber = token.kind === 'number' || (token.kind === 'word' && isNumberWord(token.text));
+  if (!isNumber && token.kind !== 'duration') throw input.unexpected('@', 'timestamp');
+  const seconds = sign * quantitySeconds(input);
+  if (!Number.isFinite(seconds) || Math.abs(seconds) >= 2 ** 63) {
+    throw parseError(
+      input.text,
+      expression,
+      `timestamp out of bounds for @ modifier: ${renderSeconds(seconds)}`,
+    );
+  }
+  return Math.round(seconds * 1000);
+}
+
+/** Go's %f. */
+function renderSeconds(seconds: number): string {
+  if (Number.isNaN(seconds)) return 'NaN';
+  if (!Number.isFinite(seconds)) return seconds > 0 ? '+Inf' : '-Inf';
+  return `${BigInt(Math.trunc(seconds))}.000000`;
+}

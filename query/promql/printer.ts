@@ -1,0 +1,140 @@
+/**
+ * Writes a tree as PromQL text, as Prometheus writes it: `parsePromql(printPromql(tree))` is the same tree
+ * up to positions.
+ *
+ *   sum by (job) (rate(x{a="b"}[5m] offset 1m))
+ */
+
+import { metricNameLabel } from '#model/labels.ts';
+import { quoteText } from '../language/quoted-string.ts';
+import { isMetricNameText } from './metric-name.ts';
+import type { AtModifier, Binary, Expression, VectorSelector } from './tree.ts';
+
+export function printPromql(expression: Expression): string {
+  switch (expression.kind) {
+    case 'number':
+      return expression.isDuration ? printDurationNumber(expression.value) : printNumber(expression.value);
+    case 'string':
+      return quoteText(expression.value);
+    case 'vector':
+      return printSelector(expression, '');
+    case 'matrix':
+      return printSelector(expression.selector, `[${printDuration(expression.rangeMs)}]`);
+    case 'subquery': {
+      const step = expression.stepMs === undefined ? '' : printDuration(expression.stepMs);
+      const brackets = `[${printDuration(expression.rangeMs)}:${step}]`;
+      return `${printPromql(expression.expression)}${brackets}${printTime(expression)}`;
+    }
+    case 'parentheses':
+      return `(${printPromql(expression.expression)})`;
+    case 'unary':
+      return `${expression.operator}${printPromql(expression.expression)}`;
+    case 'binary':
+      return printBinary(expression);
+    case 'aggregation': {
+      const { operator, isWithout, grouping, parameter } = expression;
+      const labels = grouping.map(printLabelName).join(', ');
+      const modifier = isWithout ? ` without (${labels}) ` : grouping.length > 0 ? ` by (${labels}) ` : '';
+      const args = parameter === undefined ? '' : `${printPromql(parameter)}, `;
+      return `${operator}${modifier}(${args}${printPromql(expression.expression)})`;
+    }
+    case 'call':
+      return `${expression.name}(${expression.args.map(printPromql).join(', ')})`;
+    default:
+      return expression satisfies never;
+  }
+}
+
+function printBinary({ operator, left, right, returnsBool, matching }: Binary): string {
+  const { isOn, labels, include, cardinality } = matching;
+  let modifier = returnsBool ? ' bool' : '';
+  const grouped = cardinality === 'many-to-one' || cardinality === 'one-to-many';
+  if (isOn || labels.length > 0 || grouped) {
+    modifier += ` ${isOn ? 'on' : 'ignoring'} (${labels.map(printLabelName).join(', ')})`;
+  }
+  if (grouped) {
+    const side = cardinality === 'many-to-one' ? 'left' : 'right';
+    modifier += ` group_${side} (${include.map(printLabelName).join(', ')})`;
+  }
+  return `${printPromql(left)} ${operator}${modifier} ${printPromql(right)}`;
+}
+
+function printSelector(selector: VectorSelector, brackets: string): string {
+  const { name, matchers } = selector;
+  const rest = name === '' ? matchers : matchers.slice(0, -1);
+  const quoted = rest.map((matcher) =>
+    matcher.name === metricNameLabel && matcher.op === '=' && name === '' && !isMetricNameText(matcher.value)
+      ? quoteText(matcher.value)
+      : `${printLabelName(matcher.name)}${matcher.op}${quoteText(matcher.value)}`,
+  );
+  const braces = quoted.length > 0 || name === '' ? `{${quoted.join(',')}}` : '';
+  return `${name}${braces}${brackets}${printTime(selector)}`;
+}
+
+function printTime({
+  at,
+  offsetMs,
+}: {
+  readonly at: AtModifier | undefined;
+  readonly offsetMs: number;
+}): string {
+  let text = '';
+  if (typeof at === 'number') text += ` @ ${(at / 1000).toFixed(3)}`;
+  else if (at !== undefined) text += ` @ ${at}()`;
+  if (offsetMs > 0) text += ` offset ${printDuration(offsetMs)}`;
+  if (offsetMs < 0) text += ` offset -${printDuration(-offsetMs)}`;
+  return text;
+}
+
+function printLabelName(name: string): string {
+  return /^[A-Za-z_][A-Za-z0-9_]*$/.test(name) ? name : quoteText(name);
+}
+
+function printDurationNumber(seconds: number): string {
+  const ms = Math.round(Math.abs(seconds) * 1000);
+  return `${seconds < 0 ? '-' : ''}${printDuration(ms)}`;
+}
+
+const units = [
+  ['y', 31_536_000_000, true],
+  ['w', 604_800_000, true],
+  ['d', 86_400_000, false],
+  ['h', 3_600_000, false],
+  ['m', 60_000, false],
+  ['s', 1000, false],
+  ['ms', 1, false],
+] as const;
+
+/** Writes milliseconds as Prometheus does: 1h30m, 1d; years and weeks only where nothing is left over. */
+export function printDuration(durationMs: number): string {
+  if (durationMs === 0) return '0s';
+  let rest = durationMs;
+  let text = '';
+  for (const [unit, factor, mustBeExact] of units) {
+    if (mustBeExact && rest % factor !== 0) continue;
+    const count = Math.floor(rest / factor);
+    if (count > 0) text += `${count}${unit}`;
+    rest -= count * factor;
+  }
+  return text;
+}
+
+/** Writes a number as Go's %v with 'f' does: no exponent; Inf as +Inf. */
+export function printNumber(value: number): string {
+  if (Number.isNaN(value)) return 'NaN';
+  if (!Number.isFinite(value)) return value > 0 ? '+Inf' : '-Inf';
+  return formatDecimal(value);
+}
+
+/** The shortest decimal digits that give the same double, never with an exponent (Go's 'f', -1). */
+export function formatDecimal(value: number): string {
+  const text = Object.is(value, -0) ? '-0' : String(value);
+  const match = /^(-?)(\d)(?:\.(\d+))?e([+-]\d+)$/.exec(text);
+  if (match === null) return text;
+  const [, sign, first, fraction = '', exponentText] = match;
+  const digits = first + fraction;
+  const exponent = Number(exponentText);
+  if (exponent < 0) return `${sign}0.${'0'.repeat(-exponent - 1)}${digits}`;
+  const integer = digits.padEnd(exponent + 1, '0');
+  return `${sign}${integer.slice(0, exponent + 1)}`;
+}

@@ -1,0 +1,69 @@
+/** What one query may use. Every error names its limit and the option that raises it. */
+import { setImmediate } from 'node:timers/promises';
+import { LimitError } from '#model/errors.ts';
+
+export interface PromqlLimits {
+  /** Series that one query reads, over all its selectors. */
+  readonly seriesMax: number;
+  /** Samples that one query reads, plus values that it computes. */
+  readonly samplesMax: number;
+  /** Steps of a range query. */
+  readonly stepsMax: number;
+  readonly timeoutMs: number;
+  /** Queries that run at once; others wait, within their time. */
+  readonly concurrency: number;
+}
+
+export const promqlLimitsDefault: PromqlLimits = {
+  seriesMax: 500_000,
+  samplesMax: 50_000_000,
+  // Prometheus's bound: enough for 60 s resolution over a week.
+  stepsMax: 11_000,
+  timeoutMs: 120_000,
+  concurrency: 20,
+};
+
+/** So many series are worked on between two looks at the abort signal. */
+const seriesPerBreath = 128;
+
+export class QueryBudget {
+  readonly #limits: PromqlLimits;
+  readonly #abort: AbortSignal;
+  #seriesCount = 0;
+  #sampleCount = 0;
+  #seriesSinceBreath = 0;
+
+  constructor(limits: PromqlLimits, abort: AbortSignal) {
+    this.#limits = limits;
+    this.#abort = abort;
+  }
+
+  /** Counts a series that was read. */
+  addSeries(sampleCount: number): void {
+    const { seriesMax } = this.#limits;
+    if (++this.#seriesCount > seriesMax) {
+      throw new LimitError(`the query reads more than ${seriesMax} series`, 'query.series_max');
+    }
+    this.addSamples(sampleCount);
+  }
+
+  /** Counts samples read or values computed. Must be asked before memory for them is taken. */
+  addSamples(count: number): void {
+    const { samplesMax } = this.#limits;
+    this.#sampleCount += count;
+    if (this.#sampleCount > samplesMax) {
+      throw new LimitError(
+        `the query reads or computes more than ${samplesMax} samples`,
+        'query.samples_max',
+      );
+    }
+  }
+
+  /** Lets timers, sockets and other queries have their turn now and then; throws where the query was given up. */
+  async breathe(): Promise<void> {
+    if (++this.#seriesSinceBreath < seriesPerBreath) return;
+    this.#seriesSinceBreath = 0;
+    await setImmediate();
+    this.#abort.throwIfAborted();
+  }
+}

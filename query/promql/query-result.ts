@@ -1,0 +1,26 @@
+/** What a query answers: Prometheus's four value types, and the annotations beside them. */
+import type { Labels } from '#model/labels.ts';
+
+export interface VectorSample {
+  readonly labels: Labels;
+  readonly value: number;
+}
+
+export interface MatrixSeries {
+  readonly labels: Labels;
+  /** Milliseconds since 1970. */
+  readonly timestamps: Float64Array;
+  readonly values: Float64Array;
+}
+
+export type QueryResult =
+  | { readonly type: 'scalar'; readonly timeMs: number; readonly value: number }
+  | { readonly type: 'string'; readonly timeMs: number; readonly value: string }
+  | { readonly type: 'vector'; readonly timeMs: number; readonly samples: readonly VectorSample[] }
+  | { readonly type: 'matrix'; readonly series: readonly MatrixSeries[] };
+
+export interface QueryOutcome {
+  readonly result: QueryResult;
+  readonly warnings: readonly string[];
+  readonly infos: readonly string[];
+}

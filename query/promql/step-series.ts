@@ -1,0 +1,122 @@
+/**
+ * Values while a query is evaluated: columns over the query's steps, never one object per sample.
+ * `present[i]` is 1 where a series has a value at step i; NaN is a value like others.
+ */
+import { type Labels, metricNameLabel } from '#model/labels.ts';
+import { executionError } from './execution-error.ts';
+
+/** The times at which an expression is evaluated: startMs + i * stepMs for i < count. */
+export interface StepGrid {
+  readonly startMs: number;
+  readonly stepMs: number;
+  readonly count: number;
+}
+
+export interface StepSeries {
+  readonly labels: Labels;
+  /** The metric's name is to go when the query is done (only with delayed name removal). */
+  readonly dropsName: boolean;
+  readonly values: Float64Array;
+  readonly present: Uint8Array;
+}
+
+export interface ScalarValue {
+  readonly kind: 'scalar';
+  /** One per step. */
+  readonly values: Float64Array;
+}
+
+export interface StringValue {
+  readonly kind: 'string';
+  readonly value: string;
+}
+
+export interface VectorValue {
+  readonly kind: 'vector';
+  readonly series: readonly StepSeries[];
+}
+
+export type Value = ScalarValue | StringValue | VectorValue;
+
+export function gridEndMs(grid: StepGrid): number {
+  return grid.startMs + (grid.count - 1) * grid.stepMs;
+}
+
+export function emptySeries(labels: Labels, stepCount: number, dropsName = false): StepSeries {
+  return { labels, dropsName, values: new Float64Array(stepCount), present: new Uint8Array(stepCount) };
+}
+
+export function constantScalar(value: number, stepCount: number): ScalarValue {
+  return { kind: 'scalar', values: new Float64Array(stepCount).fill(value) };
+}
+
+/** Text that is equal exactly where labels are. */
+export function labelsKey(labels: Labels): string {
+  let key = '';
+  for (const [name, value] of labels) key += `${name}\u0001${value}\u0002`;
+  return key;
+}
+
+/** The key of some labels only: those in `names` (isOn), or all the others without the metric's name. */
+export function matchingKey(labels: Labels, names: ReadonlySet<string>, isOn: boolean): string {
+  let key = '';
+  for (const [name, value] of labels) {
+    const isUsed = isOn ? names.has(name) : name !== metricNameLabel && !names.has(name);
+    if (isUsed) key += `${name}\u0001${value}\u0002`;
+  }
+  return key;
+}
+
+/** Labels of Prometheus's metric schema; they go when a value is no longer the metric's. */
+export function dropMetricSchema(labels: Labels): Labels {
+  const isSchema = (name: string) => name === metricNameLabel || name === '__type__' || name === '__unit__';
+  return labels.some(([name]) => isSchema(name)) ? labels.filter(([name]) => !isSchema(name)) : labels;
+}
+
+/** Labels as Prometheus writes them: `up{job="a"}`. */
+export function renderLabels(labels: Labels): string {
+  const name = labels.find(([key]) => key === metricNameLabel)?.[1] ?? '';
+  const others = labels.filter(([key]) => key !== metricNameLabel);
+  if (others.length === 0 && name !== '') return name;
+  return `${name}{${others.map(([key, value]) => `${key}=${JSON.stringify(value)}`).join(', ')}}`;
+}
+
+const sameLabelsFact = 'vector cannot contain metrics with the same labelset';
+
+/** Throws where two series have the same labels. */
+export function assertUniqueLabels(series: readonly StepSeries[]): void {
+  if (series.length < 2) return;
+  const seen = new Set<string>();
+  for (const { labels } of series) {
+    const key = labelsKey(labels);
+    if (seen.has(key)) throw executionError(sameLabelsFact);
+    seen.add(key);
+  }
+}
+
+/** Makes one series of those with the same labels. Throws where two of them have a value at one step. */
+export function mergeSameLabels(series: readonly StepSeries[]): readonly StepSeries[] {
+  if (series.length < 2) return series;
+  const merged = new Map<string, StepSeries>();
+  const copied = new Set<StepSeries>();
+  for (const one of series) {
+    const key = labelsKey(one.labels);
+    let target = merged.get(key);
+    if (target === undefined) {
+      merged.set(key, one);
+      continue;
+    }
+    if (!copied.has(target)) {
+      target = { ...target, values: target.values.slice(), present: target.present.slice() };
+      copied.add(target);
+      merged.set(key, target);
+    }
+    for (let i = 0; i < one.present.length; i++) {
+      if (one.present[i] === 0) continue;
+      if (target.present[i] === 1) throw executionError(sameLabelsFact);
+      target.present[i] = 1;
+      target.values[i] = one.values[i];
+    }
+  }
+  return merged.size === series.length ? series : [...merged.values()];
+}

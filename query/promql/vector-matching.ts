@@ -1,0 +1,175 @@
+/**
+ * Arithmetic and comparison between two vectors: each series of the "many" side finds the one series of the other
+ * side with the same matching labels, at each step. Error texts are Prometheus's.
+ */
+import { type Labels, labelValue, sortLabels } from '#model/labels.ts';
+import { type NumberOperator, numberOperator } from './binary-operators.ts';
+import type { Evaluation } from './evaluation.ts';
+import { executionError } from './execution-error.ts';
+import {
+  dropMetricSchema,
+  emptySeries,
+  labelsKey,
+  matchingKey,
+  renderLabels,
+  type StepGrid,
+  type StepSeries,
+} from './step-series.ts';
+import { type Binary, isComparison, type VectorMatching } from './tree.ts';
+
+export function matchVectors(
+  evaluation: Evaluation,
+  expression: Binary,
+  left: readonly StepSeries[],
+  right: readonly StepSeries[],
+  grid: StepGrid,
+): readonly StepSeries[] {
+  if (left.length === 0 || right.length === 0) return [];
+  const match = new VectorMatch(evaluation, expression, grid);
+  return expression.matching.cardinality === 'one-to-many' ? match.run(right, left) : match.run(left, right);
+}
+
+/** All series of one side that have the same matching labels. */
+interface Group {
+  readonly many: StepSeries[];
+  readonly one: StepSeries[];
+}
+
+class VectorMatch {
+  readonly #evaluation: Evaluation;
+  readonly #expression: Binary;
+  readonly #grid: StepGrid;
+  readonly #operator: NumberOperator;
+  readonly #matching: VectorMatching;
+  readonly #names: ReadonlySet<string>;
+  readonly #results = new Map<string, StepSeries>();
+
+  constructor(evaluation: Evaluation, expression: Binary, grid: StepGrid) {
+    this.#evaluation = evaluation;
+    this.#expression = expression;
+    this.#grid = grid;
+    this.#operator = numberOperator(expression.operator, expression.returnsBool);
+    this.#matching = expression.matching;
+    this.#names = new Set(expression.matching.labels);
+  }
+
+  run(many: readonly StepSeries[], one: readonly StepSeries[]): readonly StepSeries[] {
+    const groups = new Map<string, Group>();
+    for (const series of one) this.#group(groups, series).one.push(series);
+    for (const series of many) this.#group(groups, series).many.push(series);
+    const isMatchable = this.#stepsWithBothSides(many, one);
+    for (const group of groups.values()) {
+      if (group.one.length > 1) this.#refuseDuplicates(group.one, isMatchable);
+    }
+    for (const group of groups.values()) this.#matchGroup(group);
+    return [...this.#results.values()].filter(({ present }) => present.includes(1));
+  }
+
+  #group(groups: Map<string, Group>, series: StepSeries): Group {
+    const key = matchingKey(series.labels, this.#names, this.#matching.isOn);
+    const group = groups.get(key) ?? { many: [], one: [] };
+    groups.set(key, group);
+    return group;
+  }
+
+  /** Prometheus does not look for duplicates at a step where one side is empty. */
+  #stepsWithBothSides(many: readonly StepSeries[], one: readonly StepSeries[]): Uint8Array {
+    const both = new Uint8Array(this.#grid.count);
+    for (const { present } of many) for (let i = 0; i < both.length; i++) both[i] |= present[i];
+    const other = new Uint8Array(this.#grid.count);
+    for (const { present } of one) for (let i = 0; i < both.length; i++) other[i] |= present[i];
+    return both.map((flag, i) => flag & other[i]);
+  }
+
+  #refuseDuplicates(series: readonly StepSeries[], isMatchable: Uint8Array): void {
+    for (let step = 0; step < this.#grid.count; step++) {
+      if (isMatchable[step] === 0) continue;
+      const present = series.filter((one) => one.present[step] === 1);
+      if (present.length < 2) continue;
+      const side = this.#matching.cardinality === 'one-to-many' ? 'left' : 'right';
+      const [first, second] = present;
+      const group = renderLabels(this.#matchedLabels(second.labels));
+      throw executionError(
+        `found duplicate series for the match group ${group} on the ${side} hand-side of the operation: ` +
+          `[${renderLabels(second.labels)}, ${renderLabels(first.labels)}];` +
+          'many-to-many matching not allowed: matching labels must be unique on one side',
+      );
+    }
+  }
+
+  #matchedLabels(labels: Labels): Labels {
+    const { isOn } = this.#matching;
+    return dropMetricSchemaUnless(isOn, labels).filter(([name]) => this.#names.has(name) === isOn);
+  }
+
+  #matchGroup({ many, one }: Group): void {
+    const isOneToOne = this.#matching.cardinality === 'one-to-one';
+    // Which steps have been matched: by the group, or by the result's labels where many may match.
+    const matched = new Map<string, Uint8Array>();
+    for (const left of many) {
+      for (const right of one) {
+        const labels = this.#resultLabels(left.labels, right.labels);
+        const key = labelsKey(labels);
+        const matchedKey = isOneToOne ? '' : key;
+        const steps = matched.get(matchedKey) ?? new Uint8Array(this.#grid.count);
+        matched.set(matchedKey, steps);
+        this.#combine(left, right, this.#result(key, labels), steps);
+      }
+    }
+  }
+
+  #result(key: string, labels: Labels): { series: StepSeries; isShared: boolean } {
+    const existing = this.#results.get(key);
+    if (existing !== undefined) return { series: existing, isShared: true };
+    this.#evaluation.budget.addSamples(this.#grid.count);
+    const dropsName = this.#evaluation.delaysNameRemoval && this.#expression.returnsBool;
+    const series = emptySeries(labels, this.#grid.count, dropsName);
+    this.#results.set(key, series);
+    return { series, isShared: false };
+  }
+
+  #combine(
+    many: StepSeries,
+    one: StepSeries,
+    { series }: { series: StepSeries; isShared: boolean },
+    matched: Uint8Array,
+  ): void {
+    const { value, keeps } = this.#operator;
+    const isSwapped = this.#matching.cardinality === 'one-to-many';
+    for (let i = 0; i < matched.length; i++) {
+      if (many.present[i] === 0 || one.present[i] === 0) continue;
+      if (matched[i] === 1) throw executionError(this.#duplicateFact());
+      matched[i] = 1;
+      const left = isSwapped ? one.values[i] : many.values[i];
+      const right = isSwapped ? many.values[i] : one.values[i];
+      if (keeps !== undefined && !keeps(left, right)) continue;
+      if (series.present[i] === 1) {
+        throw executionError('vector cannot contain metrics with the same labelset');
+      }
+      series.values[i] = value(left, right);
+      series.present[i] = 1;
+    }
+  }
+
+  #duplicateFact(): string {
+    return this.#matching.cardinality === 'one-to-one'
+      ? 'multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)'
+      : 'multiple matches for labels: grouping labels must ensure unique matches';
+  }
+
+  #resultLabels(many: Labels, one: Labels): Labels {
+    const { operator, returnsBool } = this.#expression;
+    const { cardinality, isOn, include } = this.#matching;
+    const losesName = !isComparison(operator) || (returnsBool && !this.#evaluation.delaysNameRemoval);
+    let labels = losesName ? dropMetricSchema(many) : many;
+    if (cardinality === 'one-to-one') labels = labels.filter(([name]) => this.#names.has(name) === isOn);
+    if (include.length === 0) return labels;
+    const kept = labels.filter(([name]) => !include.includes(name));
+    const included = include.map((name) => [name, labelValue(one, name)] as const);
+    return sortLabels([...kept, ...new Map(included)]);
+  }
+}
+
+function dropMetricSchemaUnless(isOn: boolean, labels: Labels): Labels {
+  return isOn ? labels : labels.filter(([name]) => name !== '__name__');
+}

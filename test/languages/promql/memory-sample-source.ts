@@ -1,0 +1,52 @@
+/** A SampleSource over arrays: what the store must answer like. Series that the format cannot hold are refused. */
+import { RefusedError } from '#model/errors.ts';
+import { type LabelMatcher, type Labels, labelValue } from '#model/labels.ts';
+import { matchesLabels } from '#query/promql/match-label.ts';
+import type { MetricMetadata, SampleSource, SeriesSamples, TimeRange } from '#query/promql/source.ts';
+
+export interface MemorySeries extends SeriesSamples {
+  /** Why a query that touches the series cannot be answered yet. */
+  readonly refusal?: string;
+}
+
+export function createMemorySampleSource(
+  series: readonly MemorySeries[],
+  metadata: readonly MetricMetadata[] = [],
+): SampleSource {
+  const labelsIn = (matchers: readonly (readonly LabelMatcher[])[], range: TimeRange): Labels[] =>
+    series
+      .filter(({ timestamps }) => timestamps.some((time) => time >= range.startMs && time <= range.endMs))
+      .filter(({ labels }) => matchers.length === 0 || matchers.some((list) => matchesLabels(list, labels)))
+      .map(({ labels }) => labels);
+  return {
+    async *select({ matchers, startMs, endMs }) {
+      for (const one of series) {
+        if (!matchesLabels(matchers, one.labels)) continue;
+        const from = one.timestamps.findIndex((time) => time > startMs);
+        const after = one.timestamps.findIndex((time) => time > endMs);
+        const to = after === -1 ? one.timestamps.length : after;
+        if (from === -1 || from >= to) continue;
+        if (one.refusal !== undefined) throw new RefusedError(one.refusal, 422);
+        yield {
+          labels: one.labels,
+          timestamps: one.timestamps.slice(from, to),
+          values: one.values.slice(from, to),
+        };
+      }
+    },
+    series: async (matchers, range, limit) => labelsIn(matchers, range).slice(0, limit),
+    labelNames: async (matchers, range, limit) => {
+      const names = labelsIn(matchers, range).flatMap((labels) => labels.map(([name]) => name));
+      return [...new Set(names)].sort().slice(0, limit);
+    },
+    labelValues: async (name, matchers, range, limit) => {
+      const values = labelsIn(matchers, range).map((labels) => labelValue(labels, name));
+      return [...new Set(values)]
+        .filter((value) => value !== '')
+        .sort()
+        .slice(0, limit);
+    },
+    metadata: async (metric, limit) =>
+      metadata.filter((one) => metric === undefined || one.metric === metric).slice(0, limit),
+  };
+}

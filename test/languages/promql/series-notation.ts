@@ -1,0 +1,114 @@
+/**
+ * Series as promqltest scripts write them: labels, then values a step apart.
+ *
+ *   parseSeriesLine('x{a="b"} 0+10x2 _ stale')  ->  labels and [0, 10, 20, absent, stale]
+ *
+ * Histograms and start timestamps are recognised, not read.
+ */
+import { type Labels, sortLabels } from '#model/labels.ts';
+import { parsePromql, parseSelector } from '#query/promql/parser.ts';
+
+export const absent = 'absent';
+export const histogram = 'histogram';
+/** A value, or what stands in its place. */
+export type NotedValue = number | typeof absent | typeof histogram;
+
+/** The NaN that marks a series as gone: the bits matter. */
+export const staleNan = new Float64Array(new BigUint64Array([0x7ff0000000000002n]).buffer);
+
+export interface NotedSeries {
+  readonly labels: Labels;
+  readonly values: readonly NotedValue[];
+  /** Indexes in `values` that are stale markers. */
+  readonly stale: ReadonlySet<number>;
+  readonly hasStartTimestamps: boolean;
+}
+
+/** Throws on text that is no series. */
+export function parseSeriesLine(line: string): NotedSeries {
+  const { metric, rest } = splitMetric(line.trim());
+  const hasStartTimestamps = rest.startsWith('@st');
+  const { values, stale } = parseValues(hasStartTimestamps ? '' : rest.trim());
+  return { labels: parseMetric(metric), values, stale, hasStartTimestamps };
+}
+
+function splitMetric(line: string): { metric: string; rest: string } {
+  const match = /^[A-Za-z_:][A-Za-z0-9_:]*/.exec(line);
+  let end = match?.[0].length ?? 0;
+  if (line[end] === '{' && line[end + 1] !== '{') {
+    let quote = '';
+    for (; end < line.length; end++) {
+      const char = line[end];
+      if (quote !== '') {
+        if (char === '\\' && quote !== '`') end++;
+        else if (char === quote) quote = '';
+      } else if (char === '"' || char === "'" || char === '`') quote = char;
+      else if (char === '}') break;
+    }
+    end++;
+  }
+  return { metric: line.slice(0, end), rest: line.slice(end) };
+}
+
+export function parseMetric(text: string): Labels {
+  if (text === '' || /^\{\s*\}$/.test(text)) return [];
+  const { matchers } = parseSelector(text);
+  return sortLabels(matchers.map(({ name, value }) => [name, value] as const));
+}
+
+function parseValues(text: string): { values: NotedValue[]; stale: Set<number> } {
+  const values: NotedValue[] = [];
+  const stale = new Set<number>();
+  for (const item of splitItems(text)) {
+    const blank = /^_(?:x(\d+))?$/.exec(item);
+    const many = /^(stale|[^x]+?)x(\d+)$/.exec(item);
+    if (item.startsWith('{{')) {
+      const count = /\}\}x(\d+)$/.exec(item)?.[1] ?? /x(\d+)$/.exec(item)?.[1];
+      for (let i = 0; i <= Number(count ?? 0); i++) values.push(histogram);
+    } else if (blank !== null) {
+      for (let i = 0; i < Number(blank[1] ?? 1); i++) values.push(absent);
+    } else if (item === 'stale' || many?.[1] === 'stale') {
+      for (let i = 0; i <= Number(many?.[2] ?? 0); i++) stale.add(values.push(staleNan[0]) - 1);
+    } else if (many === null) values.push(parseValue(item));
+    else pushSteps(values, many[1], Number(many[2]));
+  }
+  return { values, stale };
+}
+
+/** a+bxn, a-bxn, axn: n + 1 values. */
+function pushSteps(values: NotedValue[], text: string, count: number): void {
+  const parts = /^([+-]?(?:[\d.]+(?:e[+-]?\d+)?|inf|nan))([+-].*)?$/i.exec(text);
+  if (parts === null) throw new Error(`no value: ${text}`);
+  let value = parseValue(parts[1]);
+  const step = parts[2] === undefined ? 0 : parseValue(parts[2]);
+  for (let i = 0; i <= count; i++) {
+    values.push(value);
+    value += step;
+  }
+}
+
+function parseValue(text: string): number {
+  const expression = parsePromql(text);
+  if (expression.kind !== 'number') throw new Error(`no value: ${text}`);
+  return expression.value;
+}
+
+/** Splits at spaces outside of {{...}}. */
+function splitItems(text: string): string[] {
+  const items: string[] = [];
+  let depth = 0;
+  let item = '';
+  for (let i = 0; i < text.length; i++) {
+    const pair = text.slice(i, i + 2);
+    if (pair === '{{' || pair === '}}') {
+      depth += pair === '{{' ? 1 : -1;
+      item += pair;
+      i++;
+    } else if (/\s/.test(text[i]) && depth === 0) {
+      if (item !== '') items.push(item);
+      item = '';
+    } else item += text[i];
+  }
+  if (item !== '') items.push(item);
+  return items;
+}
