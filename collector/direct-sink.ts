@@ -1,7 +1,7 @@
 /** The collector's end of the direct transport: each pushed request is a run of its own, named by its batch id. */
 import { RefusedError } from '#model/errors.ts';
 import type { Delivery, EnvelopeSink } from '#wire/envelope.ts';
-import type { RunInserter } from './run.ts';
+import { type RunInserter, untoldReasons } from './run.ts';
 
 /** Returns the sink for receivers. Bytes that cannot be decoded are refused with 400 and the position. */
 export function createDirectSink(insertRun: RunInserter): EnvelopeSink {
@@ -11,11 +11,11 @@ export function createDirectSink(insertRun: RunInserter): EnvelopeSink {
     if (outcome.decodeError !== undefined) {
       throw new RefusedError(`the ${signal} request could not be decoded: ${outcome.decodeError}`);
     }
-    const rejected = outcome.rejections.reduce((total, { count }) => total + count, 0);
+    const told = outcome.rejections.filter(({ reason }) => !untoldReasons.has(reason));
     return {
       accepted: outcome.accepted,
-      rejected,
-      reason: outcome.rejections.map(({ message }) => message).join('; '),
+      rejected: told.reduce((total, { count }) => total + count, 0),
+      reason: told.map(({ message }) => message).join('; '),
     };
   };
 }

@@ -31,6 +31,12 @@ export interface Rejection {
   readonly message: string;
 }
 
+/**
+ * Reasons that the sender is not told as refusals: what was dropped comes on top of records that were stored, and SDKs
+ * and Prometheus attach it by default. They are counted like the others.
+ */
+export const untoldReasons: ReadonlySet<string> = new Set(['unsupported_exemplar']);
+
 /** What became of one request, in the order of TranscodeTask.requests. */
 export interface RequestOutcome {
   /** Records (log records, spans, samples) that are in the blocks. */

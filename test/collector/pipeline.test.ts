@@ -170,6 +170,22 @@ test('OTLP metrics become series and samples under their Prometheus names', asyn
   expect(await count('samples_head', "metric = 'http_requests_total' AND v = 7")).toBe(1);
 });
 
+test('an exemplar is dropped and counted, and its sender is not told that something was refused', async () => {
+  const before = pipeline.status().recordsRejected;
+  const bytes = encodeRemoteWrite2({
+    symbols: ['', '__name__', 'with_exemplar', 'trace_id', 'abc'],
+    timeseries: [
+      {
+        labelsRefs: [1, 2],
+        samples: [{ value: 1, timestamp: nowMs }],
+        exemplars: [{ labelsRefs: [3, 4], value: 1, timestamp: nowMs }],
+      },
+    ],
+  });
+  expect(await deliver('exemplar', bytes, 'remote_write')).toEqual({ accepted: 1, rejected: 0, reason: '' });
+  expect(pipeline.status().recordsRejected).toBe(before + 1);
+});
+
 test('over the bound of waiting bytes a request is told to come again, and not lost', async () => {
   const large = (): Uint8Array =>
     logs(Array.from({ length: 60 }, (_, index) => `large ${index} ${'x'.repeat(10_000)}`));

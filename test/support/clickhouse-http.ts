@@ -243,7 +243,8 @@ function scopeOf(params: URLSearchParams): Omit<Scope, 'callId'> {
   const scope = { settings: {} as Record<string, string>, params: {} as Record<string, string> };
   for (const [name, value] of params) {
     if (name.startsWith('param_')) scope.params[name.slice('param_'.length)] = value;
-    else if (/^(session_|role$)/.test(name)) throw new Error(`Code: 48. DB::Exception: no ${name} here.`);
+    else if (/^(session_id|session_timeout|session_check|role)$/.test(name))
+      throw new Error(`Code: 48. DB::Exception: no ${name} here.`);
     else if (!reserved.has(name)) scope.settings[name] = value;
   }
   return scope;

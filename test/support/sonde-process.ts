@@ -41,11 +41,13 @@ export async function runSonde(
 export async function startSonde(
   args: readonly string[],
   environment: Readonly<Record<string, string>> = {},
+  user: { readonly uid?: number; readonly gid?: number } = {},
 ): Promise<SondeProcess> {
   const child = spawn(process.execPath, ['main.ts', ...args], {
     cwd: root,
     env: { ...process.env, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
+    ...user,
   });
   let text = '';
   const closed = once(child, 'close') as Promise<[number | null]>;

@@ -1,0 +1,55 @@
+/**
+ * An Array(T) column: the end of each row among the elements, then all elements as one column.
+ *
+ *   prefix => T's prefix       body => end:u64* T's body
+ */
+import type { BlockWriter } from './block-writer.ts';
+import type { Column } from './column.ts';
+import { FixedColumn } from './column-fixed.ts';
+
+export class ArrayColumn<Element extends Column> implements Column {
+  readonly type: string;
+  /** Push a row's elements here, then call endRow. */
+  readonly elements: Element;
+  readonly #ends = new FixedColumn('UInt64');
+
+  constructor(elements: Element) {
+    this.elements = elements;
+    this.type = `Array(${elements.type})`;
+  }
+
+  get count(): number {
+    return this.#ends.count;
+  }
+
+  /** Closes a row: what was pushed to `elements` since the last one is its value. */
+  endRow(): void {
+    this.#ends.pushUint64(this.elements.count, 0);
+  }
+
+  prefixBytes(): number {
+    return this.elements.prefixBytes();
+  }
+  bodyBytes(): number {
+    return this.#ends.bodyBytes() + this.elements.bodyBytes();
+  }
+  writePrefix(out: BlockWriter): void {
+    this.elements.writePrefix(out);
+  }
+  writeBody(out: BlockWriter): void {
+    this.#ends.writeBody(out);
+    this.elements.writeBody(out);
+  }
+  mark(): void {
+    this.#ends.mark();
+    this.elements.mark();
+  }
+  rollback(): void {
+    this.#ends.rollback();
+    this.elements.rollback();
+  }
+  reset(): void {
+    this.#ends.reset();
+    this.elements.reset();
+  }
+}

@@ -1,0 +1,115 @@
+/**
+ * A Map(LowCardinality(String), V) column: an array of keys and an array of values that share their ends.
+ *
+ *   prefix => key prefix, V's prefix       body => end:u64* key body, V's body
+ */
+import type { ByteView } from '#wire/protobuf/byte-view.ts';
+import type { BlockWriter } from './block-writer.ts';
+import type { Column } from './column.ts';
+import { FixedColumn } from './column-fixed.ts';
+import { LowCardinalityColumn } from './column-low-cardinality.ts';
+import type { StringColumn } from './column-string.ts';
+
+/** How many positions remember the key that stood there in the last row. */
+const memoPositions = 64;
+
+export class MapColumn<Value extends StringColumn | LowCardinalityColumn> implements Column {
+  readonly type: string;
+  readonly keys = new LowCardinalityColumn();
+  /** Push one value per pushKey, then close the row with endRow. */
+  readonly values: Value;
+  readonly #ends = new FixedColumn('UInt64');
+  readonly #memo = new Int32Array(memoPositions);
+  #rowStart = 0;
+  #pairCount = 0;
+  #markPairCount = 0;
+
+  constructor(values: Value) {
+    this.values = values;
+    this.type = `Map(LowCardinality(String), ${values.type})`;
+  }
+
+  get count(): number {
+    return this.#ends.count;
+  }
+
+  /** Adds a key to the open row. The n-th key of a row is mostly the n-th of the row before: that is tried first. */
+  pushKey(source: ByteView, start: number, length: number): void {
+    const place = this.#pairCount - this.#rowStart;
+    this.#pairCount++;
+    const dictionary = this.keys.dictionary;
+    if (place >= memoPositions) {
+      this.keys.indexes.push(dictionary.indexOf(source, start, length));
+      return;
+    }
+    let index = this.#memo[place];
+    if (!dictionary.matches(index, source, start, length)) {
+      index = dictionary.indexOf(source, start, length);
+      this.#memo[place] = index;
+    }
+    this.keys.indexes.push(index);
+  }
+
+  endRow(): void {
+    this.#rowStart = this.#pairCount;
+    this.#ends.pushUint64(this.#pairCount, 0);
+  }
+
+  prefixBytes(): number {
+    return this.keys.prefixBytes() + this.values.prefixBytes();
+  }
+  bodyBytes(): number {
+    return this.#ends.bodyBytes() + this.keys.bodyBytes() + this.values.bodyBytes();
+  }
+  writePrefix(out: BlockWriter): void {
+    this.keys.writePrefix(out);
+    this.values.writePrefix(out);
+  }
+  writeBody(out: BlockWriter): void {
+    this.#ends.writeBody(out);
+    this.keys.writeBody(out);
+    this.values.writeBody(out);
+  }
+  mark(): void {
+    this.#markPairCount = this.#pairCount;
+    this.#ends.mark();
+    this.keys.mark();
+    this.values.mark();
+  }
+  rollback(): void {
+    this.#pairCount = this.#markPairCount;
+    this.#rowStart = this.#markPairCount;
+    this.#ends.rollback();
+    this.keys.rollback();
+    this.values.rollback();
+  }
+  reset(): void {
+    this.#pairCount = 0;
+    this.#rowStart = 0;
+    this.#memo.fill(0);
+    this.#ends.reset();
+    this.keys.reset();
+    this.values.reset();
+  }
+
+  /**
+   * Closes the open row and repeats it until it is there `count` times: resource attributes are encoded once and
+   * then cost memcpy. With 0 the open row is taken back. Only for maps whose values are LowCardinality.
+   */
+  endRowRepeated(this: MapColumn<LowCardinalityColumn>, count: number): void {
+    const pairs = this.#pairCount - this.#rowStart;
+    if (count === 0) {
+      this.keys.indexes.truncate(this.#rowStart);
+      this.values.indexes.truncate(this.#rowStart);
+      this.#pairCount = this.#rowStart;
+      return;
+    }
+    this.keys.indexes.repeatLast(pairs, count);
+    this.values.indexes.repeatLast(pairs, count);
+    for (let i = 0; i < count; i++) {
+      this.#rowStart += pairs;
+      this.#ends.pushUint64(this.#rowStart, 0);
+    }
+    this.#pairCount = this.#rowStart;
+  }
+}

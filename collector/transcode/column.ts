@@ -1,0 +1,26 @@
+/**
+ * The contract of a column sink: it collects the values of one column and writes them as ClickHouse Native does.
+ *
+ *   column => prefix body       Only where the block has rows: a block without rows has names and types alone.
+ *
+ * The prefix stands before all of a column's data, also before the offsets of an enclosing Array or Map.
+ * A mark is set at the start of each request; a request that turns out malformed half-way is rolled back to it.
+ * Dictionaries are not rolled back: a key that nothing points to does no harm.
+ */
+import type { BlockWriter } from './block-writer.ts';
+
+export interface Column {
+  /** The ClickHouse type of what is written. */
+  readonly type: string;
+  /** Values so far: rows, or elements where the column is inside an Array or Map. */
+  readonly count: number;
+  /** Exactly what writePrefix and writeBody will write. */
+  prefixBytes(): number;
+  bodyBytes(): number;
+  writePrefix(out: BlockWriter): void;
+  writeBody(out: BlockWriter): void;
+  mark(): void;
+  rollback(): void;
+  /** Empties the column for the next block, and keeps its memory. */
+  reset(): void;
+}

@@ -1,0 +1,79 @@
+/**
+ * Dictionary indexes of one LowCardinality column, as narrow as the dictionary allows: one byte each up to 256 keys,
+ * then two, then four. Widening rewrites what is there; it happens at most twice per block.
+ */
+import type { BlockWriter } from './block-writer.ts';
+import { ByteBuffer } from './byte-buffer.ts';
+
+export class IndexBuffer {
+  /** Bytes per index: 1, 2 or 4. */
+  width: 1 | 2 | 4 = 1;
+  readonly #buffer = new ByteBuffer();
+  #markCount = 0;
+
+  get count(): number {
+    return this.#buffer.length / this.width;
+  }
+
+  get byteLength(): number {
+    return this.#buffer.length;
+  }
+
+  push(index: number): void {
+    const buffer = this.#buffer;
+    if (this.width === 1) {
+      if (index < 0x100) {
+        buffer.pushByte(index);
+        return;
+      }
+      this.#widen(index < 0x1_0000 ? 2 : 4);
+    } else if (this.width === 2 && index >= 0x1_0000) this.#widen(4);
+    buffer.ensure(4);
+    if (this.width === 2) buffer.data.view.setUint16(buffer.length, index, true);
+    else buffer.data.view.setUint32(buffer.length, index, true);
+    buffer.length += this.width;
+  }
+
+  /** Repeats the last `length` indexes until they are there `count` times. */
+  repeatLast(length: number, count: number): void {
+    this.#buffer.repeatLast(length * this.width, count);
+  }
+
+  truncate(count: number): void {
+    this.#buffer.length = count * this.width;
+  }
+
+  writeTo(out: BlockWriter): void {
+    out.writeBuffer(this.#buffer);
+  }
+
+  mark(): void {
+    this.#markCount = this.count;
+  }
+
+  rollback(): void {
+    this.truncate(this.#markCount);
+  }
+
+  reset(): void {
+    this.#buffer.reset();
+    this.width = 1;
+    this.#markCount = 0;
+  }
+
+  /** From the end backwards, in place: an index's new bytes never overlap one that is still to be read. */
+  #widen(width: 2 | 4): void {
+    const count = this.count;
+    const old = this.width;
+    const buffer = this.#buffer;
+    buffer.ensure(count * (width - old));
+    const { bytes, view } = buffer.data;
+    for (let i = count - 1; i >= 0; i--) {
+      const index = old === 1 ? bytes[i] : view.getUint16(i * 2, true);
+      if (width === 2) view.setUint16(i * 2, index, true);
+      else view.setUint32(i * 4, index, true);
+    }
+    buffer.length = count * width;
+    this.width = width;
+  }
+}

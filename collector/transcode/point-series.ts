@@ -1,0 +1,183 @@
+/**
+ * From an OTLP data point to its series: the hash of everything that tells series apart (tenant, resource, scope,
+ * metric, attributes, role, bound), as raw bytes, and the labels where that hash is new.
+ *
+ * Also keeps what target_info needs: the newest time of a sample per resource.
+ */
+import type { ByteView } from '#wire/protobuf/byte-view.ts';
+import type { ProtobufReader } from '#wire/protobuf/protobuf-reader.ts';
+import type { AttributeReader } from './any-value.ts';
+import { Hash64 } from './byte-hash.ts';
+import { boundText } from './metric-name.ts';
+import { OtlpLabels, type OwnLabel, targetInfoName } from './otlp-labels.ts';
+import type { RangeList } from './range-list.ts';
+import type { RequestTally } from './request-tally.ts';
+import { type SeriesRefusal, seriesRefusal } from './series-rules.ts';
+import type { SeriesSink } from './series-sink.ts';
+
+/** Tells apart the series that one data point makes. The numbers are part of cache keys only. */
+export const seriesRole = { value: 1, bucket: 2, sum: 3, count: 4, quantile: 5, targetInfo: 6 } as const;
+export type SeriesRole = (typeof seriesRole)[keyof typeof seriesRole];
+
+const utf8 = new TextDecoder();
+const oneHigh = 0x3ff0_0000;
+
+export class PointSeries {
+  /** Why the last find() returned -1. */
+  refusal: SeriesRefusal | undefined;
+  readonly #reader: ProtobufReader;
+  readonly #series: SeriesSink;
+  readonly #labels: OtlpLabels;
+  readonly #hash = new Hash64();
+  #tenantLow = 0;
+  #tenantHigh = 0;
+  #resourceLow = 0;
+  #resourceHigh = 0;
+  #scopeLow = 0;
+  #scopeHigh = 0;
+  #pointLow = 0;
+  #pointHigh = 0;
+  #resources: RangeList | undefined;
+  #scopes: RangeList | undefined;
+  #schemaUrl = '';
+  #attributes: RangeList | undefined;
+  #newestMs = -1;
+
+  constructor(reader: ProtobufReader, values: AttributeReader, series: SeriesSink) {
+    this.#reader = reader;
+    this.#series = series;
+    this.#labels = new OtlpLabels(reader, values);
+  }
+
+  beginRequest(tenant: ByteView): void {
+    const hash = this.#hash;
+    hash.begin();
+    hash.addRange(tenant, 0, tenant.bytes.length);
+    this.#tenantLow = hash.low;
+    this.#tenantHigh = hash.high;
+  }
+
+  /** `resources` must stay as it is until the resource's last point was read. */
+  beginResource(resources: RangeList): void {
+    this.#resources = resources;
+    this.#newestMs = -1;
+    this.#labels.beginResource();
+    const hash = this.#hash;
+    hash.resume(this.#tenantLow, this.#tenantHigh);
+    this.#addRanges(resources);
+    this.#resourceLow = hash.low;
+    this.#resourceHigh = hash.high;
+  }
+
+  /** `scopes` and `schemaUrls` must stay as they are until the scope's last point was read. */
+  beginScope(scopes: RangeList, schemaUrls: RangeList): void {
+    this.#scopes = scopes;
+    this.#labels.beginScope();
+    const hash = this.#hash;
+    hash.resume(this.#resourceLow, this.#resourceHigh);
+    this.#addRanges(scopes);
+    this.#addRanges(schemaUrls);
+    this.#scopeLow = hash.low;
+    this.#scopeHigh = hash.high;
+    const last = schemaUrls.count - 1;
+    this.#schemaUrl =
+      last < 0
+        ? ''
+        : utf8.decode(this.#reader.source.bytes.subarray(schemaUrls.starts[last], schemaUrls.ends[last]));
+  }
+
+  /** `metricName` is the Prometheus name; `attributes` must stay as it is until the point's last find(). */
+  beginPoint(metricName: ByteView, attributes: RangeList): void {
+    this.#attributes = attributes;
+    const hash = this.#hash;
+    hash.resume(this.#scopeLow, this.#scopeHigh);
+    hash.addRange(metricName, 0, metricName.bytes.length);
+    this.#addRanges(attributes);
+    this.#pointLow = hash.low;
+    this.#pointHigh = hash.high;
+  }
+
+  /**
+   * Appends a sample of the point's series in one role; `bound` is the le or the quantile where the role has one.
+   * Returns false where the series is refused: see `refusal`.
+   */
+  push(
+    name: ByteView,
+    metricIndex: number,
+    role: SeriesRole,
+    bound: number,
+    unixMs: number,
+    valueLow: number,
+    valueHigh: number,
+  ): boolean {
+    const hash = this.#hash;
+    const series = this.#series;
+    hash.resume(this.#pointLow, this.#pointHigh);
+    hash.addWord(role);
+    if (role === seriesRole.bucket || role === seriesRole.quantile) {
+      boundView.setFloat64(0, bound, true);
+      hash.addWord(boundView.getInt32(0, true));
+      hash.addWord(boundView.getInt32(4, true));
+    }
+    hash.finish();
+    const { low, high } = hash;
+    let entry = series.find(low, high);
+    if (entry === -1 || !series.isAnnounced(entry, unixMs, unixMs)) {
+      this.refusal = this.#buildLabels(name, role, bound);
+      if (this.refusal !== undefined) return false;
+      if (entry === -1) entry = series.add(low, high, this.#labels.labels);
+      series.announce(entry, this.#labels.labels, unixMs, unixMs);
+    }
+    series.pushSample(entry, metricIndex, unixMs, valueLow, valueHigh);
+    if (unixMs > this.#newestMs) this.#newestMs = unixMs;
+    return true;
+  }
+
+  /** Appends target_info for the resource, at the time of its newest sample, where the resource has more to say. */
+  writeTargetInfo(tally: RequestTally): void {
+    const unixMs = this.#newestMs;
+    if (unixMs < 0) return;
+    const hash = this.#hash;
+    const series = this.#series;
+    hash.resume(this.#resourceLow, this.#resourceHigh);
+    hash.addWord(seriesRole.targetInfo);
+    hash.finish();
+    const { low, high } = hash;
+    let entry = series.find(low, high);
+    if (entry === -1 || !series.isAnnounced(entry, unixMs, unixMs)) {
+      if (!this.#labels.buildTargetInfo(this.#resources!)) return;
+      const { labels } = this.#labels;
+      const refusal = seriesRefusal(labels);
+      if (refusal !== undefined) {
+        tally.reject(refusal.reason, refusal.message);
+        return;
+      }
+      if (entry === -1) entry = series.add(low, high, labels);
+      series.announce(entry, labels, unixMs, unixMs);
+    }
+    const index = series.metricIndex(targetInfoName, 0, targetInfoName.bytes.length);
+    series.pushSample(entry, index, unixMs, 0, oneHigh);
+  }
+
+  #buildLabels(name: ByteView, role: SeriesRole, bound: number): SeriesRefusal | undefined {
+    let own: OwnLabel | undefined;
+    if (role === seriesRole.bucket) own = { name: 'le', value: boundText(bound) };
+    if (role === seriesRole.quantile) own = { name: 'quantile', value: boundText(bound) };
+    const labels = this.#labels;
+    return (
+      labels.build(name, this.#attributes!, own, this.#resources!, this.#scopes!, this.#schemaUrl) ??
+      seriesRefusal(labels.labels)
+    );
+  }
+
+  #addRanges(ranges: RangeList): void {
+    const { source } = this.#reader;
+    const hash = this.#hash;
+    hash.addWord(ranges.count);
+    for (let i = 0; i < ranges.count; i++) {
+      hash.addRange(source, ranges.starts[i], ranges.ends[i] - ranges.starts[i]);
+    }
+  }
+}
+
+const boundView = new DataView(new ArrayBuffer(8));

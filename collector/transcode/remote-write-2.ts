@@ -1,0 +1,186 @@
+/**
+ * The messages of Prometheus remote write 2.0: labels and texts are numbers of symbols, which come once per request.
+ *
+ *   TimeSeries => labels_refs:uint32* (1) samples:Sample* (2) histograms (3) exemplars (4) metadata:Metadata (5)
+ *   Metadata   => type:enum (1) help_ref:uint32 (3) unit_ref:uint32 (4)
+ */
+import { DecodeError } from '#model/errors.ts';
+import type { ProtobufReader } from '#wire/protobuf/protobuf-reader.ts';
+import { equalBytes } from './byte-copy.ts';
+import { Hash64 } from './byte-hash.ts';
+import { describeFamily, familyName } from './metric-family.ts';
+import { RangeList } from './range-list.ts';
+import type { RequestTally } from './request-tally.ts';
+import type { FillLabels, SampleRun } from './sample-run.ts';
+import { metricNameKey, type SeriesRefusal } from './series-rules.ts';
+import type { SeriesSink } from './series-sink.ts';
+
+const noSymbols = new RangeList();
+
+export class RemoteWrite2 {
+  readonly #reader: ProtobufReader;
+  readonly #series: SeriesSink;
+  readonly #run: SampleRun;
+  readonly #hash = new Hash64();
+  #symbols: RangeList = noSymbols;
+  /** Hash of each symbol, taken once: a label then costs two words. */
+  #symbolLows = new Int32Array(0);
+  #symbolHighs = new Int32Array(0);
+  /** The symbols' numbers, name and value in turn. */
+  #refs = new Int32Array(64);
+  #refCount = 0;
+  #refusal: SeriesRefusal | undefined;
+  #metricRef = 0;
+  readonly #metadata = new RangeList();
+
+  constructor(reader: ProtobufReader, series: SeriesSink, run: SampleRun) {
+    this.#reader = reader;
+    this.#series = series;
+    this.#run = run;
+  }
+
+  /** `symbols` must stay as it is until the request's last series was read. Throws where it breaks the protocol. */
+  beginRequest(symbols: RangeList): void {
+    const { source } = this.#reader;
+    const hash = this.#hash;
+    if (symbols.count === 0) throw new DecodeError('a remote write 2.0 request has no symbols', 0);
+    if (symbols.ends[0] !== symbols.starts[0]) {
+      throw new DecodeError('the first symbol must be the empty string', symbols.starts[0]);
+    }
+    this.#symbols = symbols;
+    if (this.#symbolLows.length < symbols.count) {
+      this.#symbolLows = new Int32Array(symbols.starts.length);
+      this.#symbolHighs = new Int32Array(symbols.starts.length);
+    }
+    for (let symbol = 0; symbol < symbols.count; symbol++) {
+      hash.begin();
+      hash.addRange(source, symbols.starts[symbol], symbols.ends[symbol] - symbols.starts[symbol]);
+      hash.finish();
+      this.#symbolLows[symbol] = hash.low;
+      this.#symbolHighs[symbol] = hash.high;
+    }
+  }
+
+  /** Appends the samples of the TimeSeries that the reader is at. */
+  readTimeSeries(tally: RequestTally): void {
+    const reader = this.#reader;
+    const run = this.#run;
+    this.#refCount = 0;
+    this.#refusal = undefined;
+    this.#metadata.clear();
+    run.beginSeries();
+    while (reader.position < reader.limit) {
+      const tag = reader.readTag();
+      if (tag === 0x0a) {
+        const outer = reader.enter();
+        while (reader.position < reader.limit) this.#addRef(reader.readVarint());
+        reader.leave(outer);
+      } else if (tag === 0x08) this.#addRef(reader.readVarint());
+      else if (tag === 0x12) run.keep(run.samples);
+      else if (tag === 0x2a) run.keep(this.#metadata);
+      else {
+        if (tag === 0x1a) run.histogramCount++;
+        else if (tag === 0x22) run.exemplarCount++;
+        reader.skip();
+      }
+    }
+    if (this.#refCount % 2 !== 0) {
+      this.#refusal ??= { reason: 'invalid_labels_refs', message: 'a label has a name and no value' };
+    }
+    if (this.#refusal !== undefined) {
+      run.refuse(this.#refusal, tally);
+      return;
+    }
+    this.#hashLabels();
+    if (run.write(this.#fillLabels, tally) && this.#metadata.count > 0) this.#describe(tally);
+  }
+
+  #addRef(ref: number): void {
+    if (ref >= this.#symbols.count) {
+      this.#refusal ??= {
+        reason: 'invalid_labels_refs',
+        message: `a label refers to symbol ${ref} of ${this.#symbols.count}`,
+      };
+      return;
+    }
+    if (this.#refCount === this.#refs.length) {
+      const refs = new Int32Array(this.#refCount * 2);
+      refs.set(this.#refs);
+      this.#refs = refs;
+    }
+    this.#refs[this.#refCount++] = ref;
+  }
+
+  #hashLabels(): void {
+    const { source } = this.#reader;
+    const run = this.#run;
+    const symbols = this.#symbols;
+    const refs = this.#refs;
+    const { length } = metricNameKey.bytes;
+    for (let i = 0; i < this.#refCount; i += 2) {
+      const name = refs[i];
+      const value = refs[i + 1];
+      run.hash.addWord(this.#symbolLows[name]);
+      run.hash.addWord(this.#symbolHighs[name]);
+      run.hash.addWord(this.#symbolLows[value]);
+      run.hash.addWord(this.#symbolHighs[value]);
+      const start = symbols.starts[name];
+      if (symbols.ends[name] - start === length && equalBytes(source, start, metricNameKey, 0, length)) {
+        this.#metricRef = value;
+        run.setMetric(symbols.starts[value], symbols.ends[value] - symbols.starts[value]);
+      }
+    }
+  }
+
+  readonly #fillLabels: FillLabels = () => {
+    const { source } = this.#reader;
+    const { starts, ends } = this.#symbols;
+    for (let i = 0; i < this.#refCount; i += 2) {
+      const name = this.#refs[i];
+      const value = this.#refs[i + 1];
+      const valueLength = ends[value] - starts[value];
+      // To Prometheus an empty label is none.
+      if (valueLength === 0) continue;
+      this.#run.labels.add(
+        source,
+        starts[name],
+        ends[name] - starts[name],
+        source,
+        starts[value],
+        valueLength,
+      );
+    }
+  };
+
+  /** Appends the metadata of the series that was just announced. */
+  #describe(tally: RequestTally): void {
+    const reader = this.#reader;
+    const last = this.#metadata.count - 1;
+    let type = 0;
+    let help = 0;
+    let unit = 0;
+    reader.seek(this.#metadata.starts[last], this.#metadata.ends[last]);
+    while (reader.position < reader.limit) {
+      const tag = reader.readTag();
+      if (tag === 0x08) type = reader.readVarint();
+      else if (tag === 0x18) help = reader.readVarint();
+      else if (tag === 0x20) unit = reader.readVarint();
+      else reader.skip();
+    }
+    if (type === 0 && help === 0 && unit === 0) return;
+    if (help >= this.#symbols.count || unit >= this.#symbols.count) {
+      tally.reject(
+        'invalid_metadata',
+        `metadata refers to symbol ${Math.max(help, unit)} of ${this.#symbols.count}`,
+      );
+      return;
+    }
+    const name = familyName(this.#symbolBytes(this.#metricRef), type);
+    const family = { name, type, help: this.#symbolBytes(help), unit: this.#symbolBytes(unit) };
+    describeFamily(this.#series, family, tally);
+  }
+
+  #symbolBytes(symbol: number): Uint8Array {
+    return this.#reader.source.bytes.subarray(this.#symbols.starts[symbol], this.#symbols.ends[symbol]);
+  }
+}

@@ -1,0 +1,45 @@
+/** Counts what became of one request's records, and keeps one example per reason of refusal. */
+import type { RequestOutcome } from '#collector/run.ts';
+import { ExpansionError } from './byte-buffer.ts';
+
+/** What every transcoder reports per request. `reject` is off the hot path. */
+export class RequestTally {
+  accepted = 0;
+  readonly #rejections = new Map<string, { count: number; message: string }>();
+
+  /** `message` is one sentence for the sender; the first per reason is kept. */
+  reject(reason: string, message: string, count = 1): void {
+    const known = this.#rejections.get(reason);
+    if (known === undefined) this.#rejections.set(reason, { count, message });
+    else known.count += count;
+  }
+
+  outcome(): RequestOutcome {
+    const rejections = [...this.#rejections].map(([reason, { count, message }]) => ({
+      reason,
+      count,
+      message,
+    }));
+    return { accepted: this.accepted, rejections, decodeError: undefined };
+  }
+}
+
+/** The outcome of a request of which nothing is stored. */
+export function failedOutcome(decodeError: string): RequestOutcome {
+  return { accepted: 0, rejections: [], decodeError };
+}
+
+/**
+ * Records (log records, spans, samples) of one request. 4 million of 16 bytes fill the 64 MiB that a receiver takes;
+ * smaller ones are empty records, which would become fifty times their size in columns.
+ */
+const requestRecordsMax = 4 * 1024 * 1024;
+
+/** Throws ExpansionError where a request holds more records than any honest one. */
+export function checkRecordCount(count: number): void {
+  if (count > requestRecordsMax) {
+    throw new ExpansionError(
+      `the request holds more than ${requestRecordsMax} records: send smaller batches`,
+    );
+  }
+}

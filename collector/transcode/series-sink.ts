@@ -1,0 +1,216 @@
+/**
+ * Where samples go, whoever sent them: rows of `samples_head`, and the rows of `series` and `metric_metadata` that
+ * give them names. OTLP metrics and remote write share one, so that a series has one identity.
+ *
+ * A series is announced (a `series` row) when a worker first sees it and again when its samples enter another 2 h
+ * bucket. t_min and t_max are the bounds of whole buckets: every sample is inside them, also late ones, and a reader
+ * that filters by them never misses a series.
+ */
+import type { ByteView } from '#wire/protobuf/byte-view.ts';
+import { Hash64 } from './byte-hash.ts';
+import { KeyTable } from './key-table.ts';
+import type { LabelSet } from './label-set.ts';
+import { type RecordWindow, twoTo32 } from './record-window.ts';
+import { textBytes } from './resource-scope.ts';
+import { SeriesCache } from './series-cache.ts';
+import { MetadataColumns, SampleColumns, SeriesColumns } from './series-columns.ts';
+import { metricNamePair } from './series-rules.ts';
+import type { TableSink } from './table-sink.ts';
+
+const bucketSeconds = 7200;
+const bucketMs = bucketSeconds * 1000;
+const secondMax = 0xffff_ffff;
+const dayMs = 86_400_000;
+/** Metric families, with their help and unit, that a worker remembers to have announced today. */
+const metadataEntriesMax = 1 << 16;
+/** Longer help texts are cut: they are for a person's eyes, and each series of a family may repeat them. */
+const helpBytesMax = 4096;
+
+/** Prometheus's metric types by the numbers that remote write gives them (1.0 and 2.0 agree). */
+const metricTypes = [
+  'unknown',
+  'counter',
+  'gauge',
+  'histogram',
+  'gaugehistogram',
+  'summary',
+  'info',
+  'stateset',
+].map(textBytes);
+export const metricType = {
+  unknown: 0,
+  counter: 1,
+  gauge: 2,
+  histogram: 3,
+  gaugehistogram: 4,
+  summary: 5,
+} as const;
+
+export class SeriesSink {
+  readonly #samples = new SampleColumns();
+  readonly #series = new SeriesColumns();
+  readonly #metadata = new MetadataColumns();
+  /** In insert order: what names samples comes before them. */
+  readonly sinks: readonly TableSink[] = [this.#metadata.sink, this.#series.sink, this.#samples.sink];
+  readonly #window: RecordWindow;
+  readonly #cache = new SeriesCache();
+  readonly #hash = new Hash64();
+  readonly #families = new KeyTable(metadataEntriesMax);
+  #metadataWasWritten = false;
+  #epoch = 0;
+  #tenant = textBytes('');
+  #samplesBefore = 0;
+  #seriesBefore = 0;
+  #metadataBefore = 0;
+  #lastMetric = 0;
+
+  constructor(window: RecordWindow) {
+    this.#window = window;
+  }
+
+  /** Forgets what was announced when the epoch changed: an insert failed, and its rows may be missing. */
+  beginTask(epoch: number): void {
+    if (epoch === this.#epoch) return;
+    this.#epoch = epoch;
+    this.forget();
+  }
+
+  /** Forgets which series and families were announced: their rows may not have been stored. */
+  forget(): void {
+    this.#cache.clear();
+    this.#families.clear();
+  }
+
+  beginRequest(tenant: ByteView): void {
+    this.#tenant = tenant;
+    this.#samplesBefore = this.#samples.ts.count;
+    this.#seriesBefore = this.#series.id.count;
+    this.#metadataBefore = this.#metadata.updated.count;
+  }
+
+  /** Samples of this request so far. */
+  get sampleCount(): number {
+    return this.#samples.ts.count - this.#samplesBefore;
+  }
+
+  /** Writes what is the same for all rows of the request. */
+  endRequest(): void {
+    this.#writeTenant(this.#samples, this.sampleCount);
+    this.#writeTenant(this.#series, this.#series.id.count - this.#seriesBefore);
+    this.#writeTenant(this.#metadata, this.#metadata.updated.count - this.#metadataBefore);
+  }
+
+  #writeTenant(columns: SampleColumns | SeriesColumns | MetadataColumns, rowCount: number): void {
+    const { dictionary } = columns.tenant;
+    columns.tenant.pushRepeated(dictionary.indexOf(this.#tenant, 0, this.#tenant.bytes.length), rowCount);
+  }
+
+  /** Returns the entry of a series by the hash of its raw bytes and its tenant, or -1. Valid until the next add. */
+  find(low: number, high: number): number {
+    return this.#cache.find(low, high);
+  }
+
+  /** Adds a series by the same hash. `labels` must be sorted and valid; the id is the hash of their canonical form. */
+  add(low: number, high: number, labels: LabelSet): number {
+    labels.hash(this.#hash);
+    return this.#cache.add(low, high, this.#hash.low, this.#hash.high);
+  }
+
+  /** Returns the number of a metric's name, for pushSample. Valid within one task. */
+  metricIndex(source: ByteView, start: number, length: number): number {
+    const { dictionary } = this.#samples.metric;
+    // Series of one metric come together.
+    if (dictionary.matches(this.#lastMetric, source, start, length)) return this.#lastMetric;
+    this.#lastMetric = dictionary.indexOf(source, start, length);
+    return this.#lastMetric;
+  }
+
+  /** Appends a sample; the value is any 64 bits, so that stale markers arrive as they were sent. */
+  pushSample(entry: number, metricIndex: number, unixMs: number, valueLow: number, valueHigh: number): void {
+    const samples = this.#samples;
+    samples.metric.indexes.push(metricIndex);
+    samples.id.pushUint64(this.#cache.idLow(entry), this.#cache.idHigh(entry));
+    samples.ts.pushUint64(unixMs % twoTo32, Math.floor(unixMs / twoTo32));
+    samples.v.pushUint64(valueLow, valueHigh);
+  }
+
+  /** Says whether a series needs no row for samples between two times. */
+  isAnnounced(entry: number, firstMs: number, lastMs: number): boolean {
+    return this.#cache.isAnnounced(entry, Math.floor(firstMs / bucketMs), Math.floor(lastMs / bucketMs));
+  }
+
+  /** Appends the `series` row for samples between two times. `labels` must be the series' own, sorted and valid. */
+  announce(entry: number, labels: LabelSet, firstMs: number, lastMs: number): void {
+    const { id, metric, labels: map, tMin, tMax } = this.#series;
+    const cache = this.#cache;
+    cache.announce(entry, Math.floor(firstMs / bucketMs), Math.floor(lastMs / bucketMs));
+    const text = labels.text.data;
+    const name = metricNamePair(labels);
+    metric.pushRange(text, labels.valueStarts[name], labels.valueLengths[name]);
+    id.pushUint64(cache.idLow(entry), cache.idHigh(entry));
+    for (let i = 0; i < labels.count; i++) {
+      const pair = labels.order[i];
+      if (pair === name) continue;
+      map.pushKey(text, labels.nameStarts[pair], labels.nameLengths[pair]);
+      map.values.pushRange(text, labels.valueStarts[pair], labels.valueLengths[pair]);
+    }
+    map.endRow();
+    tMin.pushUint32(cache.firstBucket(entry) * bucketSeconds);
+    tMax.pushUint32(Math.min(secondMax, (cache.lastBucket(entry) + 1) * bucketSeconds - 1));
+  }
+
+  /** Appends a `metric_metadata` row, once a day per family, type, help and unit. */
+  describe(
+    family: ByteView,
+    type: number,
+    helpSource: ByteView,
+    helpStart: number,
+    helpLength: number,
+    unit: ByteView,
+  ): void {
+    const hash = this.#hash;
+    hash.begin();
+    hash.addRange(this.#tenant, 0, this.#tenant.bytes.length);
+    hash.addRange(family, 0, family.bytes.length);
+    hash.addRange(helpSource, helpStart, helpLength);
+    hash.addRange(unit, 0, unit.bytes.length);
+    hash.addWord(type);
+    hash.addWord(Math.floor(this.#window.nowUnixMs / dayMs));
+    hash.finish();
+    if (this.#families.find(hash.low, hash.high) !== -1) return;
+    if (this.#families.isFull) this.#families.clear();
+    this.#families.add(hash.low, hash.high);
+    this.#metadataWasWritten = true;
+    const metadata = this.#metadata;
+    const typeText = metricTypes[type] ?? metricTypes[metricType.unknown];
+    metadata.metric.pushRange(family, 0, family.bytes.length);
+    metadata.type.pushRange(typeText, 0, typeText.bytes.length);
+    metadata.help.pushRange(helpSource, helpStart, cutLength(helpSource, helpStart, helpLength));
+    metadata.unit.pushRange(unit, 0, unit.bytes.length);
+    metadata.updated.pushUint32(Math.floor(this.#window.nowUnixMs / 1000));
+  }
+
+  mark(): void {
+    this.#cache.mark();
+    this.#metadataWasWritten = false;
+  }
+
+  rollback(): void {
+    this.#cache.rollback();
+    // Rare and small: all families are simply described again.
+    if (this.#metadataWasWritten) this.#families.clear();
+  }
+
+  reset(): void {
+    this.#lastMetric = 0;
+    for (const sink of this.sinks) sink.reset();
+  }
+}
+
+/** Returns how much of a help text is kept: whole characters of UTF-8. */
+function cutLength(source: ByteView, start: number, length: number): number {
+  if (length <= helpBytesMax) return length;
+  let kept = helpBytesMax;
+  while (kept > 0 && (source.bytes[start + kept] & 0xc0) === 0x80) kept--;
+  return kept;
+}
