@@ -7,6 +7,7 @@
 import { metrics } from '@opentelemetry/api';
 import { Piscina } from 'piscina';
 import { errorMessage, UnavailableError } from '#model/errors.ts';
+import { selectLandedBatches } from '#store/landed-batches.ts';
 import { type NativeBlock, type Store, StoreError } from '#store/store.ts';
 import type { RequestOutcome, RunInserter, RunRequest, TranscodeResult, TranscodeTask } from './run.ts';
 
@@ -46,6 +47,9 @@ const rejectedCounter = meter.createCounter('sonde.collector.rejected', {
 const undecodableCounter = meter.createCounter('sonde.collector.undecodable', {
   description: 'Requests whose bytes could not be decoded, by signal.',
 });
+const repeatCounter = meter.createCounter('sonde.collector.repeats', {
+  description: 'Requests that were left out because their batch had landed before, by signal.',
+});
 const insertSeconds = meter.createHistogram('sonde.store.insert.duration', {
   description: 'Time of one block insert, by table and result.',
   unit: 's',
@@ -73,6 +77,17 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     .addCallback((result) => result.observe(inflightBytes));
 
   async function transcodeAndInsert(
+    all: readonly RunRequest[],
+    token: string,
+  ): Promise<readonly RequestOutcome[]> {
+    const isRepeat = await findRepeats(options.store, all);
+    const requests = all.filter((_, index) => !isRepeat[index]);
+    const outcomes = requests.length === 0 ? [] : await insertRequests(requests, token);
+    const rest = outcomes.values();
+    return all.map((_, index) => (isRepeat[index] ? repeatOutcome : rest.next().value!));
+  }
+
+  async function insertRequests(
     requests: readonly RunRequest[],
     token: string,
   ): Promise<readonly RequestOutcome[]> {
@@ -125,6 +140,32 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       await pool.destroy();
     },
   };
+}
+
+const repeatOutcome: RequestOutcome = { accepted: 0, rejections: [], decodeError: undefined, isRepeat: true };
+
+/**
+ * Says of each request whether its batch has landed before, or comes twice in this run. A run that is repeated after a
+ * crash asks again and gets the same answer, as its own batches are noted after all of its rows.
+ */
+async function findRepeats(store: Store, requests: readonly RunRequest[]): Promise<boolean[]> {
+  const batches = requests.flatMap(({ tenant, batch }) => (batch === undefined ? [] : [{ tenant, batch }]));
+  if (batches.length === 0) return requests.map(() => false);
+  const seen = await selectLandedBatches(store, batches).catch((error: unknown) => {
+    throw new UnavailableError(`the store did not say which batches it has: ${errorMessage(error)}`, {
+      cause: error,
+    });
+  });
+  return requests.map(({ tenant, batch, signal }) => {
+    if (batch === undefined) return false;
+    const name = `${tenant}/${batch}`;
+    if (seen.has(name)) {
+      repeatCounter.add(1, { signal });
+      return true;
+    }
+    seen.add(name);
+    return false;
+  });
 }
 
 /** A buffer that may be handed to a worker: one that shares its memory with others is copied. */

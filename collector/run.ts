@@ -11,6 +11,11 @@ export interface RunRequest {
   readonly tenant: string;
   /** Handed over to the worker: the caller must not touch the buffer afterwards. */
   readonly bytes: Uint8Array;
+  /**
+   * Signal and batch id (`logs/9f2c-17`), where the run's token does not carry it: a request that landed before, in
+   * whatever run, is left out. Undefined for requests without an identity of their own.
+   */
+  readonly batch?: string | undefined;
 }
 
 export interface TranscodeTask {
@@ -44,6 +49,8 @@ export interface RequestOutcome {
   readonly rejections: readonly Rejection[];
   /** Set where the bytes could not be decoded: nothing of this request is in the blocks. */
   readonly decodeError: string | undefined;
+  /** The batch had landed before: nothing was stored, and nothing was lost. */
+  readonly isRepeat?: boolean;
 }
 
 export interface TranscodeResult {

@@ -40,7 +40,10 @@ export interface Store {
   insert(block: NativeBlock, token: string): Promise<void>;
   /** Runs a SELECT with a small result. 64-bit integers arrive as strings, DateTime64 as text. */
   rows<Row>(sql: string, options?: QueryOptions): Promise<Row[]>;
-  /** Runs a SELECT as FORMAT Native; each item is one or more whole Native blocks. Leaving the loop cancels it. */
+  /**
+   * Runs a SELECT as FORMAT Native; each item is one or more whole Native blocks. Leaving the loop cancels it.
+   * The embedded engine plans it on the main thread, scalar subqueries and IN (SELECT ...) included: keep those cheap.
+   */
   stream(sql: string, options?: QueryOptions): AsyncIterable<Uint8Array>;
   /** Resolves when the store answers; rejects with StoreError saying why not. */
   ping(): Promise<void>;

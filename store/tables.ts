@@ -94,6 +94,17 @@ const metricMetadata = [
   ['updated', "DateTime('UTC')"],
 ] as const;
 
+/** Which batches are in the tables already: a producer that repeats one, under whatever token, adds nothing. */
+const landedBatches = [
+  ['tenant', 'LowCardinality(String)'],
+  /** Signal and batch id: `logs/9f2c-17`. */
+  ['batch', 'String'],
+  ['landed_at', "DateTime('UTC')"],
+] as const;
+
+/** The database that holds every table, on both engines. */
+export const databaseDefault = 'sonde';
+
 export const insertColumns = {
   logs,
   spans,
@@ -101,6 +112,7 @@ export const insertColumns = {
   series,
   samples_head: samplesHead,
   metric_metadata: metricMetadata,
+  landed_batches: landedBatches,
 } as const satisfies Record<string, readonly (readonly [string, string])[]>;
 
 /** The tables that ingest writes. */
@@ -120,4 +132,6 @@ export const tenantTables = [
   'rule_groups',
   'alert_states',
   'scaling_signals',
+  'scaling_decisions',
+  'landed_batches',
 ] as const;

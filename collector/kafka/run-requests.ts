@@ -29,12 +29,14 @@ export function runRequests(signal: Signal, messages: readonly BufferedMessage[]
   const sources: BufferedMessage[] = [];
   const deadLetters: DeadLetter[] = [];
   for (const message of messages) {
-    const { tenant, fault } = messageFacts(message.headers);
+    const { tenant, batchId, fault } = messageFacts(message.headers);
     if (fault !== undefined || message.value === null) {
       deadLetters.push({ message, tenant, reason: fault ?? 'the message has no value' });
       continue;
     }
-    requests.push({ signal, tenant, bytes: new Uint8Array(message.value) });
+    // An agent that was killed sends its unconfirmed batches again: they are new messages under the old batch id.
+    const batch = batchId === '' ? undefined : `${signal}/${batchId}`;
+    requests.push({ signal, tenant, bytes: new Uint8Array(message.value), batch });
     sources.push(message);
   }
   return { requests, sources, deadLetters };

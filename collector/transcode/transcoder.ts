@@ -9,6 +9,7 @@ import { DecodeError } from '#model/errors.ts';
 import type { NativeBlock } from '#store/store.ts';
 import { ProtobufReader } from '#wire/protobuf/protobuf-reader.ts';
 import { ExpansionError } from './byte-buffer.ts';
+import { LandedColumns } from './landed-columns.ts';
 import { LogsTranscoder } from './logs-transcoder.ts';
 import { describeMalformed } from './malformed-request.ts';
 import { MetricsTranscoder } from './metrics-transcoder.ts';
@@ -22,7 +23,7 @@ import type { TableSink } from './table-sink.ts';
 /**
  * Returns a function that transcodes one run. It is synchronous and keeps state: which series it has announced, until
  * TranscodeTask.seriesEpoch changes. Blocks come in insert order: metric_metadata, series, samples_head,
- * trace_index, spans, logs; a table without rows has none. Never throws on content: see RequestOutcome.decodeError.
+ * trace_index, spans, logs, landed_batches; a table without rows has none. Never throws on content: see RequestOutcome.decodeError.
  */
 export function createTranscoder(): (task: TranscodeTask) => TranscodeResult {
   const transcoder = new Transcoder();
@@ -37,18 +38,22 @@ class Transcoder {
   readonly #spans = new SpansTranscoder(this.#reader, this.#window);
   readonly #metrics = new MetricsTranscoder(this.#reader, this.#window, this.#series);
   readonly #remoteWrite = new RemoteWriteTranscoder(this.#reader, this.#window, this.#series);
+  readonly #landed = new LandedColumns();
   readonly #sinks: readonly TableSink[] = [
     ...this.#series.sinks,
     this.#spans.index.sink,
     this.#spans.columns.sink,
     this.#logs.columns.sink,
+    // Last: a batch is noted only after all of its rows are in.
+    this.#landed.sink,
   ];
 
   transcode(task: TranscodeTask): TranscodeResult {
     this.#window.begin(task.nowUnixMs, task.oldestUnixMs);
     this.#series.beginTask(task.seriesEpoch);
     try {
-      const outcomes = task.requests.map((request) => this.#transcodeRequest(request));
+      const nowSeconds = Math.floor(task.nowUnixMs / 1000);
+      const outcomes = task.requests.map((request) => this.#transcodeRequest(request, nowSeconds));
       const blocks: NativeBlock[] = [];
       for (const sink of this.#sinks) if (sink.rowCount > 0) blocks.push(sink.encode());
       return { blocks, outcomes };
@@ -60,16 +65,18 @@ class Transcoder {
       this.#logs.reset();
       this.#spans.reset();
       this.#series.reset();
+      this.#landed.sink.reset();
     }
   }
 
-  #transcodeRequest(request: RunRequest): RequestOutcome {
+  #transcodeRequest(request: RunRequest, nowSeconds: number): RequestOutcome {
     const tally = new RequestTally();
     for (const sink of this.#sinks) sink.mark();
     this.#series.mark();
     this.#reader.begin(request.bytes);
     try {
       this.#transcoderOf(request).transcode(request.tenant, tally);
+      if (request.batch !== undefined) this.#landed.push(request.tenant, request.batch, nowSeconds);
       return tally.outcome();
     } catch (error) {
       for (const sink of this.#sinks) sink.rollback();

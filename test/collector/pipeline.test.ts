@@ -27,8 +27,12 @@ beforeAll(async () => {
   store = await openEmbeddedStore({ path: directory });
   await migrate(store);
   const faulty: Store = {
-    ...store,
     kind: 'embedded',
+    exec: (sql, options) => store.exec(sql, options),
+    rows: (sql, options) => store.rows(sql, options),
+    stream: (sql, options) => store.stream(sql, options),
+    ping: () => store.ping(),
+    close: () => store.close(),
     insert: async (block, token) => {
       const fault = insertFault?.(block);
       if (fault !== undefined) throw fault;
@@ -168,6 +172,19 @@ test('OTLP metrics become series and samples under their Prometheus names', asyn
     'metrics',
   );
   expect(await count('samples_head', "metric = 'http_requests_total' AND v = 7")).toBe(1);
+});
+
+test('a batch that landed in one run is left out of every other', async () => {
+  const request = (batch: string, tenant = 'default') =>
+    ({ signal: 'logs', tenant, bytes: logs([`of ${batch} of ${tenant}`]), batch: `logs/${batch}` }) as const;
+  const run = async (requests: Parameters<Pipeline['insertRun']>[0], token: string): Promise<string> => {
+    const outcomes = await pipeline.insertRun(requests, token);
+    return outcomes.map(({ accepted, isRepeat }) => (isRepeat ? 'repeat' : accepted)).join();
+  };
+  expect(await run([request('a-1'), request('a-2'), request('a-1')], 't/0/0-2')).toBe('1,1,repeat');
+  expect(await run([request('a-2'), request('a-3'), request('a-1', 'team')], 't/0/3-5')).toBe('repeat,1,1');
+  expect(await run([request('a-1')], 't/1/0-0')).toBe('repeat');
+  expect(await count('logs', "startsWith(body, 'of a-')")).toBe(4);
 });
 
 test('an exemplar is dropped and counted, and its sender is not told that something was refused', async () => {

@@ -174,6 +174,8 @@ class Gateway {
         }
       }
     } finally {
+      // A statement that failed stays in system.processes until the next one of its session.
+      await session.reset();
       this.#running.delete(queryId);
       this.#pool.release(session);
       end.resolve();

@@ -1,0 +1,12 @@
+CREATE TABLE sonde.scaling_signals
+(
+    `tenant` LowCardinality(String),
+    `name` String,
+    `version` UInt64,
+    `definition` String CODEC(ZSTD(1)),
+    `deleted` UInt8,
+    `updated` DateTime64(3, 'UTC')
+)
+ENGINE = MergeTree
+ORDER BY (tenant, name, version)
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192
