@@ -19,6 +19,7 @@ import { configTables, type SondeConfig } from './role/config-tables.ts';
 import { type RoleName, roleNames } from './role/role-name.ts';
 import { selfTelemetryUrl } from './role/self-telemetry.ts';
 import { showStatusLine } from './role/status-line.ts';
+import { logDestination } from './role/terminal-log.ts';
 
 const version = (
   JSON.parse(readFileSync(new URL('./package.json', import.meta.url), 'utf8')) as { version: string }
@@ -120,7 +121,10 @@ async function run(role: RoleName, flags: Flags): Promise<void> {
     process.stdout.write(text);
     return;
   }
-  const log = pino({ name: `sonde-${role}`, level: config.telemetry.log_level }, pino.destination(2));
+  const log = pino(
+    { name: `sonde-${role}`, level: config.telemetry.log_level },
+    logDestination(process.stderr),
+  );
   const node = config.agent.node || hostname();
   // Instruments bind to the SDK when their module loads: the roles are imported after it has started.
   const { startTelemetry } = await import('#model/telemetry.ts');

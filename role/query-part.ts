@@ -2,7 +2,7 @@
 import { SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import type { FastifyInstance } from 'fastify';
 import { errorMessage } from '#model/errors.ts';
-import { createHttpServer, listen } from '#model/http-server.ts';
+import { closeHttpServer, createHttpServer, listen } from '#model/http-server.ts';
 import { registerJaegerApi } from '#query/api/jaeger.ts';
 import { registerLokiApi } from '#query/api/loki.ts';
 import { registerPrometheusApi } from '#query/api/prometheus.ts';
@@ -10,6 +10,7 @@ import { registerRulerConfigApi, registerRulesReadApi } from '#query/api/rules.t
 import { registerScalingApi } from '#query/api/scaling.ts';
 import { dataSourcePaths, registerStatusPage } from '#query/api/status-page.ts';
 import { registerTempoApi } from '#query/api/tempo.ts';
+import { answerUnknownPaths } from '#query/api/unknown-path.ts';
 import { asInstantQuery, createPromqlEngine } from '#query/promql/engine.ts';
 import { parsePromql } from '#query/promql/parser.ts';
 import { checkSupport } from '#query/promql/support-check.ts';
@@ -28,6 +29,9 @@ import { renderBytes } from './status-line.ts';
 export interface QueryPart {
   readonly banner: readonly string[];
 }
+
+/** Queries under way have this long to be answered when the process stops. */
+const closeGraceMs = 10_000;
 
 /** `collector` is the one in this process, if any: this port then takes remote write too, as a Prometheus would. */
 export async function startQueryPart(
@@ -68,6 +72,7 @@ export async function startQueryPart(
   parts.add('scaling', () => scaling.stop());
 
   traceRequests(app);
+  answerUnknownPaths(app);
   mountApis(app, context, languages, store);
   mount(app, '', (scope) => registerRulerConfigApi(scope, { rules }));
   mount(app, '', (scope) => registerScalingApi(scope, { scaling }));
@@ -82,7 +87,7 @@ export async function startQueryPart(
   });
   const address = { host: config.api.host, port: config.api.port, name: 'the query API', flag: '--port' };
   const port = await listen(app, address);
-  parts.add('query API', () => app.close());
+  parts.add('query API', () => closeHttpServer(app, closeGraceMs));
   const url = `http://${config.api.host}:${port}`;
   return {
     banner: [

@@ -1,13 +1,15 @@
 /** One live line on a terminal, rewritten in place; nothing where the output is a file or a pipe. */
 
 const intervalMs = 1000;
+/** Some terminals do not say how wide they are. */
+const columnsDefault = 80;
 
 /** `render` is called once a second while the line is shown. */
 export function showStatusLine(render: () => string, output: NodeJS.WriteStream): { close(): void } {
   if (!output.isTTY) return { close: () => undefined };
   const draw = (): void => {
     // A line that wraps cannot be rewritten in place: cut it to the terminal's width.
-    output.write(`\r\u001b[2K${render().slice(0, Math.max(20, output.columns - 1))}`);
+    output.write(`\r\u001b[2K${render().slice(0, (output.columns || columnsDefault) - 1)}`);
   };
   draw();
   const timer = setInterval(draw, intervalMs);
