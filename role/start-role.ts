@@ -5,14 +5,13 @@
 import type { Logger } from 'pino';
 import type { Telemetry } from '#model/telemetry.ts';
 import type { Store } from '#store/store.ts';
-import { type AgentPart, startAgentPart } from './agent-part.ts';
-import { type CollectorPart, startCollectorPart } from './collector-part.ts';
+import type { AgentPart } from './agent-part.ts';
+import type { CollectorPart } from './collector-part.ts';
 import type { SondeConfig } from './config-tables.ts';
 import { Parts } from './parts.ts';
-import { type QueryPart, startQueryPart } from './query-part.ts';
+import type { QueryPart } from './query-part.ts';
 import type { RoleName } from './role-name.ts';
 import { renderBytes } from './status-line.ts';
-import { openStore } from './store-part.ts';
 
 export interface RoleContext {
   readonly config: SondeConfig;
@@ -48,14 +47,25 @@ async function startParts(role: RoleName, context: RoleContext, parts: Parts): P
   let collector: CollectorPart | undefined;
   let query: QueryPart | undefined;
   let agent: AgentPart | undefined;
-  if (role !== 'agent') store = await openStore(context, parts);
-  if (store !== undefined && role !== 'query') collector = await startCollectorPart(context, store, parts);
-  if (store !== undefined && role !== 'collector')
+  // Imported as they are needed: an agent must not carry the engine's 190 MB library.
+  if (role !== 'agent') {
+    const { openStore } = await import('./store-part.ts');
+    store = await openStore(context, parts);
+  }
+  if (store !== undefined && role !== 'query') {
+    const { startCollectorPart } = await import('./collector-part.ts');
+    collector = await startCollectorPart(context, store, parts);
+  }
+  if (store !== undefined && role !== 'collector') {
+    const { startQueryPart } = await import('./query-part.ts');
     query = await startQueryPart(context, store, collector, parts);
+  }
   // Own telemetry is pushed to our own receiver: it must be flushed before that stops listening.
   parts.add('telemetry', () => context.telemetry.shutdown());
-  if (role === 'up' || role === 'agent')
+  if (role === 'up' || role === 'agent') {
+    const { startAgentPart } = await import('./agent-part.ts');
     agent = await startAgentPart(context, collector?.receivers.httpUrl, parts);
+  }
 
   const readyMs = Math.round(process.uptime() * 1000);
   return {

@@ -2,9 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { ConfigError, errorMessage } from '#model/errors.ts';
-import { openEmbeddedStore } from '#store/embedded/embedded-store.ts';
 import { migrate } from '#store/migrate.ts';
-import { openServerStore } from '#store/server/server-store.ts';
 import type { Store } from '#store/store.ts';
 import type { Parts } from './parts.ts';
 import type { RoleContext } from './start-role.ts';
@@ -18,7 +16,11 @@ export async function openStore({ config, log }: RoleContext, parts: Parts): Pro
   return store;
 }
 
-function openEmbedded(options: { readonly path: string; readonly memory_bytes_max: number }): Promise<Store> {
+// Each kind is imported when it is opened: the embedded engine's library alone takes 190 MB.
+async function openEmbedded(options: {
+  readonly path: string;
+  readonly memory_bytes_max: number;
+}): Promise<Store> {
   const path = join(options.path, 'clickhouse');
   try {
     mkdirSync(path, { recursive: true });
@@ -28,15 +30,17 @@ function openEmbedded(options: { readonly path: string; readonly memory_bytes_ma
       { cause: error },
     );
   }
+  const { openEmbeddedStore } = await import('#store/embedded/embedded-store.ts');
   return openEmbeddedStore({ path, memoryBytesMax: options.memory_bytes_max });
 }
 
-function openServer(options: {
+async function openServer(options: {
   readonly url: string;
   readonly username: string;
   readonly password: string;
 }): Promise<Store> {
   if (options.url === '')
     throw new ConfigError('store.kind is server, but store.url does not say where it is');
+  const { openServerStore } = await import('#store/server/server-store.ts');
   return openServerStore({ url: options.url, username: options.username, password: options.password });
 }
