@@ -1,0 +1,225 @@
+/**
+ * Gathers what the files have into one batch: reads, decides where each range ends, encodes, and stops at the size
+ * limit. Files take turns of one window each, so that a chatty one cannot starve the others.
+ */
+import { type ByteSource, ByteWriter, byteSource, copySlackBytes } from '#wire/otlp/byte-writer.ts';
+import { encodeLogsRequest, type ResourceRecords, resourceLogsBytes } from '#wire/otlp/logs-request.ts';
+import type { FrameReaders } from '../frame/frame-readers.ts';
+import { type GroupCut, GroupCutFinder } from '../frame/group-cut.ts';
+import { createEncodeCounts, type EncodeCounts, RangeEncoder } from '../frame/range-encoder.ts';
+import { utf8Boundary } from '../frame/utf8-text.ts';
+import type { LossLedger } from '../loss-ledger.ts';
+import { describeAccessError } from '../tail/file-glob.ts';
+import type { TailedFile } from '../tail/tailed-file.ts';
+
+/** A runtime writes the pieces of a long line at once: after this pause the rest will not come. */
+const partialWaitMs = 5000;
+
+/** After a read failed: an I/O error can be over soon, and must not spin. */
+const readRetryMs = 5000;
+
+/** Room for the frame around the longest line, so that a window always holds a whole one. */
+const windowSlackBytes = 64 * 1024;
+
+const lineFeed = 0x0a;
+
+/** A byte range of one file, and the number of records in it. */
+export interface BatchRange {
+  readonly file: TailedFile;
+  readonly from: number;
+  readonly to: number;
+  readonly records: number;
+}
+
+export interface Batch {
+  readonly ranges: readonly BatchRange[];
+  readonly counts: EncodeCounts;
+  /** The ExportLogsServiceRequest. */
+  readonly bytes: Uint8Array;
+}
+
+export interface BatchLimits {
+  /** A batch is at most this large, unless one record alone is larger. */
+  readonly batchBytesMax: number;
+  readonly lineBytesMax: number;
+  /** A file that stood still for this long gets no more lines for its last record. */
+  readonly joinWaitMs: number;
+}
+
+/** What a file's turn came to: it may have more, it has none now, or the batch is full. */
+type Turn = 'more' | 'done' | 'full';
+
+export class BatchBuilder {
+  readonly #limits: BatchLimits;
+  readonly #readers: FrameReaders;
+  readonly #cutFinder: GroupCutFinder;
+  readonly #encoder: RangeEncoder;
+  readonly #ledger: LossLedger;
+  readonly #window: ByteSource;
+  readonly #windowBytes: number;
+  readonly #records = new ByteWriter();
+  #runs: ResourceRecords[] = [];
+  #ranges: BatchRange[] = [];
+  #counts = createEncodeCounts();
+  #requestBytes = 0;
+  /** Where the batch's last range of each file ends: the file's own offset moves only when the batch is pending. */
+  #offsets = new Map<TailedFile, number>();
+
+  constructor(readers: FrameReaders, limits: BatchLimits, ledger: LossLedger) {
+    this.#limits = limits;
+    this.#readers = readers;
+    this.#cutFinder = new GroupCutFinder(readers);
+    this.#encoder = new RangeEncoder(readers, limits.lineBytesMax);
+    this.#ledger = ledger;
+    this.#windowBytes = limits.lineBytesMax + windowSlackBytes;
+    this.#window = byteSource(Buffer.alloc(this.#windowBytes + copySlackBytes));
+  }
+
+  /**
+   * Reads from `files` in turns, the first one first, from their offsets on. Does not move the offsets: that must
+   * happen in the moment in which the batch becomes pending. Undefined: no file has a whole record. `isDraining`: no
+   * more is to come, so records that still could grow end here. Must not be called again before it returned.
+   */
+  async build(files: readonly TailedFile[], nowMs: number, isDraining: boolean): Promise<Batch | undefined> {
+    this.#records.position = 0;
+    this.#runs = [];
+    this.#ranges = [];
+    this.#counts = createEncodeCounts();
+    this.#requestBytes = 0;
+    this.#offsets.clear();
+    const patience = { nowMs, joinWaitMs: isDraining ? 0 : this.#limits.joinWaitMs };
+    let waiting = files;
+    let isFull = false;
+    while (waiting.length > 0 && !isFull) {
+      const next: TailedFile[] = [];
+      for (const file of waiting) {
+        const turn = await this.#takeTurn(file, patience);
+        isFull = turn === 'full';
+        if (isFull) break;
+        if (turn === 'more') next.push(file);
+      }
+      waiting = next;
+    }
+    if (this.#ranges.length === 0) return undefined;
+    return {
+      ranges: this.#ranges,
+      counts: this.#counts,
+      bytes: encodeLogsRequest(this.#runs, this.#records.bytes),
+    };
+  }
+
+  async #takeTurn(file: TailedFile, patience: Patience): Promise<Turn> {
+    const isFirst = this.#ranges.length === 0;
+    const room = this.#limits.batchBytesMax - this.#requestBytes;
+    const limit = isFirst ? this.#windowBytes : Math.min(this.#windowBytes, room);
+    if (limit <= 0) return 'full';
+    const offset = this.#offset(file);
+    const available = file.size - offset;
+    const length = await this.#readWindow(file, offset, Math.min(limit, available), patience.nowMs);
+    if (length <= 0) return 'done';
+    const isAll = length === available;
+    const cut = this.#cut(file, length);
+    let to = cut === undefined ? 0 : chooseEnd(cut, file, isAll ? length : undefined, patience);
+    if (to === 0 && !isAll) {
+      // A smaller window than the whole one: the next batch looks at more.
+      if (length < this.#windowBytes) return 'full';
+      to = utf8Boundary(this.#window.bytes, 0, length - 4);
+    }
+    if (isAll && to < length) deferRest(file, cut, to, patience);
+    if (to === 0) return 'done';
+    if (!this.#append(file, to, isFirst)) return 'full';
+    return isAll && this.#offset(file) >= offset + to ? 'done' : 'more';
+  }
+
+  #offset(file: TailedFile): number {
+    return this.#offsets.get(file) ?? file.offset;
+  }
+
+  /** Returns the bytes read: fewer than asked where the file shrank, 0 or -1 where it cannot be used now. */
+  async #readWindow(file: TailedFile, offset: number, length: number, nowMs: number): Promise<number> {
+    const kind = `read ${file.id}`;
+    try {
+      const read = await file.read(this.#window.bytes, offset, length);
+      this.#ledger.setProblems(kind, []);
+      return read;
+    } catch (error) {
+      const message = describeAccessError('cannot read the log file', error);
+      this.#ledger.setProblems(kind, [{ path: file.path, message }]);
+      file.deferUntil(nowMs + readRetryMs);
+      return 0;
+    }
+  }
+
+  /** Undefined: the format cannot be told before there is a whole line. */
+  #cut(file: TailedFile, length: number): GroupCut | undefined {
+    if (file.format === undefined) {
+      const lastLineFeed = this.#window.bytes.lastIndexOf(lineFeed, length - 1);
+      const isLong = length === this.#windowBytes;
+      if (lastLineFeed === -1 && !isLong && !file.isFinished) return undefined;
+      file.format = this.#readers.detect(this.#window, 0, lastLineFeed === -1 ? length : lastLineFeed);
+    }
+    return this.#cutFinder.find(file.format, this.#window, 0, length);
+  }
+
+  /** Encodes window[0, to), or less of it where a first range would be too large. False: it does not fit. */
+  #append(file: TailedFile, to: number, isFirst: boolean): boolean {
+    const { batchBytesMax } = this.#limits;
+    const from = this.#records.position;
+    const format = file.format!;
+    let end = to;
+    for (;;) {
+      const counts = this.#encoder.encode(format, this.#window, 0, end, this.#records);
+      const run = { resource: file.resourceBytes, from, to: this.#records.position };
+      const runBytes = resourceLogsBytes(run);
+      if (this.#requestBytes + runBytes <= batchBytesMax) return this.#accept(file, end, run, counts);
+      const shorter = isFirst ? this.#shorterEnd(file, end) : end;
+      if (isFirst && shorter === end) return this.#accept(file, end, run, counts);
+      this.#records.position = from;
+      if (!isFirst) return false;
+      end = shorter;
+    }
+  }
+
+  #shorterEnd(file: TailedFile, end: number): number {
+    const cut = this.#cutFinder.find(file.format!, this.#window, 0, end >>> 1);
+    return cut.wholeTo || cut.streamTo || cut.lineTo || end;
+  }
+
+  #accept(file: TailedFile, end: number, run: ResourceRecords, counts: EncodeCounts): true {
+    const from = this.#offset(file);
+    this.#offsets.set(file, from + end);
+    this.#ranges.push({ file, from, to: from + end, records: counts.records });
+    if (run.to > run.from) {
+      this.#runs.push(run);
+      this.#requestBytes += resourceLogsBytes(run);
+    }
+    for (const name of Object.keys(counts) as (keyof EncodeCounts)[]) this.#counts[name] += counts[name];
+    return true;
+  }
+}
+
+/** How long an open record waits for more before it ends. */
+interface Patience {
+  readonly nowMs: number;
+  readonly joinWaitMs: number;
+}
+
+/** How much of a window becomes a range; 0: nothing yet. `restBytes`: all that the file has, where the window holds it. */
+function chooseEnd(
+  cut: GroupCut,
+  file: TailedFile,
+  restBytes: number | undefined,
+  patience: Patience,
+): number {
+  if (restBytes === undefined) return cut.wholeTo || cut.streamTo || cut.lineTo;
+  if (file.isFinished) return restBytes;
+  const quietMs = patience.nowMs - file.grewAtMs;
+  if (quietMs < patience.joinWaitMs) return cut.wholeTo;
+  return cut.isPartialOpen && quietMs < partialWaitMs ? cut.wholeTo : cut.lineTo;
+}
+
+/** What is left is not a whole record yet: the file is looked at again when it grows, or when its pause is long enough. */
+function deferRest(file: TailedFile, cut: GroupCut | undefined, to: number, { joinWaitMs }: Patience): void {
+  if (cut === undefined || cut.lineTo <= to) file.deferUntil(Number.POSITIVE_INFINITY);
+  else file.deferUntil(file.grewAtMs + (cut.isPartialOpen ? partialWaitMs : joinWaitMs));
+}

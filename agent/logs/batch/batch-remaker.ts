@@ -1,0 +1,88 @@
+/**
+ * Makes the bytes of a batch again from the ranges that the checkpoint names, for sending it again after a crash.
+ */
+import { ByteWriter, byteSource, copySlackBytes } from '#wire/otlp/byte-writer.ts';
+import { encodeLogsRequest, type ResourceRecords } from '#wire/otlp/logs-request.ts';
+import type { PendingBatch } from '../checkpoint/checkpoint.ts';
+import type { FrameReaders } from '../frame/frame-readers.ts';
+import { RangeEncoder } from '../frame/range-encoder.ts';
+import type { LossLedger } from '../loss-ledger.ts';
+import { describeAccessError } from '../tail/file-glob.ts';
+import type { FileSet } from '../tail/file-set.ts';
+import type { TailedFile } from '../tail/tailed-file.ts';
+import type { BatchRange } from './batch-builder.ts';
+import type { SentBatch } from './batch-sender.ts';
+
+export class BatchRemaker {
+  readonly #readers: FrameReaders;
+  readonly #files: FileSet;
+  readonly #ledger: LossLedger;
+
+  constructor(readers: FrameReaders, files: FileSet, ledger: LossLedger) {
+    this.#readers = readers;
+    this.#files = files;
+    this.#ledger = ledger;
+  }
+
+  /**
+   * Returns the batch with the very bytes that were sent before. Ranges whose file is gone are left out and counted:
+   * they landed with the first sending, or never. Undefined: a file is there and cannot be read now.
+   */
+  async remake(pending: PendingBatch): Promise<SentBatch | undefined> {
+    const windows: { file: TailedFile; from: number; window: Buffer }[] = [];
+    for (const { fileId, from, to } of pending.ranges) {
+      if (this.#files.isWaitingFor(fileId)) return undefined;
+      const file = this.#files.get(fileId);
+      try {
+        const window = file === undefined ? undefined : await readRange(file, from, to);
+        if (file !== undefined && window !== undefined) windows.push({ file, from, window });
+      } catch (error) {
+        const message = describeAccessError('cannot read the log file to send a batch again', error);
+        this.#ledger.setProblems('resend', [{ path: file!.path, message }]);
+        return undefined;
+      }
+    }
+    this.#ledger.setProblems('resend', []);
+    this.#countGone(pending, new Set(windows.map(({ file, from }) => rangeKey(file.id, from))));
+    return this.#encode(pending.lineBytesMax, windows);
+  }
+
+  #encode(
+    lineBytesMax: number,
+    windows: readonly { file: TailedFile; from: number; window: Buffer }[],
+  ): SentBatch {
+    const encoder = new RangeEncoder(this.#readers, lineBytesMax);
+    const records = new ByteWriter();
+    const runs: ResourceRecords[] = [];
+    const ranges: BatchRange[] = [];
+    for (const { file, from, window } of windows) {
+      const runFrom = records.position;
+      const rangeBytes = window.length - copySlackBytes;
+      const counts = encoder.encode(file.format!, byteSource(window), 0, rangeBytes, records);
+      ranges.push({ file, from, to: from + rangeBytes, records: counts.records });
+      if (counts.records > 0)
+        runs.push({ resource: file.resourceBytes, from: runFrom, to: records.position });
+    }
+    return { ranges, bytes: encodeLogsRequest(runs, records.bytes) };
+  }
+
+  #countGone({ batchId, ranges }: PendingBatch, found: ReadonlySet<string>): void {
+    for (const { fileId, from, to } of ranges) {
+      if (found.has(rangeKey(fileId, from))) continue;
+      const path = this.#files.get(fileId)?.path ?? '';
+      const loss = { reason: 'deleted_before_resend', path, records: 0, bytes: to - from } as const;
+      this.#ledger.lose(loss, `batch ${batchId} was sent before a restart, and its file is gone since`);
+    }
+  }
+}
+
+function rangeKey(fileId: number, from: number): string {
+  return `${fileId}:${from}`;
+}
+
+/** The range's bytes with copySlackBytes behind them; undefined where the file no longer has them. */
+async function readRange(file: TailedFile, from: number, to: number): Promise<Buffer | undefined> {
+  if (!file.isOpen || file.format === undefined) return undefined;
+  const bytes = Buffer.alloc(to - from + copySlackBytes);
+  return (await file.read(bytes, from, to - from)) === to - from ? bytes : undefined;
+}

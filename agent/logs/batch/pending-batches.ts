@@ -1,0 +1,47 @@
+/**
+ * The batches that are sent and not confirmed, in the order in which they were made, and the files that they hold.
+ */
+import type { PendingBatch } from '../checkpoint/checkpoint.ts';
+
+export class PendingBatches {
+  readonly #batches = new Map<string, PendingBatch>();
+  /** Ranges under way, by file. */
+  readonly #rangeCounts = new Map<number, number>();
+  #bytes = 0;
+
+  constructor(batches: readonly PendingBatch[]) {
+    for (const batch of batches) this.add(batch);
+  }
+
+  /** Bytes of files that are sent and not confirmed. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  all(): PendingBatch[] {
+    return [...this.#batches.values()];
+  }
+
+  /** True while a batch names the file: it must not be forgotten. */
+  holds(fileId: number): boolean {
+    return this.#rangeCounts.has(fileId);
+  }
+
+  add(batch: PendingBatch): void {
+    this.#batches.set(batch.batchId, batch);
+    for (const { fileId, from, to } of batch.ranges) {
+      this.#rangeCounts.set(fileId, (this.#rangeCounts.get(fileId) ?? 0) + 1);
+      this.#bytes += to - from;
+    }
+  }
+
+  remove(batch: PendingBatch): void {
+    if (!this.#batches.delete(batch.batchId)) throw new Error('BUG: a batch was settled twice');
+    for (const { fileId, from, to } of batch.ranges) {
+      const count = this.#rangeCounts.get(fileId)! - 1;
+      if (count === 0) this.#rangeCounts.delete(fileId);
+      else this.#rangeCounts.set(fileId, count);
+      this.#bytes -= to - from;
+    }
+  }
+}

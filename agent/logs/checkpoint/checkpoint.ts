@@ -1,0 +1,94 @@
+/**
+ * What the log agent must remember over a restart, as versioned JSON: how far each file was read, and which batches
+ * were sent but not confirmed.
+ *
+ * Invariant: a byte of a file is confirmed, or in the range of exactly one pending batch, or at or past the file's
+ * offset. A restarted agent sends the pending batches again, made from the same ranges under the same ids, and reads
+ * on at the offsets: the store drops the ids that it has, so nothing is lost and nothing lands twice.
+ */
+import { z } from 'zod';
+import { lineFormats } from '../frame/frame.ts';
+
+const version = 1;
+const count = z.int().min(0);
+
+/** A batch never holds more of one file than this (the agent's window is far below): more is a broken checkpoint. */
+const rangeBytesMax = 64 * 1024 * 1024;
+
+const fileSchema = z.strictObject({
+  id: count,
+  path: z.string().min(1),
+  /** What the file system calls the file; decimal text, because inode numbers can exceed 2^53. */
+  device: z.string().regex(/^\d+$/),
+  inode: z.string().regex(/^\d+$/),
+  /** SHA-256 of the file's first bytes: tells a file from a later one with the same inode. */
+  fingerprint: z.strictObject({ bytes: count, sha256: z.string() }),
+  /** null: the file had no whole line yet. Files in a pending batch have one. */
+  format: z.enum(lineFormats).nullable(),
+  /** Fixed when the file is first seen: the records of a batch that is sent again must be the same. */
+  resource: z.record(z.string(), z.union([z.string(), z.number()])),
+  /** Where reading goes on: behind all that is confirmed or pending. */
+  offset: count,
+  /** As last seen: says how much was lost if the file goes away unread. */
+  size: count,
+  mtimeMs: z.number(),
+});
+
+const rangeSchema = z
+  .strictObject({ fileId: count, from: count, to: count })
+  .refine(({ from, to }) => to > from && to - from <= rangeBytesMax, { error: 'expected from < to' });
+
+const pendingSchema = z.strictObject({
+  batchId: z.string().min(1),
+  tenant: z.string(),
+  key: z.string(),
+  /** The bound that the records were made with: a changed configuration must not change a batch that was sent. */
+  lineBytesMax: z.int().min(1),
+  ranges: z.array(rangeSchema).min(1),
+});
+
+const checkpointSchema = z
+  .strictObject({
+    version: z.literal(version),
+    /** Random; with the sequence it makes batch ids unique. */
+    agentId: z.string().min(1),
+    nextSequence: count,
+    nextFileId: count,
+    files: z.array(fileSchema),
+    pending: z.array(pendingSchema),
+  })
+  .refine(
+    ({ files, pending }) => {
+      const ids = new Set(files.map(({ id }) => id));
+      return pending.every(({ ranges }) => ranges.every(({ fileId }) => ids.has(fileId)));
+    },
+    { error: 'a pending batch names a file that is not listed' },
+  );
+
+export type FileCheckpoint = z.infer<typeof fileSchema>;
+export type PendingBatch = z.infer<typeof pendingSchema>;
+export type Checkpoint = z.infer<typeof checkpointSchema>;
+export type Fingerprint = FileCheckpoint['fingerprint'];
+
+/** Parses the text of a checkpoint file. Throws an Error that says what is wrong with it. */
+export function parseCheckpoint(text: string): Checkpoint {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new Error('it is not JSON', { cause: error });
+  }
+  const found = (value as { version?: unknown } | null)?.version;
+  if (found !== undefined && found !== version) {
+    throw new Error(`its version is ${JSON.stringify(found)} and this agent reads version ${version}`);
+  }
+  const parsed = checkpointSchema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new Error(`${issue.path.join('.') || 'its content'}: ${issue.message}`);
+}
+
+/** Renders a checkpoint as the text that parseCheckpoint reads. */
+export function renderCheckpoint(checkpoint: Omit<Checkpoint, 'version'>): string {
+  return JSON.stringify({ version, ...checkpoint });
+}

@@ -1,0 +1,88 @@
+/**
+ * What was lost, and what stands in the way: for the status page, the metrics and the log. Nothing is dropped without
+ * an entry here.
+ */
+
+/** The part of a pino logger that the log agent uses. */
+export interface AgentLog {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+export const lossReasons = ['refused', 'rejected', 'truncated', 'deleted', 'deleted_before_resend'] as const;
+/**
+ * refused: the next station will never take the batch; rejected: it took the batch without these records; truncated,
+ * deleted: the file's bytes went away unread; deleted_before_resend: they went away after they were sent and before
+ * the answer was known, so they may have landed.
+ */
+export type LossReason = (typeof lossReasons)[number];
+
+export interface Loss {
+  readonly reason: LossReason;
+  /** The file; '' where it is not known which of a batch's files it was. */
+  readonly path: string;
+  /** 0 where nobody counted them: bytes that were never read. */
+  readonly records: number;
+  readonly bytes: number;
+}
+
+export interface Problem {
+  readonly path: string;
+  readonly message: string;
+}
+
+/** Files that are listed by name; losses beyond share one entry per reason, so that the list stays bounded. */
+const lossEntriesMax = 1000;
+const otherPath = '(other files)';
+
+export class LossLedger {
+  readonly #log: AgentLog;
+  readonly #losses = new Map<string, { reason: LossReason; path: string; records: number; bytes: number }>();
+  readonly #problems = new Map<string, Map<string, string>>();
+
+  constructor(log: AgentLog) {
+    this.#log = log;
+  }
+
+  /** Counts a loss, and says so. `detail` is why, for a person. */
+  lose({ reason, path, records, bytes }: Loss, detail: string): void {
+    this.#log.error({ reason, path, records, bytes, detail }, 'log data was lost');
+    const isListed = this.#losses.has(lossKey(reason, path)) || this.#losses.size < lossEntriesMax;
+    const name = isListed ? path : otherPath;
+    const entry = this.#losses.get(lossKey(reason, name)) ?? { reason, path: name, records: 0, bytes: 0 };
+    entry.records += records;
+    entry.bytes += bytes;
+    this.#losses.set(lossKey(reason, name), entry);
+  }
+
+  losses(): Loss[] {
+    return [...this.#losses.values()].map((entry) => ({ ...entry }));
+  }
+
+  /** Replaces the problems of one kind of work. Each is logged when it appears. */
+  setProblems(kind: string, problems: readonly Problem[]): void {
+    const before = this.#problems.get(kind);
+    if (before === undefined && problems.length === 0) return;
+    const now = new Map(problems.map(({ path, message }) => [path, message]));
+    for (const [path, message] of now) {
+      if (before?.get(path) !== message)
+        this.#log.warn({ path, problem: message }, 'a log path has a problem');
+    }
+    for (const path of before?.keys() ?? []) {
+      if (!now.has(path)) this.#log.info({ path }, 'the problem of a log path is over');
+    }
+    if (now.size > 0) this.#problems.set(kind, now);
+    else this.#problems.delete(kind);
+  }
+
+  problems(): Problem[] {
+    return [...this.#problems.values()].flatMap((kind) =>
+      [...kind].map(([path, message]) => ({ path, message })),
+    );
+  }
+}
+
+function lossKey(reason: LossReason, path: string): string {
+  return `${reason}|${path}`;
+}

@@ -1,0 +1,161 @@
+/**
+ * Finds the files that match a glob, and says which directories could not be read on the way.
+ *
+ *   /var/log/app-?.{log,out}  ->  /var/log/app-1.log, /var/log/app-2.out
+ *
+ * `*` and `?` stand for characters within a name, `[ab]` for one of several, `{a,b}` for alternatives, `**` for any
+ * directories. Names that start with a dot match only where the pattern writes the dot.
+ */
+import { readdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { ConfigError, errorMessage } from '#model/errors.ts';
+
+/** Directories below a `**`: deeper trees are no log directories. */
+const depthMax = 16;
+
+/** A glob that names more files than this is a mistake: the rest is left out and said so. */
+export const globFilesMax = 10_000;
+
+export interface GlobProblem {
+  readonly path: string;
+  readonly message: string;
+}
+
+export interface GlobResult {
+  readonly paths: readonly string[];
+  readonly problems: readonly GlobProblem[];
+}
+
+/** A glob, ready to be looked for. */
+export interface FileGlob {
+  readonly pattern: string;
+  /** The directory to start in: the names before the first wildcard. */
+  readonly root: string;
+  /** One per name below the root; 'any' is `**`. */
+  readonly names: readonly (RegExp | 'any')[];
+}
+
+/** Compiles a glob; relative ones start in the working directory. Throws ConfigError where it cannot be one. */
+export function compileGlob(pattern: string): FileGlob {
+  if (pattern === '' || pattern.endsWith('/')) {
+    throw new ConfigError(
+      `log glob "${pattern}" names no file: end it with a file name, such as /var/log/*.log`,
+    );
+  }
+  const parts = resolve(pattern).split('/').slice(1);
+  const firstWild = parts.findIndex((part) => /[*?[{]/.test(part));
+  // A path without wildcards is looked up in its directory like any other.
+  const fixed = firstWild === -1 ? parts.length - 1 : firstWild;
+  return {
+    pattern,
+    root: '/' + parts.slice(0, fixed).join('/'),
+    names: parts.slice(fixed).map((part) => (part === '**' ? 'any' : namePattern(part, pattern))),
+  };
+}
+
+/** What rotation leaves when it compresses: the lines in it were read before, and its bytes are no lines. */
+const compressedName = /\.(gz|zst|bz2|xz|lz4|zip)$/;
+
+/** Returns the matching paths without compressed files, sorted, and the directories that could not be read. Follows symbolic links. */
+export async function expandGlob(glob: FileGlob): Promise<GlobResult> {
+  const walk = { paths: new Set<string>(), problems: [] as GlobProblem[] };
+  await walkNames(walk, glob.root, glob.names, 0);
+  if (walk.paths.size >= globFilesMax) {
+    const message = `matches more than ${globFilesMax} files, the rest is not read: use narrower globs`;
+    walk.problems.push({ path: glob.pattern, message });
+  }
+  return { paths: [...walk.paths].sort(), problems: walk.problems };
+}
+
+interface Walk {
+  readonly paths: Set<string>;
+  readonly problems: GlobProblem[];
+}
+
+async function walkNames(
+  walk: Walk,
+  directory: string,
+  names: readonly (RegExp | 'any')[],
+  depth: number,
+): Promise<void> {
+  const [name, ...rest] = names;
+  if (name === undefined || depth > depthMax) return;
+  if (name === 'any') await walkNames(walk, directory, rest, depth);
+  for (const entry of await readDirectory(walk, directory)) {
+    if (walk.paths.size >= globFilesMax) return;
+    const path = join(directory, entry.name);
+    if (name === 'any') {
+      // Links are not followed here: they can lead in circles.
+      if (entry.isDirectory() && !entry.name.startsWith('.')) await walkNames(walk, path, names, depth + 1);
+    } else if (name.test(entry.name)) {
+      if (rest.length > 0) await walkNames(walk, path, rest, depth);
+      else if (!entry.isDirectory() && !compressedName.test(entry.name)) walk.paths.add(path);
+    }
+  }
+}
+
+async function readDirectory(walk: Walk, directory: string): ReturnType<typeof listDirectory> {
+  try {
+    return await listDirectory(directory);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    // Absent is usual: a node without docker has no docker directory. A file in a directory's place matches nothing.
+    if (code !== 'ENOENT' && code !== 'ENOTDIR') {
+      walk.problems.push({
+        path: directory,
+        message: describeAccessError('cannot list the directory', error),
+      });
+    }
+    return [];
+  }
+}
+
+function listDirectory(directory: string) {
+  return readdir(directory, { withFileTypes: true });
+}
+
+/** Says what failed and what a person can do about it. */
+export function describeAccessError(fact: string, error: unknown): string {
+  const code = (error as NodeJS.ErrnoException).code;
+  if (code === 'EACCES' || code === 'EPERM') {
+    return `${fact}: permission denied; run the agent as root, or let its user read this path (group or ACL)`;
+  }
+  if (code === 'EMFILE' || code === 'ENFILE') {
+    return `${fact}: too many open files; raise the open files limit (ulimit -n) of the agent`;
+  }
+  return `${fact}: ${errorMessage(error)}`;
+}
+
+function namePattern(name: string, pattern: string): RegExp {
+  if (name.includes('**')) {
+    throw new ConfigError(`log glob "${pattern}": ** must stand alone between slashes`);
+  }
+  let source = name.startsWith('.') ? '' : '(?!\\.)';
+  let braces = 0;
+  for (let index = 0; index < name.length; index++) {
+    const letter = name[index];
+    if (letter === '*') source += '[^/]*';
+    else if (letter === '?') source += '[^/]';
+    else if (letter === '[') {
+      const end = name.indexOf(']', index + 2);
+      if (end === -1) throw new ConfigError(`log glob "${pattern}": "[" is not closed by "]"`);
+      source +=
+        '[' +
+        name
+          .slice(index + 1, end)
+          .replace(/^!/, '^')
+          .replace(/[\\\]]/g, '\\$&') +
+        ']';
+      index = end;
+    } else if (letter === '{') {
+      braces++;
+      source += '(?:';
+    } else if (letter === '}' && braces > 0) {
+      braces--;
+      source += ')';
+    } else if (letter === ',' && braces > 0) source += '|';
+    else source += letter.replace(/[\\^$.|+()[\]{}*?]/g, '\\$&');
+  }
+  if (braces > 0) throw new ConfigError(`log glob "${pattern}": "{" is not closed by "}"`);
+  return new RegExp(`^${source}$`, 'u');
+}

@@ -1,0 +1,280 @@
+/**
+ * All files that are followed: finds new ones by the globs, notices rotation, truncation and deletion, and lets go of
+ * files that are read to their end.
+ */
+import { statSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
+import type { FileCheckpoint } from '../checkpoint/checkpoint.ts';
+import type { LossLedger, LossReason, Problem } from '../loss-ledger.ts';
+import { readDockerName } from '../resource/docker-name.ts';
+import { dockerContainerId, pathResource } from '../resource/path-resource.ts';
+import { describeAccessError, expandGlob, type FileGlob, globFilesMax } from './file-glob.ts';
+import { findCopy, findSameFile, isNamedAfter } from './file-search.ts';
+import {
+  fileKey,
+  isCopyOf,
+  type OpenedFile,
+  openFile,
+  readBytes,
+  readFingerprint,
+  statIdentity,
+} from './opened-file.ts';
+import { TailedFile } from './tailed-file.ts';
+
+export interface FileSetOptions {
+  readonly globs: readonly FileGlob[];
+  readonly node: string;
+  /** How long a file that left its path must stand still before it is let go. */
+  readonly rotatedQuietMs: number;
+  readonly ledger: LossLedger;
+  /** True while a batch under way names the file: it must not be forgotten. */
+  readonly isHeld: (fileId: number) => boolean;
+}
+
+export interface FileSetCounts {
+  filesFound: number;
+  filesRotated: number;
+  filesTruncated: number;
+}
+
+/** 'end' reads only what is written from now on; it is meant for the very first start on a machine. */
+export type ReadFrom = 'beginning' | 'end';
+
+export class FileSet {
+  readonly counts: FileSetCounts = { filesFound: 0, filesRotated: 0, filesTruncated: 0 };
+  nextFileId: number;
+  /** Rises when the checkpoint should be saved soon: a file came, moved, was lost or let go. */
+  revision = 0;
+  readonly #options: FileSetOptions;
+  /** By id. A file stays here until it is read to its end and all its batches are confirmed. */
+  readonly #files = new Map<number, TailedFile>();
+  /** Files of the checkpoint that are there but cannot be opened now. */
+  #unopened: FileCheckpoint[] = [];
+
+  constructor(options: FileSetOptions, nextFileId: number) {
+    this.#options = options;
+    this.nextFileId = nextFileId;
+  }
+
+  all(): readonly TailedFile[] {
+    return [...this.#files.values()];
+  }
+
+  get(id: number): TailedFile | undefined {
+    return this.#files.get(id);
+  }
+
+  /**
+   * Finds the files of a checkpoint again. Those that are gone, with bytes unread, are counted as lost, and stay here
+   * closed as long as a batch names them. Those that cannot be opened are tried again by `discover`.
+   */
+  async restore(entries: readonly FileCheckpoint[], nowMs: number): Promise<void> {
+    for (const entry of entries) {
+      try {
+        this.#files.set(entry.id, await this.#restoreFile(entry, nowMs));
+      } catch (error) {
+        const message = describeAccessError('cannot open a log file that was read before', error);
+        this.#options.ledger.setProblems(`file ${entry.id}`, [{ path: entry.path, message }]);
+        this.#unopened.push(entry);
+      }
+    }
+  }
+
+  /** True for a file of the checkpoint that could not be opened yet. */
+  isWaitingFor(id: number): boolean {
+    return this.#unopened.some((entry) => entry.id === id);
+  }
+
+  /** What the checkpoint holds of all files. */
+  checkpoint(): FileCheckpoint[] {
+    return [...this.#unopened, ...this.all().map((file) => file.checkpoint())];
+  }
+
+  /** Looks for new and vanished files. Problems replace those of the last look. */
+  async discover(readFrom: ReadFrom, nowMs: number): Promise<void> {
+    await this.#retryUnopened(nowMs);
+    const problems: Problem[] = [];
+    const pathByKey = await this.#findPaths(problems);
+    const followed = new Set(this.#unopened.map(fileKey));
+    for (const file of this.#files.values()) {
+      if (!file.isOpen) continue;
+      const key = fileKey(file);
+      followed.add(key);
+      this.#markPresence(file, pathByKey.get(key), nowMs);
+    }
+    for (const [key, path] of pathByKey) {
+      if (!followed.has(key)) await this.#follow(path, readFrom, nowMs, problems);
+    }
+    this.#options.ledger.setProblems('discovery', problems);
+  }
+
+  /** Looks at the sizes of all files. */
+  async poll(nowMs: number): Promise<void> {
+    for (const file of this.#files.values()) {
+      if (file.isOpen && !this.#pollFile(file, nowMs)) await this.#recover(file, nowMs);
+      file.finishIfQuiet(this.#options.rotatedQuietMs, nowMs);
+      await this.#releaseIfDone(file);
+    }
+  }
+
+  /** Returns false where the file was truncated. One that cannot be looked at stays as it is, and is a problem. */
+  #pollFile(file: TailedFile, nowMs: number): boolean {
+    const kind = `file ${file.id}`;
+    try {
+      const isIntact = file.poll(nowMs);
+      this.#options.ledger.setProblems(kind, []);
+      return isIntact;
+    } catch (error) {
+      const message = describeAccessError('cannot look at the log file', error);
+      this.#options.ledger.setProblems(kind, [{ path: file.path, message }]);
+      return true;
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const file of this.#files.values()) await file.close();
+  }
+
+  async #retryUnopened(nowMs: number): Promise<void> {
+    const entries = this.#unopened;
+    this.#unopened = [];
+    for (const { id } of entries) this.#options.ledger.setProblems(`file ${id}`, []);
+    await this.restore(entries, nowMs);
+  }
+
+  async #restoreFile(entry: FileCheckpoint, nowMs: number): Promise<TailedFile> {
+    const { id, fingerprint, resource, offset } = entry;
+    const start = { id, fingerprint, format: entry.format ?? undefined, resource, offset, nowMs };
+    const opened = (await findSameFile(entry)) ?? (await findCopy(entry, (key) => this.#isFollowed(key)));
+    if (opened !== undefined) return new TailedFile(opened, start);
+    const stats = statSync(entry.path, { bigint: true, throwIfNoEntry: false });
+    const isThere = stats !== undefined && fileKey(statIdentity(stats)) === fileKey(entry);
+    const file = new TailedFile(entry, start);
+    this.#loseRest(file, isThere ? 'truncated' : 'deleted');
+    return file;
+  }
+
+  #isFollowed(key: string): boolean {
+    for (const file of this.#files.values()) if (file.isOpen && fileKey(file) === key) return true;
+    return false;
+  }
+
+  /** Every file that a glob names now, by identity: the first path wins where links give a file several. */
+  async #findPaths(problems: Problem[]): Promise<Map<string, string>> {
+    const pathByKey = new Map<string, string>();
+    for (const glob of this.#options.globs) {
+      const found = await expandGlob(glob);
+      problems.push(...found.problems);
+      for (const path of found.paths) {
+        try {
+          const stats = statSync(path, { bigint: true, throwIfNoEntry: false });
+          if (stats === undefined || !stats.isFile()) continue;
+          const key = fileKey(statIdentity(stats));
+          if (!pathByKey.has(key)) pathByKey.set(key, path);
+        } catch (error) {
+          problems.push({ path, message: describeAccessError('cannot look at the log file', error) });
+        }
+      }
+    }
+    return pathByKey;
+  }
+
+  #markPresence(file: TailedFile, path: string | undefined, nowMs: number): void {
+    const wasAt = file.isPresent ? file.path : undefined;
+    file.markPresence(path, nowMs);
+    if (wasAt === undefined || wasAt === path) return;
+    this.revision++;
+    this.counts.filesRotated++;
+  }
+
+  async #follow(path: string, readFrom: ReadFrom, nowMs: number, problems: Problem[]): Promise<void> {
+    if (this.#files.size >= globFilesMax) {
+      problems.push({
+        path,
+        message: `not read: ${globFilesMax} files are followed already; use narrower globs`,
+      });
+      return;
+    }
+    let opened: OpenedFile | undefined;
+    try {
+      opened = await openFile(path);
+    } catch (error) {
+      // Rotated away since it was listed: the next look finds it under its new name.
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+      problems.push({ path, message: describeAccessError('cannot open the log file', error) });
+      return;
+    }
+    if (opened === undefined) return;
+    // An empty file has no identity yet, and may be a copy that is being made.
+    if (opened.size === 0 || this.#isFollowed(fileKey(opened)) || (await this.#isCopyOfFollowed(opened))) {
+      await opened.handle.close();
+      return;
+    }
+    const offset = readFrom === 'end' ? await lastLineEnd(opened) : 0;
+    const dockerName = dockerContainerId(path) === undefined ? undefined : await readDockerName(path);
+    const resource = pathResource(path, this.#options.node, dockerName);
+    const fingerprint = await readFingerprint(opened.handle);
+    const id = this.nextFileId++;
+    this.#files.set(
+      id,
+      new TailedFile(opened, { id, fingerprint, format: undefined, resource, offset, nowMs }),
+    );
+    this.counts.filesFound++;
+    this.revision++;
+  }
+
+  /** "copytruncate" copies first and truncates later: in between, following the copy would read everything twice. */
+  async #isCopyOfFollowed(opened: OpenedFile): Promise<boolean> {
+    for (const file of this.#files.values()) {
+      const isRelated =
+        file.isOpen &&
+        dirname(file.path) === dirname(opened.path) &&
+        isNamedAfter(basename(opened.path), basename(file.path));
+      if (!isRelated) continue;
+      // Truncated meanwhile: whether it is the copy shows when the truncation is dealt with.
+      if ((await isCopyOf(file.opened, opened)) || !(await file.isIntact())) return true;
+    }
+    return false;
+  }
+
+  /** The file was truncated: reads on in the copy that rotation made, or counts what is gone. */
+  async #recover(file: TailedFile, nowMs: number): Promise<void> {
+    this.counts.filesTruncated++;
+    this.revision++;
+    const copy = await findCopy(file, (key) => this.#isFollowed(key));
+    if (copy !== undefined) {
+      await file.moveTo(copy, nowMs);
+      return;
+    }
+    this.#loseRest(file, 'truncated');
+    // The next discovery follows what is written now, as a new file.
+    await file.close();
+  }
+
+  #loseRest(file: TailedFile, reason: LossReason): void {
+    const { path, unreadBytes: bytes } = file;
+    const detail = reason === 'truncated' ? 'the file was truncated before it was read' : 'the file is gone';
+    if (bytes > 0) this.#options.ledger.lose({ reason, path, records: 0, bytes }, detail);
+    file.isGone = true;
+    // Counted once: a batch may keep the file in the checkpoint for some time.
+    file.offset += bytes;
+    this.revision++;
+  }
+
+  async #releaseIfDone(file: TailedFile): Promise<void> {
+    if (this.#options.isHeld(file.id)) return;
+    const isRead = file.isFinished && file.offset >= file.size;
+    if (file.isOpen && !isRead) return;
+    await file.close();
+    this.#files.delete(file.id);
+    this.revision++;
+  }
+}
+
+/** Where a line behind the file's last whole line would start. */
+async function lastLineEnd({ handle, size }: OpenedFile): Promise<number> {
+  const searchedBytes = Math.min(size, 256 * 1024);
+  const tail = await readBytes(handle, size - searchedBytes, searchedBytes);
+  const lineFeed = tail.lastIndexOf(0x0a);
+  return lineFeed === -1 ? size : size - tail.length + lineFeed + 1;
+}
