@@ -51,18 +51,27 @@ const dot = 0x2e;
 const colon = 0x3a;
 const openParenthesis = 0x28;
 const closeParenthesis = 0x29;
-const closers = new Set([0x7d, 0x5d, closeParenthesis]);
+const closers = [0x7d, 0x5d, closeParenthesis];
+const lowerA = 0x61;
+const lowerZ = 0x7a;
+
+/** 1 for the first bytes that need a second look: nearly all lines start with another. */
+const isSpecial = new Uint8Array(256);
+for (const byte of [space, tab, ...closers, ...prefixesByByte.keys()]) isSpecial[byte] = 1;
+for (let byte = lowerA; byte <= lowerZ; byte++) isSpecial[byte] = 1;
 
 /** Looks at the line bytes[from, to), line end excluded. */
 export function lineKind(bytes: Buffer, from: number, to: number): LineKind {
   if (from >= to) return LineKind.blank;
   const first = bytes[from];
+  if (isSpecial[first] === 0) return LineKind.other;
   if (first === space || first === tab) return LineKind.indented;
-  if (closers.has(first)) return LineKind.closer;
-  for (const prefix of prefixesByByte.get(first) ?? []) {
-    if (hasPrefix(bytes, from, to, prefix.bytes)) return prefix.kind;
+  if (closers.includes(first)) return LineKind.closer;
+  const candidates = prefixesByByte.get(first);
+  if (candidates !== undefined) {
+    for (const prefix of candidates) if (hasPrefix(bytes, from, to, prefix.bytes)) return prefix.kind;
   }
-  if (first >= 0x61 && first <= 0x7a && isThrowable(bytes, from, to)) return LineKind.throwable;
+  if (first >= lowerA && first <= lowerZ && isThrowable(bytes, from, to)) return LineKind.throwable;
   return LineKind.other;
 }
 
