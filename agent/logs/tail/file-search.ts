@@ -9,6 +9,9 @@ import { fileKey, type OpenedFile, openFile, statIdentity, verifyFingerprint } f
 /** A directory with more names is not searched further: a log directory has some dozens. */
 const searchedNamesMax = 10_000;
 
+/** A rotation between listing the names and looking at them hides a file from one look: gone is what no look finds. */
+const looksMax = 3;
+
 /** The file that is looked for, as it was last seen. */
 export interface SoughtFile {
   readonly path: string;
@@ -25,6 +28,14 @@ export interface SoughtFile {
  * where it is there and cannot be opened.
  */
 export async function findSameFile(sought: SoughtFile): Promise<OpenedFile | undefined> {
+  for (let look = 1; look <= looksMax; look++) {
+    const found = await lookForSameFile(sought);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+async function lookForSameFile(sought: SoughtFile): Promise<OpenedFile | undefined> {
   const key = fileKey(sought);
   const paths = [sought.path, ...(await siblingPaths(sought.path))];
   for (const path of paths) {
