@@ -1,7 +1,6 @@
 /** The query side in a process: the query APIs, rules and scaling signals on one port. */
 import { SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import type { FastifyInstance } from 'fastify';
-import { errorMessage } from '#model/errors.ts';
 import { closeHttpServer, createHttpServer, listen } from '#model/http-server.ts';
 import { registerJaegerApi } from '#query/api/jaeger.ts';
 import { registerLokiApi } from '#query/api/loki.ts';
@@ -25,6 +24,7 @@ import type { CollectorPart } from './collector-part.ts';
 import type { Parts } from './parts.ts';
 import type { RoleContext } from './start-role.ts';
 import { renderBytes } from './status-line.ts';
+import { createStoreReadiness } from './store-readiness.ts';
 
 export interface QueryPart {
   readonly banner: readonly string[];
@@ -44,11 +44,7 @@ export async function startQueryPart(
   const app = createHttpServer({
     log,
     telemetry,
-    unready: () =>
-      store.ping().then(
-        () => [],
-        (error: unknown) => [`the store does not answer: ${errorMessage(error)}`],
-      ),
+    unready: createStoreReadiness(store),
   });
   const languages = createLanguages(context, store);
   const externalUrl = config.api.external_url || `http://${config.api.host}:${config.api.port}`;

@@ -10,8 +10,10 @@ import { parseTenant, tenantHeader } from '#model/tenant.ts';
 import { renderJaegerTrace } from '../traces/jaeger-json.ts';
 import type { TraceSource } from '../traces/trace.ts';
 import { parseTraceId } from '../traces/trace-id.ts';
+import { checkTenant } from './check-tenant.ts';
 import { clientAbort } from './client-abort.ts';
 import { failureStatus } from './failure-status.ts';
+import { addMissingRoute } from './missing-route.ts';
 
 export interface JaegerApiOptions {
   /** The traces of one tenant. */
@@ -38,6 +40,7 @@ export function registerJaegerApi(app: FastifyInstance, options: JaegerApiOption
 
 function addRoutes(scope: FastifyInstance, options: JaegerApiOptions): void {
   scope.setErrorHandler(answerFailure);
+  scope.addHook('onRequest', checkTenant);
   const sourceOf = (request: FastifyRequest) => options.source(parseTenant(request.headers[tenantHeader]));
   const range = () => [options.now() - lookbackMs, options.now() + clockSkewMs] as const;
 
@@ -64,12 +67,10 @@ function addRoutes(scope: FastifyInstance, options: JaegerApiOptions): void {
   for (const [path, what] of [
     ['/api/traces', 'searching traces'],
     ['/api/dependencies', 'the dependency graph'],
-    ['/api/metrics/*', 'service performance metrics'],
+    ['/api/metrics/*', 'the API of service performance metrics'],
     ['/api/v3/*', "Jaeger's API v3"],
   ]) {
-    scope.get(path, async () => {
-      throw new RefusedError(`${what} is not supported yet`, 501);
-    });
+    addMissingRoute(scope, path, what);
   }
 }
 
@@ -81,8 +82,12 @@ function envelope(data: readonly unknown[] | null, total: number, errors: readon
   return { data, total, limit: 0, offset: 0, errors };
 }
 
+export function renderJaegerFailure(status: number, fact: string): object {
+  return envelope(null, 0, [{ code: status, msg: fact }]);
+}
+
 function answerFailure(error: unknown, request: FastifyRequest, reply: FastifyReply) {
   const status = failureStatus(error);
   if (status >= 500 && status !== 501) request.log.error({ err: error }, 'a trace request failed');
-  return reply.code(status).send(envelope(null, 0, [{ code: status, msg: errorMessage(error) }]));
+  return reply.code(status).send(renderJaegerFailure(status, errorMessage(error)));
 }

@@ -10,6 +10,7 @@ import { logInstantMessage } from '../logql/instant.ts';
 import { parseLogql, parseLogSelector } from '../logql/parser.ts';
 import type { LogSource } from '../logql/source.ts';
 import type { LogExpr, MetricExpr } from '../logql/tree.ts';
+import { checkTenant } from './check-tenant.ts';
 import { clientAbort } from './client-abort.ts';
 import { failureStatus } from './failure-status.ts';
 import { formType, LokiParams } from './loki-params.ts';
@@ -20,6 +21,7 @@ import {
   renderMatrix,
   renderStreams,
 } from './loki-reply.ts';
+import { addMissingRoute } from './missing-route.ts';
 
 export interface LokiApiOptions {
   /** The logs of one tenant. */
@@ -54,6 +56,13 @@ const labelHours = 6n;
 const pathsMissing = [
   ...['index/stats', 'index/shards', 'index/volume', 'index/volume_range', 'patterns', 'detected_labels'],
   ...['detected_fields', 'detected_field/:name/values', 'format_query', 'tail', 'drilldown-limits', 'delete'],
+  'push',
+].map((path) => `/loki/api/v1/${path}`);
+/** Loki's first API, and what Grafana's streaming asks. */
+const otherPathsMissing = [
+  ...['query', 'label', 'label/:name/values', 'series', 'tail', 'push'].map((path) => `/api/prom/${path}`),
+  '/loki/api/v2alpha/tail',
+  '/otlp/v1/logs',
 ];
 
 /** Adds the routes under /loki/api/v1, in a scope of their own. */
@@ -66,6 +75,7 @@ export function registerLokiApi(app: FastifyInstance, options: LokiApiOptions): 
 
 function addRoutes(scope: FastifyInstance, options: LokiApiOptions): void {
   scope.setErrorHandler(answerFailure);
+  scope.addHook('onRequest', checkTenant);
   scope.addContentTypeParser(
     formType,
     { parseAs: 'string' },
@@ -87,10 +97,8 @@ function addRoutes(scope: FastifyInstance, options: LokiApiOptions): void {
   route('label/:name/values', answerLabelValues);
   route('series', answerSeries);
   scope.get('/loki/api/v1/status/buildinfo', async () => buildInfo(options.version));
-  for (const path of pathsMissing) {
-    route(path, async () => {
-      throw new RefusedError(`/loki/api/v1/${path} is not supported yet`, 501);
-    });
+  for (const path of [...pathsMissing, ...otherPathsMissing]) {
+    addMissingRoute(scope, path, path);
   }
 }
 

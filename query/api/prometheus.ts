@@ -14,8 +14,10 @@ import { printPromql } from '../promql/printer.ts';
 import type { QueryOutcome } from '../promql/query-result.ts';
 import { QueryTimeoutError } from '../promql/query-timeout-error.ts';
 import type { SampleSource, TimeRange } from '../promql/source.ts';
+import { checkTenant } from './check-tenant.ts';
 import { clientAbort } from './client-abort.ts';
 import { failureStatus } from './failure-status.ts';
+import { addMissingRoute } from './missing-route.ts';
 import { formType, invalid, PrometheusParams, unescapeName } from './prometheus-params.ts';
 import { renderFailure, renderMetric, renderOutcome, renderSuccess } from './prometheus-reply.ts';
 
@@ -60,6 +62,7 @@ const pathsMissing = [
 export function registerPrometheusApi(app: FastifyInstance, options: PrometheusApiOptions): void {
   void app.register((scope, _none, done) => {
     scope.setErrorHandler(answerFailure);
+    scope.addHook('onRequest', checkTenant);
     if (!scope.hasContentTypeParser(formType)) {
       scope.addContentTypeParser(
         formType,
@@ -86,9 +89,7 @@ export function registerPrometheusApi(app: FastifyInstance, options: PrometheusA
     route(['GET'], 'metadata', answerMetadata);
     route(['GET'], 'status/buildinfo', answerBuildInfo);
     for (const path of pathsMissing) {
-      route(both, path, async () => {
-        throw new RefusedError(`/api/v1/${path} is not supported yet`, 404);
-      });
+      addMissingRoute(scope, `/api/v1/${path}`, `/api/v1/${path}`, 404);
     }
     done();
   });
@@ -245,8 +246,9 @@ async function answerBuildInfo({ options }: Call): Promise<string> {
   return renderSuccess(JSON.stringify(info));
 }
 
-function answerFailure(error: unknown, _request: FastifyRequest, reply: FastifyReply): void {
+function answerFailure(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const { status, type } = classify(error);
+  if (status >= 500) request.log.error({ err: error }, 'a metric request failed');
   void reply
     .status(status)
     .type('application/json')

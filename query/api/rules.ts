@@ -8,13 +8,14 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { stringify } from 'yaml';
-import { RefusedError } from '#model/errors.ts';
+import { errorMessage, RefusedError } from '#model/errors.ts';
 import { parseTenant, tenantHeader } from '#model/tenant.ts';
-import { StoreError } from '#store/store.ts';
 import { plainRuleGroup, ruleGroupBytesMax } from '../rules/rule-group.ts';
 import type { RuleChange, Rules } from '../rules/rules.ts';
 import type { StoredRuleGroup } from '../sql/rules.ts';
-import { type RulesQuery, readRulesFilter, selectGroups } from './rules-filter.ts';
+import { failureStatus } from './failure-status.ts';
+import { renderFailure } from './prometheus-reply.ts';
+import { pageGroups, type RulesQuery, readRulesFilter, selectGroups } from './rules-filter.ts';
 import { renderAlerts, renderGroups } from './rules-reply.ts';
 
 export interface RulesApiOptions {
@@ -38,7 +39,7 @@ export function registerRulerConfigApi(app: FastifyInstance, { rules }: RulesApi
   app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: ruleGroupBytesMax }, (_request, body, done) =>
     done(null, body),
   );
-  app.setErrorHandler((error, _request, reply) => replyText(reply, error));
+  app.setErrorHandler(replyText);
   for (const base of ['/prometheus/config/v1/rules', '/config/v1/rules']) addConfigRoutes(app, base, rules);
   // LogQL rules would be evaluated by another engine: a PromQL rule posted here must not be taken for one.
   for (const base of ['/loki/api/v1/rules', '/api/prom/rules']) {
@@ -81,22 +82,22 @@ function addConfigRoutes(app: FastifyInstance, base: string, rules: Rules): void
 
 /** Adds /api/v1/rules and /api/v1/alerts as Prometheus has them, below the scope's prefix. */
 export function registerRulesReadApi(app: FastifyInstance, { rules }: RulesApiOptions): void {
-  app.get('/api/v1/rules', async (request, reply) => {
-    try {
-      const filter = readRulesFilter(request.query as RulesQuery);
-      const selected = selectGroups(rules.running(tenantOf(request)), filter);
-      return { status: 'success', data: { groups: renderGroups(selected, !filter.excludesAlerts) } };
-    } catch (error) {
-      return replyBadData(reply, error);
-    }
+  app.setErrorHandler(replyEnvelope);
+  app.get('/api/v1/rules', async (request) => {
+    const filter = readRulesFilter(request.query as RulesQuery);
+    const { groups, nextToken } = pageGroups(selectGroups(rules.running(tenantOf(request)), filter), filter);
+    return {
+      status: 'success',
+      data: {
+        groups: renderGroups(groups, !filter.excludesAlerts),
+        ...(nextToken === undefined ? {} : { groupNextToken: nextToken }),
+      },
+    };
   });
-  app.get('/api/v1/alerts', async (request, reply) => {
-    try {
-      return { status: 'success', data: { alerts: renderAlerts(rules.running(tenantOf(request))) } };
-    } catch (error) {
-      return replyBadData(reply, error);
-    }
-  });
+  app.get('/api/v1/alerts', async (request) => ({
+    status: 'success',
+    data: { alerts: renderAlerts(rules.running(tenantOf(request))) },
+  }));
 }
 
 async function find(rules: Rules, request: RuleRequest): Promise<StoredRuleGroup[]> {
@@ -137,21 +138,24 @@ function readText(body: unknown): string {
   }
 }
 
-function replyText(reply: FastifyReply, error: unknown): FastifyReply {
+function replyText(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const { status, fact } = explain(error);
+  if (status >= 500) request.log.error({ err: error }, 'a rules request failed');
   return reply.code(status).type('text/plain; charset=utf-8').send(`${fact}\n`);
 }
 
-function replyBadData(reply: FastifyReply, error: unknown): FastifyReply {
-  if (!(error instanceof RefusedError)) throw error;
-  return reply.code(error.status).send({ status: 'error', errorType: 'bad_data', error: error.message });
+function replyEnvelope(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const status = failureStatus(error);
+  if (status >= 500) request.log.error({ err: error }, 'a rules request failed');
+  const errorType = status < 500 ? 'bad_data' : 'internal';
+  return reply
+    .code(status)
+    .type('application/json')
+    .send(renderFailure(errorType, errorMessage(error)));
 }
 
 function explain(error: unknown): { status: number; fact: string } {
-  if (error instanceof RefusedError) return { status: error.status, fact: error.message };
-  if (error instanceof StoreError) return { status: error.retryable ? 503 : 500, fact: error.message };
-  const status = (error as { statusCode?: number }).statusCode;
+  const status = failureStatus(error);
   if (status === 413) return { status, fact: `a rule group may have ${ruleGroupBytesMax} bytes of YAML` };
-  if (status !== undefined && status < 500) return { status, fact: (error as Error).message };
-  throw error;
+  return { status, fact: errorMessage(error) };
 }

@@ -8,12 +8,12 @@
  * Register it in its own fastify scope: it answers errors in its own words.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { RefusedError } from '#model/errors.ts';
+import { errorMessage, RefusedError } from '#model/errors.ts';
 import { parseTenant, tenantHeader } from '#model/tenant.ts';
-import { StoreError } from '#store/store.ts';
 import type { Scaling } from '../scaling/scaling.ts';
 import { definitionBytesMax } from '../scaling/signal-definition.ts';
 import type { SignalAnswer, SignalRunner } from '../scaling/signal-runner.ts';
+import { failureStatus } from './failure-status.ts';
 
 export interface ScalingApiOptions {
   readonly scaling: Scaling;
@@ -29,7 +29,7 @@ type ValueRequest = FastifyRequest<{ Params: SignalParams; Querystring: { curren
 const base = '/sonde/api/v1/scaling/signals';
 
 export function registerScalingApi(app: FastifyInstance, { scaling }: ScalingApiOptions): void {
-  app.setErrorHandler((error, _request, reply) => replyError(reply, error));
+  app.setErrorHandler(replyError);
   app.get(base, async (request) => ({ signals: scaling.list(tenantOf(request)).map(renderSignal) }));
   app.get(`${base}/:name`, async (request: SignalRequest, reply) => {
     const runner = find(scaling, request);
@@ -149,12 +149,8 @@ function renderTime(timeMs: number | undefined): string | null {
   return timeMs === undefined ? null : new Date(timeMs).toISOString();
 }
 
-function replyError(reply: FastifyReply, error: unknown): FastifyReply {
-  if (error instanceof RefusedError) return reply.code(error.status).send({ error: error.message });
-  if (error instanceof StoreError)
-    return reply.code(error.retryable ? 503 : 500).send({ error: error.message });
-  const status = (error as { statusCode?: number }).statusCode;
-  if (status !== undefined && status < 500)
-    return reply.code(status).send({ error: (error as Error).message });
-  throw error;
+function replyError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const status = failureStatus(error);
+  if (status >= 500) request.log.error({ err: error }, 'a scaling request failed');
+  return reply.code(status).send({ error: errorMessage(error) });
 }

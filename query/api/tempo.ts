@@ -11,8 +11,10 @@ import { encodeTraceByIdResponse, encodeTracesData } from '../traces/otlp-protob
 import { renderTempoResourceSpans } from '../traces/tempo-json.ts';
 import type { Trace, TraceSource } from '../traces/trace.ts';
 import { parseTraceId } from '../traces/trace-id.ts';
+import { checkTenant } from './check-tenant.ts';
 import { clientAbort } from './client-abort.ts';
 import { failureStatus } from './failure-status.ts';
+import { addMissingRoute } from './missing-route.ts';
 
 export interface TempoApiOptions {
   /** The traces of one tenant. */
@@ -23,8 +25,16 @@ export interface TempoApiOptions {
 
 const protobufType = 'application/protobuf';
 
-/** Paths of Tempo's API that need TraceQL. */
-const traceqlPaths = ['/api/search', '/api/search/*', '/api/v2/search/*', '/api/metrics/*'];
+const search = 'a search by TraceQL or tags (ask for a trace by its id)';
+const pathsMissing = [
+  ['/api/search', search],
+  ['/api/search/*', search],
+  ['/api/v2/search/*', search],
+  ['/api/metrics/*', 'the API of TraceQL metrics'],
+  ['/api/v2/traces/diff', 'comparing traces'],
+  ['/api/overrides', '/api/overrides'],
+  ['/api/mcp', '/api/mcp'],
+] as const;
 
 /** Adds the routes, in a scope of their own; the caller mounts them under /tempo. */
 export function registerTempoApi(app: FastifyInstance, options: TempoApiOptions): void {
@@ -36,6 +46,7 @@ export function registerTempoApi(app: FastifyInstance, options: TempoApiOptions)
 
 function addRoutes(scope: FastifyInstance, options: TempoApiOptions): void {
   scope.setErrorHandler(answerFailure);
+  scope.addHook('onRequest', checkTenant);
   scope.get('/api/echo', async (_request, reply) => reply.type('text/plain').send('echo'));
   scope.get('/api/status/buildinfo', async () => ({
     version: options.version,
@@ -60,14 +71,7 @@ function addRoutes(scope: FastifyInstance, options: TempoApiOptions): void {
       }),
     }),
   );
-  for (const path of traceqlPaths) {
-    scope.get(path, async () => {
-      throw new RefusedError(
-        'TraceQL search and metrics are not supported yet; ask for a trace by its id',
-        501,
-      );
-    });
-  }
+  for (const [path, what] of pathsMissing) addMissingRoute(scope, path, what);
 }
 
 async function answerTrace(

@@ -60,7 +60,10 @@ export function parseLog(input: ParserInput): LogExpr {
 export function parseStages(input: ParserInput): LineFilter[] {
   const filters: LineFilter[] = [];
   for (;;) {
-    if (input.isOperator('|')) throw unsupportedStage(input);
+    if (input.isOperator('|')) {
+      passErrorDrop(input);
+      continue;
+    }
     if (input.isOperator('|>', '!>')) throw input.unsupported(`the pattern filter ${input.token.text}`);
     const op = filterOperators.find((operator) => input.isOperator(operator));
     if (op === undefined) return filters;
@@ -95,9 +98,23 @@ function checkPattern(input: ParserInput, token: Token, pattern: string): void {
   if ('mistake' in compiled) throw parseError(input.text, token, compiled.mistake);
 }
 
-function unsupportedStage(input: ParserInput): Error {
+const errorLabels = ['__error__', '__error_details__'];
+
+/**
+ * Steps over `| drop __error__`, which Grafana appends to count lines: only stages that we refuse could have set the
+ * label. Throws ParseError on every other stage.
+ */
+function passErrorDrop(input: ParserInput): void {
   const pipe = input.next();
-  const { token } = input;
-  if (token.kind !== 'word') return input.unexpected();
-  return input.unsupported(`the pipeline stage "| ${token.text}"`, { start: pipe.start, end: token.end });
+  const { token: stage, following } = input;
+  if (stage.kind !== 'word') throw input.unexpected();
+  if (stage.text !== 'drop' || !errorLabels.includes(following.text)) {
+    throw input.unsupported(`the pipeline stage "| ${stage.text}"`, { start: pipe.start, end: stage.end });
+  }
+  do {
+    input.next();
+    if (!input.isWord(...errorLabels)) throw input.unsupported('dropping other labels than __error__');
+    input.next();
+    if (input.isOperator(...matcherOperators)) throw input.unsupported('dropping a label by its value');
+  } while (input.isOperator(','));
 }

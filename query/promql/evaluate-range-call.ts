@@ -5,6 +5,7 @@ import { readSeries } from './evaluate-selector.ts';
 import { type Evaluation, evaluateScalar, evaluateVector, fixedTimeMs, withoutName } from './evaluation.ts';
 import { executionError } from './execution-error.ts';
 import type { RangeFunction, RangeWindow } from './functions/function-kinds.ts';
+import type { QueryBudget } from './query-budget.ts';
 import { type WindowEnds, windowEnds, withoutStale } from './sample-window.ts';
 import type { SeriesSamples } from './source.ts';
 import { emptySeries, type StepGrid, type StepSeries } from './step-series.ts';
@@ -24,7 +25,7 @@ export async function* streamRangeCall(
   for await (const samples of streamSamples(evaluation, range, grid, ends)) {
     evaluation.budget.addSamples(grid.count);
     const window = createWindow(samples, range.rangeMs, args);
-    const series = runKernel(window, implementation, ends, grid);
+    const series = await runKernel(evaluation.budget, window, implementation, ends, grid);
     if (series === undefined) continue;
     if (isFirst) implementation.annotate?.(evaluation, call, args);
     isFirst = false;
@@ -134,12 +135,13 @@ function createWindow(
   };
 }
 
-function runKernel(
+async function runKernel(
+  budget: QueryBudget,
   window: ReturnType<typeof createWindow>,
   { kernel }: RangeFunction,
   ends: WindowEnds,
   grid: StepGrid,
-): StepSeries | undefined {
+): Promise<StepSeries | undefined> {
   const series = emptySeries(window.labels, grid.count, window.dropsName);
   const { timestamps } = window;
   let hasValue = false;
@@ -149,6 +151,7 @@ function runKernel(
     while (window.to < timestamps.length && timestamps[window.to] <= endMs) window.to++;
     while (window.from < window.to && timestamps[window.from] <= startMs) window.from++;
     if (window.from === window.to) continue;
+    if (budget.addWindow(window.to - window.from)) await budget.breathe();
     window.startMs = startMs;
     window.endMs = endMs;
     window.step = step;

@@ -25,6 +25,8 @@ export const promqlLimitsDefault: PromqlLimits = {
 
 /** So many series are worked on between two looks at the abort signal. */
 const seriesPerBreath = 128;
+/** And so many samples of windows: some ten milliseconds of work. Windows overlap, so a single series can be hours. */
+const windowSamplesPerBreath = 200_000;
 
 export class QueryBudget {
   readonly #limits: PromqlLimits;
@@ -32,6 +34,7 @@ export class QueryBudget {
   #seriesCount = 0;
   #sampleCount = 0;
   #seriesSinceBreath = 0;
+  #windowSamplesSinceBreath = 0;
 
   constructor(limits: PromqlLimits, abort: AbortSignal) {
     this.#limits = limits;
@@ -59,10 +62,18 @@ export class QueryBudget {
     }
   }
 
+  /** Counts the samples of a window before it is worked on. Returns true when it is time to breathe(). */
+  addWindow(sampleCount: number): boolean {
+    this.#windowSamplesSinceBreath += sampleCount;
+    return this.#windowSamplesSinceBreath >= windowSamplesPerBreath;
+  }
+
   /** Lets timers, sockets and other queries have their turn now and then; throws where the query was given up. */
   async breathe(): Promise<void> {
-    if (++this.#seriesSinceBreath < seriesPerBreath) return;
+    const isFresh = this.#windowSamplesSinceBreath < windowSamplesPerBreath;
+    if (++this.#seriesSinceBreath < seriesPerBreath && isFresh) return;
     this.#seriesSinceBreath = 0;
+    this.#windowSamplesSinceBreath = 0;
     await setImmediate();
     this.#abort.throwIfAborted();
   }

@@ -2,6 +2,7 @@
 import { RefusedError } from '#model/errors.ts';
 import { type QueryParams, type Store, StoreError } from '#store/store.ts';
 import { ParseError } from '../language/parse-error.ts';
+import { checkBoundText } from './bound-text.ts';
 
 /** Runs a SELECT for one tenant. */
 export type LogRead = <Row>(sql: string, params: QueryParams, abort?: AbortSignal) => Promise<Row[]>;
@@ -18,6 +19,7 @@ const resultTooLargeCode = 396;
 
 export function createLogRead(store: Store, tenant: string): LogRead {
   return async <Row>(sql: string, params: QueryParams, abort?: AbortSignal) => {
+    checkBoundText(params);
     const options = { tenant, params, settings };
     try {
       return await store.rows<Row>(sql, abort === undefined ? options : { ...options, abort });

@@ -1,6 +1,7 @@
 /** Reads of one tenant's metrics, with the engine's refusals in a person's words. */
 import { RefusedError } from '#model/errors.ts';
 import { type QueryParams, type Store, StoreError } from '#store/store.ts';
+import { checkBoundText } from './bound-text.ts';
 
 /** CANNOT_COMPILE_REGEXP: RE2 refuses a pattern that our parser let through. */
 const regexCode = 427;
@@ -12,8 +13,10 @@ export interface MetricRead {
 
 /** The tenant's filter is added below, by the store. */
 export function createMetricRead(store: Store, tenant: string): MetricRead {
-  const optionsOf = (params: QueryParams, abort: AbortSignal | undefined) =>
-    abort === undefined ? { tenant, params } : { tenant, params, abort };
+  const optionsOf = (params: QueryParams, abort: AbortSignal | undefined) => {
+    checkBoundText(params);
+    return abort === undefined ? { tenant, params } : { tenant, params, abort };
+  };
   return {
     rows: async <Row>(sql: string, params: QueryParams, abort?: AbortSignal) => {
       try {

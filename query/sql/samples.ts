@@ -31,6 +31,8 @@ const sliceSamplesMax = 4_000_000;
 const sampleIntervalMsGuess = 10_000;
 /** Longer lists of ids are asked for by a subquery. */
 const idListMax = 1000;
+/** Metric names that a condition names, in all; ids and matchers are bound beside them. */
+const metricBytesMax = 40_000;
 const bucketSeconds = 7200;
 /** The last second that DateTime holds. */
 const secondMax = 4_294_967_295;
@@ -106,7 +108,8 @@ function seriesWhere(
   );
   const conditions: string[] = [];
   const params: Record<string, string | readonly string[]> = {};
-  if (metrics.size <= idListMax) {
+  const metricBytes = [...metrics].reduce((sum, metric) => sum + Buffer.byteLength(metric), 0);
+  if (metrics.size <= idListMax && metricBytes <= metricBytesMax) {
     conditions.push('metric IN {metrics:Array(String)}');
     params.metrics = [...metrics];
   }

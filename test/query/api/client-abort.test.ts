@@ -24,7 +24,7 @@ test('leaving aborts', async () => {
   await started.promise;
   client.abort();
   expect(await reply).toBe('gone');
-  expect(String(await aborted.promise)).toBe('Error: the client went away');
+  expect(String(await aborted.promise)).toBe('ClientGoneError: the client went away');
 });
 
 test('a form that was read to its end does not', async () => {

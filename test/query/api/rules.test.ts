@@ -303,6 +303,23 @@ test.each([
   expect(shown).toEqual(names);
 });
 
+test('pages of groups follow one another by the token, and the last one has none', async () => {
+  for (const name of ['three', 'one', 'two']) {
+    await call('POST', `${base}/team`, `name: ${name}\nrules: [{alert: A, expr: up}]`);
+  }
+  const pages: string[][] = [];
+  for (let token: string | undefined = ''; token !== undefined; ) {
+    const query = new URLSearchParams({ group_limit: '2', group_next_token: token });
+    const { data } = JSON.parse((await call('GET', `/api/v1/rules?${query}`)).text);
+    pages.push(data.groups.map((one: { name: string }) => one.name));
+    token = data.groupNextToken;
+  }
+  expect(pages).toEqual([['one', 'three'], ['two']]);
+  expect(JSON.parse((await call('GET', '/api/v1/rules?group_limit=3')).text).data).not.toHaveProperty(
+    'groupNextToken',
+  );
+});
+
 test('exclude_alerts leaves the alerts out', async () => {
   await call('POST', `${base}/team`, group);
   const [shown] = JSON.parse((await call('GET', '/api/v1/rules?exclude_alerts=true')).text).data.groups;
@@ -313,7 +330,12 @@ test.each([
   ['type=foo', 'invalid parameter "type": not supported value "foo"'],
   ['exclude_alerts=maybe', 'invalid parameter "exclude_alerts": "maybe" is no boolean'],
   ['match[]=x', 'parameter "match[]" is not supported yet'],
-  ['group_limit=1', 'parameter "group_limit" is not supported yet'],
+  ['group_limit=some', 'invalid parameter "group_limit": "some" is not a whole number from 0 on'],
+  ['group_next_token=a', 'invalid parameter "group_next_token": it needs a group_limit beside it'],
+  [
+    'group_limit=1&group_next_token=a',
+    'invalid parameter "group_next_token": no group has "a"; were rule groups changed?',
+  ],
 ])('the parameter %s is refused', async (query, error) => {
   const reply = await call('GET', `/api/v1/rules?${query}`);
   expect(reply.status).toBe(400);

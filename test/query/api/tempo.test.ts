@@ -129,18 +129,14 @@ test.each([
   [
     '/api/search?q=%7B%7D',
     501,
-    '{"error":"TraceQL search and metrics are not supported yet; ask for a trace by its id"}',
+    '{"error":"a search by TraceQL or tags (ask for a trace by its id) is not supported yet"}',
   ],
   [
     '/api/v2/search/tags',
     501,
-    '{"error":"TraceQL search and metrics are not supported yet; ask for a trace by its id"}',
+    '{"error":"a search by TraceQL or tags (ask for a trace by its id) is not supported yet"}',
   ],
-  [
-    '/api/metrics/query_range',
-    501,
-    '{"error":"TraceQL search and metrics are not supported yet; ask for a trace by its id"}',
-  ],
+  ['/api/metrics/query_range', 501, '{"error":"the API of TraceQL metrics is not supported yet"}'],
 ])('%s is answered %i', async (path, status, body) => {
   const reply = await get(path);
   expect([reply.statusCode, reply.body]).toEqual([status, body]);

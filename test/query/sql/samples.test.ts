@@ -10,6 +10,7 @@ import type { LabelMatcher } from '#model/labels.ts';
 import { parseSelector } from '#query/promql/parser.ts';
 import type { SampleSource } from '#query/promql/source.ts';
 import { renderLabels } from '#query/promql/step-series.ts';
+import { boundBytesMax } from '#query/sql/bound-text.ts';
 import { createSampleSource } from '#query/sql/samples.ts';
 import { openEmbeddedStore } from '#store/embedded/embedded-store.ts';
 import { migrate } from '#store/migrate.ts';
@@ -22,6 +23,7 @@ let source: SampleSource;
 /** The first id has its highest bit set: 64 bits must be compared without a sign. */
 const ids = { a: '18446744073709551615', b: '4294967296', c: '7', other: '9' };
 const dayStart = 1_767_225_600;
+const at = (seconds: number) => `fromUnixTimestamp64Milli(${(dayStart + seconds) * 1000}, 'UTC')`;
 
 beforeAll(async () => {
   path = await mkdtemp(join(tmpdir(), 'sonde-samples-'));
@@ -34,7 +36,6 @@ beforeAll(async () => {
     ('t2', 'up', ${ids.other}, map('job', 'secret'), ${dayStart}, ${dayStart + 7200})`);
   await store.exec(`INSERT INTO series (tenant, metric, id, labels, t_min, t_max) VALUES
     ('t1', 'up', ${ids.a}, map('job', 'a', 'path', '/x=y'), ${dayStart + 7200}, ${dayStart + 14400})`);
-  const at = (seconds: number) => `fromUnixTimestamp64Milli(${(dayStart + seconds) * 1000}, 'UTC')`;
   await store.exec(`INSERT INTO samples_chunk SELECT 't1', 'up', toDateTime(${dayStart}), ${ids.a},
     [${at(10)}, ${at(20)}, ${at(30)}], [1., 2., 3.]`);
   // The compaction has written the chunk above and not dropped these rows yet; 20 s was sent twice.
@@ -174,6 +175,27 @@ test('more series than the limit are refused with the option that raises it', as
   await expect(all()).rejects.toThrow(
     'a selector matches more than 1 series (raise it with query.series_max)',
   );
+});
+
+test('as much text as the engine reads in one statement is answered, and more is refused', async () => {
+  const most = '\\\\'.repeat(boundBytesMax / 2 - 100);
+  expect(await read(`up{a!="${most}", job="a"}`, 0, 60)).not.toEqual([]);
+  await expect(read(`up{a!="${most}${'x'.repeat(300)}", job="a"}`, 0, 60)).rejects.toThrow(
+    `bytes in a statement, more than ${boundBytesMax}: shorten them`,
+  );
+});
+
+test('series of many metrics with long names are found without naming them', async () => {
+  const name = `concat('${'n'.repeat(200)}', toString(number))`;
+  await store.exec(`INSERT INTO series (tenant, metric, id, labels, t_min, t_max)
+    SELECT 't3', ${name}, number + 1, map('job', 'long'), ${dayStart}, ${dayStart + 60} FROM numbers(900)`);
+  await store.exec(
+    `INSERT INTO samples_head SELECT 't3', ${name}, number + 1, ${at(15)}, 1 FROM numbers(900)`,
+  );
+  let count = 0;
+  const request = { matchers: matchers('{job="long"}'), startMs: range.startMs, endMs: range.endMs };
+  for await (const _series of createSampleSource(store, 't3', { seriesMax: 1000 }).select(request)) count++;
+  expect(count).toBe(900);
 });
 
 test('a pattern that only RE2 refuses is a bad request', async () => {
