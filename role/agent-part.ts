@@ -1,6 +1,7 @@
 /** The agent in a process: its sources (files, targets, the host, pushed telemetry) and the transport they share. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { observeAgent } from '#agent/agent-metrics.ts';
 import { createForwardSink } from '#agent/forward-sink.ts';
 import { startHostMetrics } from '#agent/host/host-metrics.ts';
@@ -25,6 +26,8 @@ export interface AgentPart {
 
 /** What was read and not acknowledged has this long to get through when the process stops. */
 const drainMs = 10_000;
+/** The banner lists the files that are there; a file system that hangs must not keep it back. */
+const firstLookMsMax = 2000;
 
 /** `ownReceiver` is the receiver of a collector in this process; undefined makes the agent listen by itself. */
 export async function startAgentPart(
@@ -61,6 +64,7 @@ export async function startAgentPart(
   });
   parts.add('log agent', () => logs.stop({ drainMs }));
   observeAgent(logs, transport);
+  await Promise.race([logs.firstLook, delay(firstLookMsMax, undefined, { ref: false })]);
   const scraper = await startScraping(context, transport, join(demoPath, 'targets/*.json'), parts);
   if (options['host.is_read']) {
     const host = startHostMetrics({
@@ -191,6 +195,8 @@ async function listenForPushes(context: RoleContext, transport: Transport, parts
     unready: () => (transport.state() === 'ok' ? [] : [`the transport waits: ${transport.state()}`]),
   });
   parts.add('receivers', () => receivers.close(drainMs));
+  // Pushed to these receivers: it must be flushed before they stop listening.
+  parts.add('telemetry', () => context.telemetry.shutdown());
   return [
     `  receives  OTLP/HTTP and remote write on ${receivers.httpUrl}, OTLP/gRPC on ${receivers.grpcAddress}`,
   ];

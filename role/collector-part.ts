@@ -100,6 +100,7 @@ async function startKafka({ config, log }: RoleContext, pipeline: Pipeline, part
           replicationFactor: transport['kafka.replication_factor'],
         }
       : undefined,
+    limits: { sessionTimeoutMs: transport['kafka.session_timeout_ms'] },
     insertRun: pipeline.insertRun,
     log,
   });

@@ -32,6 +32,11 @@ export const transportOptions = {
   'kafka.create_topics': option(z.boolean(), true, 'Create missing topics.'),
   'kafka.partitions': option(countSchema, 8, 'Partitions of topics that are created.'),
   'kafka.replication_factor': option(countSchema, 1, 'Replicas of topics that are created.'),
+  'kafka.session_timeout_ms': option(
+    countSchema,
+    30_000,
+    'A collector that is silent for longer is taken for dead, and its partitions go to others.',
+  ),
   'kafka.message_bytes_max': option(
     countSchema,
     1_000_000,

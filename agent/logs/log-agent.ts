@@ -54,6 +54,8 @@ export interface LogAgentStatus {
 }
 
 export interface LogAgent {
+  /** Resolves when the globs were looked at for the first time: status() lists what they name from then on. */
+  readonly firstLook: Promise<void>;
   /**
    * Reads what is there to its end, sends it, and waits for the answers up to `drainMs`. What is not confirmed then
    * is sent again by the next start. Never rejects for a transport that is down.
@@ -100,6 +102,7 @@ class RunningLogAgent implements LogAgent {
   #savedAtMs = 0;
   #savedRevision = 0;
   #isDirty = true;
+  readonly #looked = Promise.withResolvers<void>();
 
   constructor(
     settings: LogAgentSettings,
@@ -132,6 +135,10 @@ class RunningLogAgent implements LogAgent {
     );
     this.#lanes = Array.from({ length: settings.lanes }, () => ({ builtAtMs: Number.NEGATIVE_INFINITY }));
     this.#running = this.#run(loaded);
+  }
+
+  get firstLook(): Promise<void> {
+    return this.#looked.promise;
   }
 
   stop({ drainMs }: { readonly drainMs: number }): Promise<void> {
@@ -181,6 +188,7 @@ class RunningLogAgent implements LogAgent {
       });
     while (!this.#isStopping) {
       await this.#runCycle();
+      this.#looked.resolve();
       if (!this.#isStopping) await this.#wakeUp.wait(this.#settings.pollIntervalMs);
     }
   }

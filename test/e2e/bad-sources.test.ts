@@ -92,6 +92,10 @@ test('a target that answers HTML, and one that hangs, are named with the reason'
     .toMatch(new RegExp(`${hangingUrl} did not answer completely within 0.5 s`));
 });
 
+test('the banner lists the log files that are there', () => {
+  expect(sonde.output()).toContain(`found ${join(directory, 'open/app.log')}`);
+});
+
 test('the others go on: the readable file and the good target are stored, the bad ones are down', async () => {
   const query = async (path: string): Promise<string> => (await fetch(`${sonde.apiUrl}${path}`)).text();
   const logs = `/loki/api/v1/query_range?query=${encodeURIComponent('{service_name="app"}')}`;
