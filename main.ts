@@ -18,6 +18,7 @@ import { ConfigError, errorMessage } from '#model/errors.ts';
 import { configTables, type SondeConfig } from './role/config-tables.ts';
 import { type RoleName, roleNames } from './role/role-name.ts';
 import { selfTelemetryUrl } from './role/self-telemetry.ts';
+import type { RunningRole } from './role/start-role.ts';
 import { showStatusLine } from './role/status-line.ts';
 import { logDestination } from './role/terminal-log.ts';
 
@@ -135,16 +136,14 @@ async function run(role: RoleName, flags: Flags): Promise<void> {
     otlpUrl: selfTelemetryUrl(role, config),
     intervalMs: config.telemetry.interval_ms,
   });
-  const { startRole } = await import('./role/start-role.ts');
-  const running = await startRole(role, { config, version, node, log, telemetry });
-  process.stdout.write(`${running.banner.join('\n')}\n`);
-  const statusLine = showStatusLine(running.statusLine, process.stdout);
-
+  let running: RunningRole | undefined;
+  let statusLine: { close(): void } | undefined;
   let isStopping = false;
   const stop = (signal: NodeJS.Signals): void => {
-    if (isStopping) process.exit(130);
+    // Whoever sent what is not stored yet still has it, so that stopping at once loses nothing.
+    if (isStopping || running === undefined) process.exit(130);
     isStopping = true;
-    statusLine.close();
+    statusLine?.close();
     process.stdout.write(`${signal}: draining; once more to stop at once\n`);
     running.stop().then(
       (summary) => {
@@ -157,6 +156,11 @@ async function run(role: RoleName, flags: Flags): Promise<void> {
       },
     );
   };
+  // Before the start, which can take long: a container's first process ignores a signal that it has no handler for.
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
+  const { startRole } = await import('./role/start-role.ts');
+  running = await startRole(role, { config, version, node, log, telemetry });
+  process.stdout.write(`${running.banner.join('\n')}\n`);
+  statusLine = showStatusLine(running.statusLine, process.stdout);
 }

@@ -9,6 +9,7 @@ import { Piscina } from 'piscina';
 import { errorMessage, UnavailableError } from '#model/errors.ts';
 import { selectLandedBatches } from '#store/landed-batches.ts';
 import { type NativeBlock, type Store, StoreError } from '#store/store.ts';
+import { isNaming, NameAnnouncements } from './name-announcements.ts';
 import type { RequestOutcome, RunInserter, RunRequest, TranscodeResult, TranscodeTask } from './run.ts';
 
 export interface PipelineOptions {
@@ -65,9 +66,9 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     idleTimeout: Number.POSITIVE_INFINITY,
   });
   const running = new Set<Promise<unknown>>();
+  const names = new NameAnnouncements();
   let isClosing = false;
   let inflightBytes = 0;
-  let seriesEpoch = 0;
   const totals = { rowsStored: 0, recordsAccepted: 0, recordsRejected: 0 };
   meter
     .createObservableGauge('sonde.collector.inflight', {
@@ -97,21 +98,34 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       requests: owned,
       nowUnixMs,
       oldestUnixMs: options.retentionMs === 0 ? Number.NEGATIVE_INFINITY : nowUnixMs - options.retentionMs,
-      seriesEpoch,
+      seriesEpoch: names.epoch,
     };
-    const result = await pool.run(task, {
-      transferList: owned.map(({ bytes }) => bytes.buffer as ArrayBuffer),
-    });
+    const result = await transcode(task);
+    await names.store(result, token, task.seriesEpoch, insertBlock);
     for (const block of result.blocks) {
-      await insertBlock(options.store, block, `${token}/${block.table}`).catch((error: unknown) => {
-        // The workers believe that this run's new series are stored: make them announce all series again.
-        seriesEpoch++;
-        throw error;
-      });
-      totals.rowsStored += block.rowCount;
+      if (!isNaming(block)) await insertBlock(block, `${token}/${block.table}`);
     }
     for (const [index, outcome] of result.outcomes.entries()) count(requests[index]!, outcome, totals);
     return result.outcomes;
+  }
+
+  async function transcode(task: TranscodeTask): Promise<TranscodeResult> {
+    try {
+      return await pool.run(task, {
+        transferList: task.requests.map(({ bytes }) => bytes.buffer as ArrayBuffer),
+      });
+    } catch (error) {
+      names.forget();
+      if (!isThreadLoss(error)) throw error;
+      throw new UnavailableError('a transcoding thread ended before its work was done: come again', {
+        cause: error,
+      });
+    }
+  }
+
+  async function insertBlock(block: NativeBlock, token: string): Promise<void> {
+    await insertTimed(options.store, block, token);
+    totals.rowsStored += block.rowCount;
   }
 
   const insertRun: RunInserter = async (requests, token) => {
@@ -140,6 +154,15 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       await pool.destroy();
     },
   };
+}
+
+/** The thread ended (out of memory, killed): that says nothing about the request. */
+function isThreadLoss(error: unknown): boolean {
+  return (
+    error instanceof Error &&
+    ((error as NodeJS.ErrnoException).code === 'ERR_WORKER_OUT_OF_MEMORY' ||
+      error.message.startsWith('worker exited with code'))
+  );
 }
 
 const repeatOutcome: RequestOutcome = { accepted: 0, rejections: [], decodeError: undefined, isRepeat: true };
@@ -176,7 +199,7 @@ function ownBytes(bytes: Uint8Array): Uint8Array {
     : new Uint8Array(bytes);
 }
 
-async function insertBlock(store: Store, block: NativeBlock, token: string): Promise<void> {
+async function insertTimed(store: Store, block: NativeBlock, token: string): Promise<void> {
   const started = performance.now();
   let result = 'ok';
   try {

@@ -7,6 +7,8 @@ import type { Telemetry } from './telemetry.ts';
 const requestTimeoutMs = 120_000;
 /** Longest URL path and query: PromQL in a GET can be long, a megabyte of it is not a query. */
 const headerBytesMax = 256 * 1024;
+/** How often a server that is closing looks for connections that have become idle. */
+const idleSweepMs = 50;
 
 export interface HttpServerOptions {
   readonly log: FastifyBaseLogger;
@@ -52,6 +54,22 @@ export async function listen(
   }
   const bound = app.server.address();
   return typeof bound === 'object' && bound !== null ? bound.port : address.port;
+}
+
+/**
+ * Stops listening and lets requests under way be answered. What is not answered (or not even received) after `graceMs`
+ * is cut off: one client that hangs must not keep the process from stopping.
+ */
+export async function closeHttpServer(app: FastifyInstance, graceMs: number): Promise<void> {
+  const cut = setTimeout(() => app.server.closeAllConnections(), graceMs);
+  // Those that are idle now are closed at once; one that is kept alive after its last answer becomes idle later.
+  const sweep = setInterval(() => app.server.closeIdleConnections(), idleSweepMs);
+  try {
+    await app.close();
+  } finally {
+    clearTimeout(cut);
+    clearInterval(sweep);
+  }
 }
 
 /** Explains why a port could not be listened on, and what to do. */

@@ -60,8 +60,8 @@ async function startParts(role: RoleName, context: RoleContext, parts: Parts): P
     const { startQueryPart } = await import('./query-part.ts');
     query = await startQueryPart(context, store, collector, parts);
   }
-  // Own telemetry is pushed to our own receiver: it must be flushed before that stops listening.
-  parts.add('telemetry', () => context.telemetry.shutdown());
+  // Own telemetry is pushed to our own receiver: it must be flushed before that stops listening. An agent's opens later.
+  if (role !== 'agent') parts.add('telemetry', () => context.telemetry.shutdown());
   if (role === 'up' || role === 'agent') {
     const { startAgentPart } = await import('./agent-part.ts');
     agent = await startAgentPart(context, collector?.receivers.httpUrl, parts);

@@ -5,6 +5,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createDirectSink } from '#collector/direct-sink.ts';
 import { createPipeline, type Pipeline } from '#collector/pipeline.ts';
@@ -23,8 +24,12 @@ let store: Store;
 let pipeline: Pipeline;
 /** Throws from the store's insert while it is set: the store is real otherwise. */
 let insertFault: ((block: NativeBlock) => Error | undefined) | undefined;
+/** Awaited before the store's insert while it is set. */
+let insertGate: ((block: NativeBlock) => Promise<void>) | undefined;
+const threads: Worker[] = [];
 
 beforeAll(async () => {
+  process.on('worker', (worker) => threads.push(worker));
   store = await openEmbeddedStore({ path: directory });
   await migrate(store);
   const faulty: Store = {
@@ -37,6 +42,7 @@ beforeAll(async () => {
     insert: async (block, token) => {
       const fault = insertFault?.(block);
       if (fault !== undefined) throw fault;
+      await insertGate?.(block);
       await store.insert(block, token);
     },
   };
@@ -71,11 +77,16 @@ const logs = (bodies: readonly string[], timeMs = nowMs): Uint8Array =>
     ],
   });
 
-const samples = (metric: string, value: number): Uint8Array =>
+/** One sample of each metric. */
+const samplesOf = (metrics: readonly string[], value: number): Uint8Array =>
   encodeRemoteWrite2({
-    symbols: ['', '__name__', metric],
-    timeseries: [{ labelsRefs: [1, 2], samples: [{ value, timestamp: nowMs }] }],
+    symbols: ['', '__name__', ...metrics],
+    timeseries: metrics.map((_, index) => ({
+      labelsRefs: [1, index + 2],
+      samples: [{ value, timestamp: nowMs }],
+    })),
   });
+const samples = (metric: string, value: number): Uint8Array => samplesOf([metric], value);
 
 async function count(table: string, where: string): Promise<number> {
   const [row] = await store.rows<{ n: string }>(`SELECT count() AS n FROM ${table} WHERE ${where}`);
@@ -144,6 +155,67 @@ test('a store that fails makes the sender come again, and the repeat lands once 
     expect(await count('samples_head', `metric = '${metric}'`)).toBe(1);
     expect(await count('series', `metric = '${metric}'`)).toBeGreaterThan(0);
   }
+});
+
+test('a repeat that announces more series than its first try stores all of them', async () => {
+  // The worker has announced late_metric with a request that fails, so "both" first stores the series of the other one.
+  const reached = Promise.withResolvers<void>();
+  const failing = Promise.withResolvers<void>();
+  let isFirst = true;
+  insertGate = async ({ table }) => {
+    if (table !== 'series' || !isFirst) return;
+    isFirst = false;
+    reached.resolve();
+    await failing.promise;
+    throw new StoreError('down', { retryable: true });
+  };
+  const request = (): Uint8Array => samplesOf(['early_metric', 'late_metric'], 2);
+  const late = deliver('late', samples('late_metric', 1), 'remote_write').catch((error: unknown) => error);
+  await reached.promise;
+  const both = deliver('both', request(), 'remote_write').catch((error: unknown) => error);
+  await expect.poll(() => count('series', "metric = 'early_metric'")).toBe(1);
+  failing.resolve();
+  expect(await late).toBeInstanceOf(UnavailableError);
+  expect(await both).toBeInstanceOf(UnavailableError);
+  insertGate = undefined;
+  await deliver('both', request(), 'remote_write');
+  expect(await count('series', "metric = 'late_metric'")).toBe(1);
+  expect(await count('samples_head', "metric IN ('early_metric', 'late_metric') AND v = 2")).toBe(2);
+});
+
+test('samples are acknowledged only when the series that another request announces is stored', async () => {
+  const gate = Promise.withResolvers<void>();
+  const reached = Promise.withResolvers<void>();
+  insertGate = async ({ table }) => {
+    if (table !== 'series') return;
+    reached.resolve();
+    await gate.promise;
+  };
+  const announcer = deliver('announcer', samples('shared_metric', 1), 'remote_write');
+  await reached.promise;
+  let isAnswered = false;
+  const follower = deliver('follower', samples('shared_metric', 2), 'remote_write').finally(() => {
+    isAnswered = true;
+  });
+  // A request behind it in the same worker is stored: the follower could have been, too.
+  await deliver('bystander', logs(['bystander']));
+  expect(isAnswered).toBe(false);
+  gate.resolve();
+  await Promise.all([announcer, follower]);
+  insertGate = undefined;
+  expect(await count('samples_head', "metric = 'shared_metric'")).toBe(2);
+});
+
+test('a worker thread that dies makes the sender come again, and the next one takes over', async () => {
+  const [thread] = threads.slice(-1);
+  const records = Array.from({ length: 20_000 }, (_, index) => `while the thread dies ${index}`);
+  const interrupted = deliver('interrupted', logs(records)).catch((error: unknown) => error);
+  await thread!.terminate();
+  const error = await interrupted;
+  expect(error).toBeInstanceOf(UnavailableError);
+  expect(error).toMatchObject({ message: expect.stringContaining('thread ended') });
+  expect(await deliver('interrupted', logs(records))).toMatchObject({ accepted: records.length });
+  expect(pipeline.status().inflightBytes).toBe(0);
 });
 
 test('OTLP metrics become series and samples under their Prometheus names', async () => {

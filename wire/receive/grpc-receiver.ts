@@ -9,6 +9,7 @@ import { parseTenant, tenantHeader } from '#model/tenant.ts';
 import { httpHeaderBatchId } from '../bus.ts';
 import type { EnvelopeSink, Signal } from '../envelope.ts';
 import { batchIdentity } from './batch-identity.ts';
+import { InflightBytes } from './inflight-bytes.ts';
 import { encodeExportResponse, grpcCode } from './reply.ts';
 
 const services: Readonly<Record<Exclude<Signal, 'remote_write'>, string>> = {
@@ -33,7 +34,10 @@ export async function startGrpcReceiver(options: {
   readonly host: string;
   readonly port: number;
   readonly bodyBytesMax: number;
+  /** Of all messages that are not yet answered. */
+  readonly inflightBytesMax: number;
 }): Promise<GrpcReceiver> {
+  const inflight = new InflightBytes(options.inflightBytesMax);
   const server = new grpc.Server({
     'grpc.max_receive_message_length': options.bodyBytesMax,
     'grpc.max_concurrent_streams': 100,
@@ -48,7 +52,7 @@ export async function startGrpcReceiver(options: {
       responseSerialize: (bytes) => bytes,
       responseDeserialize: (bytes) => bytes,
     };
-    server.addService({ export: method }, { export: exportHandler(signal, options.sink) });
+    server.addService({ export: method }, { export: exportHandler(signal, options.sink, inflight) });
   }
   const port = await new Promise<number>((resolve, reject) => {
     server.bindAsync(
@@ -63,19 +67,21 @@ export async function startGrpcReceiver(options: {
 function exportHandler(
   signal: keyof typeof services,
   sink: EnvelopeSink,
+  inflight: InflightBytes,
 ): grpc.handleUnaryCall<Buffer, Buffer> {
   return (call, callback) => {
     const header = (name: string): string | undefined => call.metadata.get(name)[0]?.toString();
     const answer = async (): Promise<Buffer> => {
       const tenant = parseTenant(header(tenantHeader));
       const batchId = batchIdentity(header(httpHeaderBatchId), tenant, signal, call.request);
+      const reservation = inflight.reserve(call.request.length);
       const delivery = await sink({
         signal,
         tenant,
         batchId,
         key: `${tenant}/${batchId}`,
         bytes: call.request,
-      });
+      }).finally(reservation.release);
       return Buffer.from(encodeExportResponse(delivery.rejected, delivery.reason));
     };
     answer().then(

@@ -15,13 +15,14 @@ import { httpHeaderBatchId, receivePaths } from '../bus.ts';
 import type { Delivery, EnvelopeSink, Signal } from '../envelope.ts';
 import { batchIdentity } from './batch-identity.ts';
 import { acceptedEncodings, bodyTooLarge, decodeContent } from './content-encoding.ts';
+import { InflightBytes, type Reservation } from './inflight-bytes.ts';
 import { encodeExportResponse, encodeStatus, grpcCode } from './reply.ts';
 
 export interface HttpReceiverOptions {
   readonly sink: EnvelopeSink;
   /** Of one body, before and after decompression. OTLP asks servers to accept 64 MiB. */
   readonly bodyBytesMax: number;
-  /** Of all bodies that are not yet answered. */
+  /** Of all bodies that are not yet answered, as received and as inflated. */
   readonly inflightBytesMax: number;
   readonly signals: readonly Signal[];
 }
@@ -38,7 +39,8 @@ const byteCounter = metrics.getMeter('sonde').createCounter('sonde.receive.bytes
 
 /** Adds the receiver's routes to a server. Register it in its own fastify scope: it replaces the body parser there. */
 export function registerHttpReceiver(app: FastifyInstance, options: HttpReceiverOptions): void {
-  let inflightBytes = 0;
+  const inflight = new InflightBytes(options.inflightBytesMax);
+  const reservations = new WeakMap<FastifyRequest, Reservation>();
   app.removeAllContentTypeParsers();
   app.addContentTypeParser(
     '*',
@@ -53,15 +55,9 @@ export function registerHttpReceiver(app: FastifyInstance, options: HttpReceiver
   app.addHook('onRequest', async (request, reply) => {
     const announced = Number(request.headers['content-length'] ?? options.bodyBytesMax);
     // A body that is over the limit by itself is refused by the body parser with 413, not told to come again.
-    if (announced <= options.bodyBytesMax && inflightBytes + announced > options.inflightBytesMax) {
-      throw new UnavailableError('too many bytes are waiting to be stored: come again', {
-        retryAfterMs: 1000,
-      });
-    }
-    inflightBytes += announced;
-    reply.raw.once('close', () => {
-      inflightBytes -= announced;
-    });
+    const reservation = inflight.reserve(announced <= options.bodyBytesMax ? announced : 0);
+    reservations.set(request, reservation);
+    reply.raw.once('close', reservation.release);
   });
   for (const signal of options.signals) {
     app.post(receivePaths[signal], { config: { signal } }, async (request, reply) => {
@@ -71,6 +67,7 @@ export function registerHttpReceiver(app: FastifyInstance, options: HttpReceiver
         (request.body as Buffer | undefined) ?? new Uint8Array(0),
         headerText(request, 'content-encoding') ?? (signal === 'remote_write' ? 'snappy' : undefined),
         options.bodyBytesMax,
+        (heldBytes) => reservations.get(request)?.resize(heldBytes),
       );
       const batchId = batchIdentity(headerText(request, httpHeaderBatchId), tenant, signal, bytes);
       // The sink may hand the bytes on to another thread: their length is zero afterwards.

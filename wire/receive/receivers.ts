@@ -1,6 +1,6 @@
 /** Both listeners of a host that takes telemetry in: OTLP over HTTP (with remote write) and OTLP over gRPC. */
 import type { FastifyBaseLogger } from 'fastify';
-import { createHttpServer, listen, portError } from '#model/http-server.ts';
+import { closeHttpServer, createHttpServer, listen, portError } from '#model/http-server.ts';
 import type { Telemetry } from '#model/telemetry.ts';
 import { type EnvelopeSink, signals } from '../envelope.ts';
 import { startGrpcReceiver } from './grpc-receiver.ts';
@@ -21,7 +21,7 @@ export interface ReceiversOptions {
 export interface Receivers {
   readonly httpUrl: string;
   readonly grpcAddress: string;
-  /** Lets requests under way be answered, then stops listening. */
+  /** Stops listening and lets requests under way be answered; after `graceMs` it cuts them off. */
   close(graceMs: number): Promise<void>;
 }
 
@@ -43,6 +43,7 @@ export async function startReceivers(options: ReceiversOptions): Promise<Receive
     host: options.host,
     port: options.grpcPort,
     bodyBytesMax: options.bodyBytesMax,
+    inflightBytesMax: options.inflightBytesMax,
   }).catch(async (error: unknown) => {
     await app.close();
     throw portError(error, {
@@ -56,7 +57,7 @@ export async function startReceivers(options: ReceiversOptions): Promise<Receive
     httpUrl: `http://${options.host}:${httpPort}`,
     grpcAddress: `${options.host}:${grpc.port}`,
     async close(graceMs) {
-      await Promise.all([app.close(), grpc.close(graceMs)]);
+      await Promise.all([closeHttpServer(app, graceMs), grpc.close(graceMs)]);
     },
   };
 }

@@ -3,6 +3,8 @@
  * Method: real sockets, a sink that records envelopes, one row per request that people get wrong.
  */
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import * as grpc from '@grpc/grpc-js';
 import { pino } from 'pino';
@@ -18,8 +20,8 @@ let receivers: Receivers;
 let received: Envelope[] = [];
 let answer: () => Promise<Delivery> = async () => ({ accepted: 1, rejected: 0, reason: '' });
 
-beforeAll(async () => {
-  receivers = await startReceivers({
+const start = (): Promise<Receivers> =>
+  startReceivers({
     sink: (envelope) => {
       received.push(envelope);
       return answer();
@@ -33,6 +35,9 @@ beforeAll(async () => {
     telemetry: { serveMetrics: (_request, response) => void response.end('# EOF\n') },
     unready: () => [],
   });
+
+beforeAll(async () => {
+  receivers = await start();
 });
 afterAll(() => receivers.close(1000));
 beforeEach(() => {
@@ -218,6 +223,55 @@ test('bytes in flight are bounded: the one over the bound is told to come again'
   expect((await post('/v1/logs')).status).toBe(200);
 });
 
+test('small bodies that inflate to much are bounded by what they become', async () => {
+  const gate = Promise.withResolvers<Delivery>();
+  answer = () => gate.promise;
+  const bomb = gzipSync(Buffer.alloc(50 * mebibyte));
+  const send = () => post('/v1/logs', { headers: { 'content-encoding': 'gzip' }, body: bomb });
+  const taken = [send()];
+  await expect.poll(() => received.length, { timeout: 20_000 }).toBe(1);
+  taken.push(send());
+  await expect.poll(() => received.length, { timeout: 20_000 }).toBe(2);
+  expect((await send()).status).toBe(503);
+  gate.resolve({ accepted: 1, rejected: 0, reason: '' });
+  expect((await Promise.all(taken)).map(({ status }) => status)).toEqual([200, 200]);
+  expect((await send()).status).toBe(200);
+});
+
+test('bodies that are aborted, too large or sent in chunks leave no bytes behind in the bound', async () => {
+  const url = new URL(`${receivers.httpUrl}/v1/logs`);
+  for (let round = 0; round < 4; round++) {
+    const aborted = rawPost(receivers.httpUrl, 60 * mebibyte, body);
+    await fetch(`${receivers.httpUrl}/live`);
+    aborted.socket.destroy();
+    await aborted.closed;
+    // Announced beyond what numbers hold exactly.
+    const huge = rawPost(receivers.httpUrl, 2 ** 63, body);
+    await expect.poll(() => huge.text()).toMatch(/^HTTP\/1.1 413/);
+    huge.socket.destroy();
+    const stream = new Blob([body]).stream();
+    const chunked = {
+      method: 'POST',
+      body: stream,
+      duplex: 'half',
+      headers: { 'content-type': 'application/x-protobuf' },
+    };
+    expect((await fetch(url, chunked as RequestInit)).status).toBe(200);
+  }
+  await expect
+    .poll(async () => (await post('/v1/logs', { body: Buffer.alloc(64 * mebibyte) })).status, {
+      timeout: 10_000,
+    })
+    .toBe(200);
+  const gate = Promise.withResolvers<Delivery>();
+  answer = () => gate.promise;
+  received = [];
+  const two = [0, 1].map((fill) => post('/v1/logs', { body: Buffer.alloc(64 * mebibyte, fill) }));
+  await expect.poll(() => received.length, { timeout: 20_000 }).toBe(2);
+  gate.resolve({ accepted: 1, rejected: 0, reason: '' });
+  expect((await Promise.all(two)).map(({ status }) => status)).toEqual([200, 200]);
+});
+
 function exportByGrpc(service: string, message: Uint8Array, metadata = new grpc.Metadata()) {
   const client = new grpc.Client(receivers.grpcAddress, grpc.credentials.createInsecure());
   return new Promise<{ code: number; details: string; reply: Buffer | undefined }>((resolve) => {
@@ -257,9 +311,20 @@ test('over gRPC, come again is UNAVAILABLE and refused bytes are INVALID_ARGUMEN
   });
 });
 
+test('over gRPC too, messages in flight are bounded', async () => {
+  const gate = Promise.withResolvers<Delivery>();
+  answer = () => gate.promise;
+  const large = () => exportByGrpc('logs.v1.LogsService', Buffer.alloc(60 * mebibyte));
+  const taken = [large(), large()];
+  await expect.poll(() => received.length, { timeout: 20_000 }).toBe(2);
+  expect((await large()).code).toBe(grpc.status.UNAVAILABLE);
+  gate.resolve({ accepted: 1, rejected: 0, reason: '' });
+  expect((await Promise.all(taken)).map(({ code }) => code)).toEqual([0, 0]);
+});
+
 test('a port in use is explained, with the flag that chooses another', async () => {
   const taken = Number(new URL(receivers.httpUrl).port);
-  const start = startReceivers({
+  const second = startReceivers({
     sink: () => answer(),
     host: '127.0.0.1',
     httpPort: taken,
@@ -270,7 +335,7 @@ test('a port in use is explained, with the flag that chooses another', async () 
     telemetry: { serveMetrics: (_request, response) => void response.end() },
     unready: () => [],
   });
-  await expect(start).rejects.toThrow(
+  await expect(second).rejects.toThrow(
     `the OTLP/HTTP receiver cannot listen on 127.0.0.1:${taken}: the port is in use. Stop the other process, or choose another port with --otlp-http-port`,
   );
 });
@@ -279,4 +344,55 @@ test('/ready and /live answer, and an unknown path is 404', async () => {
   expect((await fetch(`${receivers.httpUrl}/live`)).status).toBe(200);
   expect(await (await fetch(`${receivers.httpUrl}/ready`)).text()).toBe('ready\n');
   expect((await fetch(`${receivers.httpUrl}/v1/nothing`)).status).toBe(404);
+});
+
+/** A request on a connection that its client keeps; `body` may be less than `announcedBytes`. */
+function rawPost(url: string, announcedBytes: number, sent: Uint8Array) {
+  const socket = connect(Number(new URL(url).port), '127.0.0.1');
+  let text = '';
+  socket.on('data', (chunk) => {
+    text += chunk.toString('latin1');
+  });
+  socket.on('error', () => undefined);
+  socket.write(
+    `POST /v1/logs HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-protobuf\r\ncontent-length: ${announcedBytes}\r\n\r\n`,
+  );
+  socket.write(sent);
+  return { socket, closed: once(socket, 'close'), text: () => text };
+}
+
+test('closing answers what is under way and does not wait for connections that are kept alive', async () => {
+  const own = await start();
+  const gate = Promise.withResolvers<Delivery>();
+  answer = () => gate.promise;
+  const { closed, text } = rawPost(own.httpUrl, body.length, body);
+  await expect.poll(() => received.length).toBe(1);
+  const isClosed = own.close(60_000);
+  // Nothing listens any more: the closing has begun.
+  await expect
+    .poll(() =>
+      fetch(`${own.httpUrl}/live`).then(
+        () => 'up',
+        () => 'down',
+      ),
+    )
+    .toBe('down');
+  gate.resolve({ accepted: 1, rejected: 0, reason: '' });
+  await isClosed;
+  await closed;
+  expect(text()).toMatch(/^HTTP\/1.1 200 OK\r\n/);
+});
+
+test.each([
+  { name: 'a body that does not end', announcedBytes: body.length + 1 },
+  { name: 'a store that does not answer', announcedBytes: body.length },
+])('closing cuts off after its grace: $name', async ({ announcedBytes }) => {
+  const own = await start();
+  answer = () => new Promise(() => undefined);
+  const { closed, text } = rawPost(own.httpUrl, announcedBytes, body);
+  if (announcedBytes === body.length) await expect.poll(() => received.length).toBe(1);
+  else await fetch(`${own.httpUrl}/live`);
+  await own.close(50);
+  await closed;
+  expect(text()).toBe('');
 });
