@@ -66,7 +66,7 @@ class DirectTransport implements Transport {
           const answer = await this.#poster.post(receivePaths[envelope.signal], headers, body, abort);
           if (answer.status >= 200 && answer.status < 300) return delivery(envelope, answer);
           if (!isRetryable(envelope, answer.status)) throw this.#refusal(envelope, answer);
-          trouble = `${answer.status} ${serverWords(answer)}`.trimEnd();
+          trouble = `${answer.status} ${answerWords(answer)}`.trimEnd();
           leastMs = retryAfterMs(answer);
         } catch (error) {
           if (error instanceof RefusedError || abort?.aborted) throw error;
@@ -117,21 +117,33 @@ class DirectTransport implements Transport {
   }
 
   #refusal({ signal, batchId, bytes }: Envelope, answer: PostAnswer): RefusedError {
-    const location = answer.headers.location;
-    const words = location === undefined ? serverWords(answer) : `it redirects to ${location}: set that URL`;
-    const hint = answer.status === 404 || answer.status === 405 ? ' (is the URL right?)' : '';
     return new RefusedError(
       `${this.#options.url}${receivePaths[signal]} refused batch ${batchId} (${signal}, ${bytes.length} bytes) ` +
-        `with ${answer.status}: ${words}${hint}`,
+        `with ${answer.status}: ${answerWords(answer)}`,
       answer.status,
     );
   }
 }
 
+/** What the answer says, and what a person should look at. */
+function answerWords(answer: PostAnswer): string {
+  const { location } = answer.headers;
+  if (location !== undefined) return `it redirects to ${location}: set that URL`;
+  const hint = answer.status === 404 || answer.status === 405 ? ' (is the URL right?)' : '';
+  return `${serverWords(answer)}${hint}`;
+}
+
+/** Statuses that speak of the bytes themselves: repeating them cannot help. */
+const refusals: ReadonlySet<number> = new Set([400, 413, 415, 422]);
+
+/**
+ * What is not the bytes' fault waits: a wrong URL, a missing token or a redirect is mended by a person, and the files
+ * keep the lines meanwhile. Remote write asks for retries on every 5xx; OTLP forbids a 500 to be repeated, as the body
+ * may be what breaks the receiver.
+ */
 function isRetryable({ signal }: Envelope, status: number): boolean {
-  if (status === 429 || status === 502 || status === 503 || status === 504) return true;
-  // Remote write asks for retries on every 5xx, OTLP forbids the others: a body may be what breaks the receiver.
-  return signal === 'remote_write' && status >= 500;
+  if (status === 500) return signal === 'remote_write';
+  return !refusals.has(status);
 }
 
 function delivery({ signal }: Envelope, answer: PostAnswer): Delivery {

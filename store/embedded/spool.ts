@@ -116,7 +116,10 @@ async function removeStale(home: string, namespace: string): Promise<void> {
   for (const entry of await readdir(home)) {
     const match = name.exec(entry);
     if (match === null || isAlive(Number(match[1]))) continue;
-    await rm(join(home, entry), { recursive: true, force: true });
+    await rm(join(home, entry), { recursive: true, force: true }).catch((error: unknown) => {
+      // Another user's: it is theirs to remove.
+      if (!['EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    });
   }
 }
 

@@ -3,7 +3,17 @@
  * Method: `sonde up` beside a log directory it may not read, a target that answers HTML, one that hangs, one that works.
  */
 import { once } from 'node:events';
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -14,6 +24,8 @@ import { type SondeProcess, startSonde } from '#test/support/sonde-process.ts';
 const directory = mkdtempSync(join(tmpdir(), 'sonde-bad-sources-'));
 const patience = { timeout: 20_000, interval: 200 };
 const nobody = 65_534;
+/** No process has this number: pid_max is at most 4,194,304. */
+const foreignSpool = (namespace: string): string => `/dev/shm/sonde-spool-${namespace}-4194305-foreign`;
 const servers: Server[] = [];
 let sonde: SondeProcess;
 let htmlUrl = '';
@@ -47,6 +59,11 @@ beforeAll(async () => {
   writeFileSync(join(directory, 'closed/app.log'), 'secret line\n');
   chmodSync(join(directory, 'closed'), 0);
   chmodSync(directory, 0o755);
+  if (isRoot && existsSync('/dev/shm')) {
+    // What a dead process of another user left in shared memory must not stop the start.
+    const namespace = readlinkSync('/proc/self/ns/pid').replace(/\D/g, '');
+    mkdirSync(foreignSpool(namespace), { recursive: true, mode: 0o700 });
+  }
   const user = isRoot && runsUnprivileged ? { uid: nobody, gid: nobody } : {};
   if ('uid' in user) chownSync(join(directory, 'data'), nobody, nobody);
   sonde = await startSonde(
@@ -77,6 +94,12 @@ afterAll(async () => {
   }
   chmodSync(join(directory, 'closed'), 0o700);
   rmSync(directory, { recursive: true, force: true });
+  if (existsSync('/dev/shm')) {
+    rmSync(foreignSpool(readlinkSync('/proc/self/ns/pid').replace(/\D/g, '')), {
+      recursive: true,
+      force: true,
+    });
+  }
 });
 
 test.skipIf(!runsUnprivileged)('a log directory that may not be read is named, with what to do', async () => {

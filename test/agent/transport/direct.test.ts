@@ -92,6 +92,25 @@ afterAll(() => collector.takeAway());
 
 describe('the direct transport', () => testTransport(() => collector));
 
+test.each([
+  [404, {}, 'not here', /404 not here \(is the URL right\?\)/],
+  [301, { location: 'http://elsewhere/' }, '', /301 it redirects to http:\/\/elsewhere\/: set that URL/],
+])('the state says what a person should look at after a %d', async (status, headers, text, words) => {
+  const answers = Array.from(
+    { length: 50 },
+    () => (response: ServerResponse) => void response.writeHead(status, headers).end(text),
+  );
+  collector.answers.push(...answers);
+  const transport = await collector.open({});
+  const leave = new AbortController();
+  const sending = transport.send(envelope({ signal: 'logs' }), leave.signal).catch(() => undefined);
+  await expect.poll(() => transport.state()).toMatch(words);
+  leave.abort(new Error('seen'));
+  await sending;
+  collector.answers.length = 0;
+  await transport.close();
+});
+
 describe('answers of the collector', () => {
   const plain =
     (status: number, text = '', headers = {}) =>
@@ -143,22 +162,16 @@ describe('answers of the collector', () => {
       outcome: '0 rejected after 2',
     },
     {
-      name: '401 is not repeated',
+      name: '401, 404 and a redirect are repeated: a person mends them, and nothing is lost meanwhile',
       signal: 'logs',
-      answers: [plain(401, 'no token')],
-      outcome: /with 401: no token/,
+      answers: [plain(401, 'no token'), plain(404), plain(301, '', { location: 'http://elsewhere/' })],
+      outcome: '0 rejected after 4',
     },
     {
-      name: '404 hints at the URL',
+      name: '400 is not repeated',
       signal: 'logs',
-      answers: [plain(404, 'not here')],
-      outcome: /with 404: not here \(is the URL right\?\)/,
-    },
-    {
-      name: 'a redirect is not followed',
-      signal: 'logs',
-      answers: [plain(301, '', { location: 'http://elsewhere/' })],
-      outcome: /with 301: it redirects to http:\/\/elsewhere\/: set that URL/,
+      answers: [plain(400, 'bad bytes')],
+      outcome: /^refused: \(logs, \d+ bytes\) with 400: bad bytes after 1$/,
     },
     {
       name: 'partial success is told',
