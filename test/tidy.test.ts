@@ -125,3 +125,20 @@ test('every path that ARCHITECTURE.md and CONTRIBUTING.md name exists', () => {
   }
   expect(faults).toEqual([]);
 });
+
+test('npm ci can install: every dependency of a locked package is locked, for other platforms too', () => {
+  const { packages } = JSON.parse(read('package-lock.json')) as {
+    packages: Record<
+      string,
+      { dependencies?: object; optionalDependencies?: object; devDependencies?: object }
+    >;
+  };
+  const locked = new Set(Object.keys(packages).map((path) => path.split('node_modules/').at(-1)));
+  const missing = Object.entries(packages).flatMap(
+    ([path, { dependencies, optionalDependencies, devDependencies }]) =>
+      Object.keys({ ...dependencies, ...optionalDependencies, ...devDependencies })
+        .filter((name) => !locked.has(name))
+        .map((name) => `${path || 'package.json'} needs ${name}`),
+  );
+  expect(missing).toEqual([]);
+});
