@@ -15,7 +15,7 @@ import type { Transport } from '#wire/envelope.ts';
 import { startReceivers } from '#wire/receive/receivers.ts';
 import type { SondeConfig } from './config-tables.ts';
 import type { Parts } from './parts.ts';
-import type { RoleContext } from './start-role.ts';
+import type { RoleContext } from './role-context.ts';
 import { renderBytes } from './status-line.ts';
 
 export interface AgentPart {

@@ -11,7 +11,7 @@ import type { Store } from '#store/store.ts';
 import type { EnvelopeSink } from '#wire/envelope.ts';
 import { type Receivers, startReceivers } from '#wire/receive/receivers.ts';
 import type { Parts } from './parts.ts';
-import type { RoleContext } from './start-role.ts';
+import type { RoleContext } from './role-context.ts';
 
 export interface CollectorPart {
   readonly receivers: Receivers;

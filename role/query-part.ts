@@ -22,7 +22,7 @@ import type { Store } from '#store/store.ts';
 import { registerHttpReceiver } from '#wire/receive/http-receiver.ts';
 import type { CollectorPart } from './collector-part.ts';
 import type { Parts } from './parts.ts';
-import type { RoleContext } from './start-role.ts';
+import type { RoleContext } from './role-context.ts';
 import { renderBytes } from './status-line.ts';
 import { createStoreReadiness } from './store-readiness.ts';
 

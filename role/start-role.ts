@@ -2,24 +2,15 @@
  * Joins the parts into roles. `up` is agent, collector, store and query in one process; the other roles are the same
  * parts apart. The order of starting is the data's way backwards, so that nothing arrives before there is a taker.
  */
-import type { Logger } from 'pino';
-import type { Telemetry } from '#model/telemetry.ts';
 import type { Store } from '#store/store.ts';
 import type { AgentPart } from './agent-part.ts';
 import type { CollectorPart } from './collector-part.ts';
 import type { SondeConfig } from './config-tables.ts';
 import { Parts } from './parts.ts';
 import type { QueryPart } from './query-part.ts';
+import type { RoleContext } from './role-context.ts';
 import type { RoleName } from './role-name.ts';
 import { renderBytes } from './status-line.ts';
-
-export interface RoleContext {
-  readonly config: SondeConfig;
-  readonly version: string;
-  readonly node: string;
-  readonly log: Logger;
-  readonly telemetry: Telemetry;
-}
 
 export interface RunningRole {
   /** What a person reads when it is up. */

@@ -5,7 +5,7 @@ import { ConfigError, errorMessage } from '#model/errors.ts';
 import { migrate } from '#store/migrate.ts';
 import type { Store } from '#store/store.ts';
 import type { Parts } from './parts.ts';
-import type { RoleContext } from './start-role.ts';
+import type { RoleContext } from './role-context.ts';
 
 export async function openStore({ config, log }: RoleContext, parts: Parts): Promise<Store> {
   const store =
