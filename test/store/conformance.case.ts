@@ -5,9 +5,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { migrate } from '#store/migrate.ts';
 import { readBlocks } from '#store/native/block-reader.ts';
-import { type NativeBlock, type QueryOptions, type Store, StoreError } from '#store/store.ts';
-import type { TableName } from '#store/tables.ts';
+import type { QueryOptions, Store } from '#store/store.ts';
 import { eventually } from '#test/support/eventually.ts';
+import { describeTenants } from './conformance-tenant.case.ts';
+import { blockOf, collect, failure, logsBlock, samplesBlock } from './engine-blocks.ts';
 
 export interface StoreUnderTest {
   open(): Promise<Store>;
@@ -37,58 +38,6 @@ const hostileTexts = [
 ];
 
 const tenSeconds = 'SELECT count() FROM numbers(1000000000000) WHERE sipHash64(number) =';
-
-async function collect(stream: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
-  const pieces: Uint8Array[] = [];
-  for await (const piece of stream) pieces.push(piece);
-  return Buffer.concat(pieces);
-}
-
-/** Has the engine write the block, so that its bytes are not our own encoder's. */
-async function blockOf(
-  store: Store,
-  table: TableName,
-  select: string,
-  rowCount: number,
-): Promise<NativeBlock> {
-  return { table, bytes: await collect(store.stream(select)), rowCount };
-}
-
-function samplesBlock(store: Store, tenant: string, metric: string, rowCount: number): Promise<NativeBlock> {
-  return blockOf(
-    store,
-    'samples_head',
-    `SELECT '${tenant}'::LowCardinality(String) AS tenant, '${metric}'::LowCardinality(String) AS metric,
-      number AS id, toDateTime64('2026-11-20 00:00:00', 3, 'UTC') + number * 60 AS ts, toFloat64(number) AS v
-    FROM numbers(${rowCount})`,
-    rowCount,
-  );
-}
-
-function logsBlock(store: Store, bodies: readonly string[]): Promise<NativeBlock> {
-  const list = `[${bodies.map((body) => `unhex('${Buffer.from(body).toString('hex')}')`).join(',')}]`;
-  return blockOf(
-    store,
-    'logs',
-    `SELECT 'a'::LowCardinality(String) AS tenant, toDateTime64('2026-11-20 00:00:00', 9, 'UTC') AS ts, ts AS observed_ts,
-      's'::LowCardinality(String) AS service, 1::UInt64 AS stream_id, 9::UInt8 AS severity,
-      'info'::LowCardinality(String) AS level, ''::LowCardinality(String) AS severity_text,
-      toFixedString('', 16) AS trace_id, toFixedString('', 8) AS span_id, 0::UInt8 AS flags,
-      ''::LowCardinality(String) AS scope_name, ''::LowCardinality(String) AS scope_version,
-      map()::Map(LowCardinality(String), LowCardinality(String)) AS labels,
-      map('k', 'v')::Map(LowCardinality(String), String) AS attrs, arrayJoin(${list}) AS body`,
-    bodies.length,
-  );
-}
-
-async function failure(work: Promise<unknown>): Promise<StoreError> {
-  const error = await work.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  );
-  expect(error).toBeInstanceOf(StoreError);
-  return error as StoreError;
-}
 
 export function describeStore(name: string, subject: StoreUnderTest): void {
   let store: Store;
@@ -367,121 +316,7 @@ export function describeStore(name: string, subject: StoreUnderTest): void {
       expect(await count('samples_head', "metric = 'busy'")).toBe(800);
     });
 
-    describe('a query with a tenant', () => {
-      beforeAll(async () => {
-        await store.insert(await samplesBlock(store, 'red', 'secret', 5), 'red');
-        await store.insert(await samplesBlock(store, 'blue', 'secret', 7), 'blue');
-        await store.exec(
-          `INSERT INTO series (tenant, metric, id, labels, t_min, t_max)
-          SELECT arrayJoin(['red', 'blue']) AS tenant, 'secret', 1, map('owner', tenant), now(), now()`,
-        );
-        await store.exec(
-          `INSERT INTO logs (tenant, ts, service, body) SELECT arrayJoin(['red', 'blue']) AS tenant, now64(9), 's', tenant`,
-        );
-      });
-
-      test.each([
-        "SELECT DISTINCT tenant FROM samples_head WHERE metric = 'secret'",
-        "SELECT DISTINCT tenant FROM samples_head WHERE tenant = 'blue' OR 1",
-        'SELECT DISTINCT s.tenant AS tenant FROM samples_head AS s',
-        'SELECT DISTINCT tenant FROM (SELECT * FROM samples_head)',
-        'WITH all_of_it AS (SELECT * FROM samples_head) SELECT DISTINCT tenant FROM all_of_it',
-        'SELECT DISTINCT tenant FROM (SELECT tenant FROM samples_head UNION ALL SELECT tenant FROM series)',
-        'SELECT DISTINCT b.tenant AS tenant FROM series AS a INNER JOIN samples_head AS b ON a.metric = b.metric',
-        "SELECT 'red' AS tenant, arrayJoin((SELECT groupUniqArray(tenant) FROM samples_head)) = 'red' AS ok WHERE ok",
-        'SELECT DISTINCT tenant FROM view(SELECT * FROM samples_head)',
-        'SELECT DISTINCT tenant FROM samples_head PREWHERE 1',
-        'SELECT DISTINCT tenant FROM series FINAL',
-        'SELECT DISTINCT Tenant AS tenant FROM otel_logs',
-        'SELECT DISTINCT tenant FROM label_values',
-        'SELECT DISTINCT tenant FROM label_values_feed',
-        'SELECT DISTINCT tenant FROM `samples_head`',
-        'SELECT DISTINCT tenant FROM samples_head SAMPLE 1',
-      ])('sees its own rows only: %s', async (sql) => {
-        const seen = await store
-          .rows<{ tenant: string }>(sql, { tenant: 'red' })
-          .catch((error: StoreError) => {
-            // SAMPLE needs a sampling key.
-            if (error.clickhouseCode !== 141) throw error;
-            return [{ tenant: 'red' }];
-          });
-        expect(seen.map(({ tenant }) => tenant)).toEqual(['red']);
-      });
-
-      test.each([
-        "SELECT count() AS n FROM (SELECT 'blue' AS t) WHERE t IN (SELECT tenant FROM samples_head)",
-        "SELECT count() AS n FROM numbers(1) WHERE EXISTS (SELECT 1 FROM samples_head WHERE tenant = 'blue')",
-        "SELECT count() AS n FROM samples_head WHERE tenant = 'blue'",
-        "SELECT countIf(y.tenant = 'blue') AS n FROM (SELECT number AS id FROM numbers(9)) AS x LEFT JOIN samples_head AS y USING id",
-      ])('finds nothing of another: %s', async (sql) => {
-        expect(await store.rows(sql, { tenant: 'red' })).toEqual([{ n: '0' }]);
-      });
-
-      test('counts its own rows without reading them', async () => {
-        const sql = "SELECT count() AS n, max(tenant) AS last FROM samples_head WHERE metric = 'secret'";
-        expect(await store.rows(sql, { tenant: 'red' })).toEqual([{ n: '5', last: 'red' }]);
-        expect(await store.rows(sql, { tenant: 'blue' })).toEqual([{ n: '7', last: 'blue' }]);
-        expect(await store.rows(sql)).toEqual([{ n: '12', last: 'red' }]);
-      });
-
-      test('streams its own rows only', async () => {
-        const sql = "SELECT id FROM samples_head WHERE metric = 'secret'";
-        const blocks = [...readBlocks(await collect(store.stream(sql, { tenant: 'blue' })))];
-        expect(blocks.reduce((sum, { rowCount }) => sum + rowCount, 0)).toBe(7);
-      });
-
-      test.each([
-        'SELECT tenant FROM samples_head SETTINGS additional_table_filters = {}',
-        'SELECT tenant FROM (SELECT tenant FROM samples_head SETTINGS additional_table_filters = {})',
-        "SELECT tenant FROM merge(currentDatabase(), '^samples_head$')",
-        "SELECT tenant FROM remote('127.0.0.1', currentDatabase(), 'samples_head')",
-        "SELECT * FROM mergeTreeIndex(currentDatabase(), 'samples_head')",
-        'SELECT query FROM system.processes',
-        'SELECT query FROM `system` . processes',
-        "SELECT * FROM file('/etc/hostname', 'LineAsString')",
-      ])('may not use what reads past the filter: %s', async (sql) => {
-        expect((await failure(store.rows(sql, { tenant: 'red' }))).message).toContain('must not use');
-        expect((await failure(collect(store.stream(sql, { tenant: 'red' })))).message).toContain(
-          'must not use',
-        );
-      });
-
-      test('may not write', async () => {
-        const sql = 'INSERT INTO logs (tenant) SELECT tenant FROM logs';
-        await failure(store.rows(sql, { tenant: 'red' }));
-        expect(await count('logs', "tenant = 'red'")).toBe(1);
-      });
-
-      test('overrides no filter by a setting of its own', async () => {
-        const sql = "SELECT uniq(tenant) AS n FROM samples_head WHERE metric = 'secret'";
-        const settings = { additional_table_filters: '{}' };
-        expect(await store.rows(sql, { tenant: 'red', settings })).toEqual([{ n: '1' }]);
-      });
-
-      test('whose name is hostile matches that name only', async () => {
-        const tenant = "x' OR '1'='1";
-        const sql = 'SELECT count() AS n FROM samples_head';
-        expect(await store.rows(sql, { tenant })).toEqual([{ n: '0' }]);
-        expect(await store.rows(sql, { tenant: "') OR (1=1" })).toEqual([{ n: '0' }]);
-      });
-
-      test('reads by the primary key', async () => {
-        const plan = await store.rows<{ explain: string }>(
-          'EXPLAIN indexes = 1 SELECT max(v) FROM samples_head',
-          {
-            tenant: 'red',
-          },
-        );
-        const text = plan.map(({ explain }) => explain).join('\n');
-        expect(text).toMatch(/PrimaryKey\s+Keys:\s+tenant\s+Condition: \(tenant in \['red', 'red'\]\)/);
-      });
-
-      test('leaves the next query of the session whole', async () => {
-        for (let round = 0; round < 10; round++) {
-          expect(await count('samples_head', "metric = 'secret'")).toBe(12);
-        }
-      });
-    });
+    describeTenants(() => store);
 
     test('close lets running calls end and refuses new ones', async () => {
       const running = store.rows('SELECT sleep(0.5) AS slept');
