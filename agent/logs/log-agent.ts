@@ -15,6 +15,7 @@ import { BatchSender, type SenderCounts } from './batch/batch-sender.ts';
 import { PendingBatches } from './batch/pending-batches.ts';
 import { type Checkpoint, renderCheckpoint } from './checkpoint/checkpoint.ts';
 import { CheckpointFile, loadCheckpoint } from './checkpoint/checkpoint-file.ts';
+import { lockState } from './checkpoint/state-lock.ts';
 import type { LineFormat } from './frame/frame.ts';
 import { FrameReaders } from './frame/frame-readers.ts';
 import { createEncodeCounts, type EncodeCounts } from './frame/range-encoder.ts';
@@ -68,12 +69,21 @@ export interface LogAgent {
 /** Confirmed batches are noted in the checkpoint at least this often: it only saves repeats after a crash. */
 const checkpointIntervalMs = 1000;
 
-/** Starts following. Throws ConfigError for a bad option, a bad glob, or a checkpoint that cannot be read. */
+/**
+ * Starts following. Throws ConfigError for a bad option, a bad glob, a checkpoint that cannot be read, or one that
+ * another agent uses.
+ */
 export function startLogAgent(options: LogAgentOptions): LogAgent {
   const settings = resolveLogAgentOptions(options);
   const globs = settings.globs.map(compileGlob);
-  const loaded = loadCheckpoint(settings.checkpointPath);
-  return new RunningLogAgent(settings, globs, loaded);
+  const { checkpointPath, log } = settings;
+  const unlock = lockState(checkpointPath, (message) => log.warn({ path: checkpointPath }, message));
+  try {
+    return new RunningLogAgent(settings, globs, loadCheckpoint(checkpointPath), unlock);
+  } catch (error) {
+    unlock();
+    throw error;
+  }
 }
 
 class RunningLogAgent implements LogAgent {
@@ -86,6 +96,7 @@ class RunningLogAgent implements LogAgent {
   readonly #remaker: BatchRemaker;
   readonly #checkpoint: CheckpointFile;
   readonly #agentId: string;
+  readonly #unlock: () => void;
   readonly #wakeUp = new WakeUp();
   readonly #lanes: { builtAtMs: number }[];
   readonly #counts = createEncodeCounts();
@@ -108,8 +119,10 @@ class RunningLogAgent implements LogAgent {
     settings: LogAgentSettings,
     globs: ReturnType<typeof compileGlob>[],
     loaded: Checkpoint | undefined,
+    unlock: () => void,
   ) {
     this.#settings = settings;
+    this.#unlock = unlock;
     this.#isFirstStart = loaded === undefined;
     this.#agentId = loaded?.agentId ?? randomBytes(8).toString('hex');
     this.#ledger = new LossLedger(settings.log);
@@ -180,6 +193,7 @@ class RunningLogAgent implements LogAgent {
 
   async #run(loaded: Checkpoint | undefined): Promise<void> {
     await this.#files.restore(loaded?.files ?? [], nowMs());
+    this.#files.restoreHistory(loaded?.history ?? [], loaded?.sought ?? []);
     this.#resent = this.#sender
       .resend((pending) => this.#remaker.remake(pending))
       .then(() => {
@@ -233,9 +247,14 @@ class RunningLogAgent implements LogAgent {
     const now = nowMs();
     const ready: TailedFile[] = [];
     let readyBytes = 0;
+    const waitingPaths = new Set<string>();
     for (const file of this.#files.all()) {
-      if (file.resourceHash % lanes !== lane) continue;
-      const bytes = file.readableBytes(now, this.#pending.holds(file.id));
+      if (file.resourceHash % lanes !== lane || waitingPaths.has(file.path)) continue;
+      const isHeld = this.#pending.holds(file.id);
+      const bytes = file.readableBytes(now, isHeld);
+      // Lines without a time are ordered by their arrival: what was rotated away comes before what follows it.
+      if (!file.isPresent && file.isPlain && (bytes > 0 || file.isWaiting(now, isHeld)))
+        waitingPaths.add(file.path);
       if (bytes > 0) ready.push(file);
       readyBytes += bytes;
     }
@@ -300,6 +319,7 @@ class RunningLogAgent implements LogAgent {
     // What the disk refuses now was reported as a problem; the next start repeats batches that the store knows.
     await this.#save().catch(() => undefined);
     await this.#files.close();
+    this.#unlock();
   }
 
   /** Sends what the files have now; what is written meanwhile is left for the next start. */
@@ -337,6 +357,8 @@ class RunningLogAgent implements LogAgent {
       nextSequence: this.#sender.nextSequence,
       nextFileId: this.#files.nextFileId,
       files: this.#files.checkpoint(),
+      history: [...this.#files.history],
+      sought: this.#files.sought,
       pending: this.#pending.all(),
     });
   }

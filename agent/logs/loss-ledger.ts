@@ -10,11 +10,19 @@ export interface AgentLog {
   error(fields: object, message: string): void;
 }
 
-export const lossReasons = ['refused', 'rejected', 'truncated', 'deleted', 'deleted_before_resend'] as const;
+export const lossReasons = [
+  'refused',
+  'rejected',
+  'truncated',
+  'deleted',
+  'deleted_before_resend',
+  'rotated_compressed',
+] as const;
 /**
  * refused: the next station will never take the batch; rejected: it took the batch without these records; truncated,
  * deleted: the file's bytes went away unread; deleted_before_resend: they went away after they were sent and before
- * the answer was known, so they may have landed.
+ * the answer was known, so they may have landed; rotated_compressed: a file was rotated away and compressed before it
+ * was read to its end (the bytes are those of the compressed file).
  */
 export type LossReason = (typeof lossReasons)[number];
 

@@ -15,23 +15,28 @@ const count = z.int().min(0);
 /** A batch never holds more of one file than this (the agent's window is far below): more is a broken checkpoint. */
 const rangeBytesMax = 64 * 1024 * 1024;
 
-const fileSchema = z.strictObject({
-  id: count,
+/** Who a file is, and what was last seen of it. */
+const identity = {
   path: z.string().min(1),
   /** What the file system calls the file; decimal text, because inode numbers can exceed 2^53. */
   device: z.string().regex(/^\d+$/),
   inode: z.string().regex(/^\d+$/),
   /** SHA-256 of the file's first bytes: tells a file from a later one with the same inode. */
   fingerprint: z.strictObject({ bytes: count, sha256: z.string() }),
+  /** As last seen: says how much was lost if the file goes away unread. */
+  size: count,
+  mtimeMs: z.number(),
+};
+
+const fileSchema = z.strictObject({
+  id: count,
+  ...identity,
   /** null: the file had no whole line yet. Files in a pending batch have one. */
   format: z.enum(lineFormats).nullable(),
   /** Fixed when the file is first seen: the records of a batch that is sent again must be the same. */
   resource: z.record(z.string(), z.union([z.string(), z.number()])),
   /** Where reading goes on: behind all that is confirmed or pending. */
   offset: count,
-  /** As last seen: says how much was lost if the file goes away unread. */
-  size: count,
-  mtimeMs: z.number(),
 });
 
 const rangeSchema = z
@@ -50,11 +55,15 @@ const pendingSchema = z.strictObject({
 const checkpointSchema = z
   .strictObject({
     version: z.literal(version),
-    /** Random; with the sequence it makes batch ids unique. */
+    /** Random; with the sequence and a hash of the content it makes batch ids unique. */
     agentId: z.string().min(1),
     nextSequence: count,
     nextFileId: count,
     files: z.array(fileSchema),
+    /** Files that were read to their end and let go, the oldest first. */
+    history: z.array(z.strictObject(identity)).default([]),
+    /** Paths beside which files may lie that were rotated away unseen, written at `sinceMs` or later. */
+    sought: z.array(z.strictObject({ path: z.string().min(1), sinceMs: z.number() })).default([]),
     pending: z.array(pendingSchema),
   })
   .refine(
@@ -66,6 +75,7 @@ const checkpointSchema = z
   );
 
 export type FileCheckpoint = z.infer<typeof fileSchema>;
+export type SoughtPath = Checkpoint['sought'][number];
 export type PendingBatch = z.infer<typeof pendingSchema>;
 export type Checkpoint = z.infer<typeof checkpointSchema>;
 export type Fingerprint = FileCheckpoint['fingerprint'];

@@ -54,7 +54,7 @@ export function compileGlob(pattern: string): FileGlob {
 }
 
 /** What rotation leaves when it compresses: the lines in it were read before, and its bytes are no lines. */
-const compressedName = /\.(gz|zst|bz2|xz|lz4|zip)$/;
+export const compressedName = /\.(gz|zst|bz2|xz|lz4|zip)$/;
 
 /** Returns the matching paths without compressed files, sorted, and the directories that could not be read. Follows symbolic links. */
 export async function expandGlob(glob: FileGlob): Promise<GlobResult> {

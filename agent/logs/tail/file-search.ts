@@ -1,7 +1,7 @@
 /**
  * Finds a log file again that is no longer where it was: renamed by rotation, or copied before it was truncated.
  */
-import { readdir, stat } from 'node:fs/promises';
+import { readdir, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Fingerprint } from '../checkpoint/checkpoint.ts';
 import { fileKey, type OpenedFile, openFile, statIdentity, verifyFingerprint } from './opened-file.ts';
@@ -86,8 +86,9 @@ async function isContinued(file: OpenedFile, { fingerprint, size }: SoughtFile):
   return file.size >= size && (await verifyFingerprint(file.handle, fingerprint)) !== undefined;
 }
 
-async function siblingPaths(path: string): Promise<string[]> {
-  const directory = dirname(path);
+/** Paths of all names in the same directory, at most searchedNamesMax. */
+export async function siblingPaths(path: string): Promise<string[]> {
+  const directory = dirname(await resolveLink(path));
   try {
     const names = await readdir(directory);
     return names.slice(0, searchedNamesMax).map((name) => join(directory, name));
@@ -95,6 +96,11 @@ async function siblingPaths(path: string): Promise<string[]> {
     // The directory is gone or closed to us: so is the file, and the caller counts what is lost.
     return [];
   }
+}
+
+/** Rotation renames the file that a link leads to. The path itself where it leads nowhere now. */
+export function resolveLink(path: string): Promise<string> {
+  return realpath(path).catch(() => path);
 }
 
 function statOrUndefined(path: string) {

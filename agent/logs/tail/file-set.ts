@@ -4,11 +4,12 @@
  */
 import { statSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import type { FileCheckpoint } from '../checkpoint/checkpoint.ts';
+import type { FileCheckpoint, Fingerprint, SoughtPath } from '../checkpoint/checkpoint.ts';
 import type { LossLedger, LossReason, Problem } from '../loss-ledger.ts';
 import { readDockerName } from '../resource/docker-name.ts';
 import { dockerContainerId, pathResource } from '../resource/path-resource.ts';
-import { describeAccessError, expandGlob, type FileGlob, globFilesMax } from './file-glob.ts';
+import { compressedName, describeAccessError, expandGlob, type FileGlob, globFilesMax } from './file-glob.ts';
+import { FileHistory, type ReadFile } from './file-history.ts';
 import { findCopy, findSameFile, isNamedAfter } from './file-search.ts';
 import {
   fileKey,
@@ -19,6 +20,7 @@ import {
   readFingerprint,
   statIdentity,
 } from './opened-file.ts';
+import { findRotated, isCompressedOf } from './rotated-files.ts';
 import { TailedFile } from './tailed-file.ts';
 
 export interface FileSetOptions {
@@ -50,6 +52,9 @@ export class FileSet {
   readonly #files = new Map<number, TailedFile>();
   /** Files of the checkpoint that are there but cannot be opened now. */
   #unopened: FileCheckpoint[] = [];
+  readonly #history = new FileHistory();
+  /** Paths whose rotated files are to be looked for, and when what is known of the path was last written. */
+  readonly #sought = new Map<string, number>();
 
   constructor(options: FileSetOptions, nextFileId: number) {
     this.#options = options;
@@ -71,13 +76,31 @@ export class FileSet {
   async restore(entries: readonly FileCheckpoint[], nowMs: number): Promise<void> {
     for (const entry of entries) {
       try {
-        this.#files.set(entry.id, await this.#restoreFile(entry, nowMs));
+        const file = await this.#restoreFile(entry, nowMs);
+        this.#files.set(entry.id, file);
+        if (!file.isOpen) this.#seek(entry.path);
       } catch (error) {
         const message = describeAccessError('cannot open a log file that was read before', error);
         this.#options.ledger.setProblems(`file ${entry.id}`, [{ path: entry.path, message }]);
         this.#unopened.push(entry);
       }
     }
+  }
+
+  /** Takes the files that earlier runs read to their end, the oldest first, and the searches that they left open. */
+  restoreHistory(files: readonly ReadFile[], sought: readonly SoughtPath[]): void {
+    for (const { path, sinceMs } of sought) this.#sought.set(path, sinceMs);
+    this.#history.restore(files);
+    for (const { path } of files) this.#seek(path);
+  }
+
+  /** Searches for rotated files that are not over: a restart goes on with them. */
+  get sought(): SoughtPath[] {
+    return [...this.#sought].map(([path, sinceMs]) => ({ path, sinceMs }));
+  }
+
+  get history(): readonly ReadFile[] {
+    return this.#history.all();
   }
 
   /** True for a file of the checkpoint that could not be opened yet. */
@@ -100,10 +123,12 @@ export class FileSet {
       if (!file.isOpen) continue;
       const key = fileKey(file);
       followed.add(key);
+      if (file.isPresent && pathByKey.get(key) !== file.path) this.#seek(file.path);
       this.#markPresence(file, pathByKey.get(key), nowMs);
     }
+    for (const path of this.#sought.keys()) await this.#followRotated(path, nowMs, problems);
     for (const [key, path] of pathByKey) {
-      if (!followed.has(key)) await this.#follow(path, readFrom, nowMs, problems);
+      if (!followed.has(key) && !this.#isFollowed(key)) await this.#follow(path, readFrom, nowMs, problems);
     }
     this.#options.ledger.setProblems('discovery', problems);
   }
@@ -146,9 +171,14 @@ export class FileSet {
     const { id, fingerprint, resource, offset } = entry;
     const start = { id, fingerprint, format: entry.format ?? undefined, resource, offset, nowMs };
     const opened = (await findSameFile(entry)) ?? (await findCopy(entry, (key) => this.#isFollowed(key)));
-    if (opened !== undefined) return new TailedFile(opened, start);
+    // Under the path it had: what rotation left beside it is named after that.
+    if (opened !== undefined) return new TailedFile({ ...opened, path: entry.path }, start);
     const stats = statSync(entry.path, { bigint: true, throwIfNoEntry: false });
-    const isThere = stats !== undefined && fileKey(statIdentity(stats)) === fileKey(entry);
+    // A later file can have the inode of a deleted one.
+    const isThere =
+      stats !== undefined &&
+      fileKey(statIdentity(stats)) === fileKey(entry) &&
+      Number(stats.birthtimeMs) <= entry.mtimeMs;
     const file = new TailedFile(entry, start);
     this.#loseRest(file, isThere ? 'truncated' : 'deleted');
     return file;
@@ -205,22 +235,89 @@ export class FileSet {
       return;
     }
     if (opened === undefined) return;
+    if (opened.size > 0 && this.#seek(path)) await this.#followRotated(path, nowMs, problems);
     // An empty file has no identity yet, and may be a copy that is being made.
     if (opened.size === 0 || this.#isFollowed(fileKey(opened)) || (await this.#isCopyOfFollowed(opened))) {
       await opened.handle.close();
       return;
     }
     const offset = readFrom === 'end' ? await lastLineEnd(opened) : 0;
+    await this.#start(opened, offset, nowMs);
+  }
+
+  async #start(opened: OpenedFile, offset: number, nowMs: number): Promise<TailedFile> {
+    const { path } = opened;
     const dockerName = dockerContainerId(path) === undefined ? undefined : await readDockerName(path);
     const resource = pathResource(path, this.#options.node, dockerName);
-    const fingerprint = await readFingerprint(opened.handle);
+    const fingerprint = await readFingerprintOrClose(opened);
     const id = this.nextFileId++;
-    this.#files.set(
-      id,
-      new TailedFile(opened, { id, fingerprint, format: undefined, resource, offset, nowMs }),
-    );
+    const file = new TailedFile(opened, { id, fingerprint, format: undefined, resource, offset, nowMs });
+    this.#files.set(id, file);
     this.counts.filesFound++;
     this.revision++;
+    return file;
+  }
+
+  /** Notes that rotated files of a path may be there unseen. False: nothing is known of the path, so all is old. */
+  #seek(path: string): boolean {
+    const known = [...this.#files.values(), ...this.#history.all()].filter((file) => file.path === path);
+    if (known.length === 0) return false;
+    const sinceMs = Math.max(...known.map(({ mtimeMs }) => mtimeMs));
+    if (!this.#sought.has(path)) {
+      this.#sought.set(path, sinceMs);
+      this.revision++;
+    }
+    return true;
+  }
+
+  /** Follows what was created at `path` and rotated away unseen; what is compressed by now is lost, and counted. */
+  async #followRotated(path: string, nowMs: number, problems: Problem[]): Promise<void> {
+    const sinceMs = this.#sought.get(path);
+    if (sinceMs === undefined || this.#files.size >= globFilesMax) return;
+    const isKnown = (file: OpenedFile) => this.#isKnownRotated(file, path);
+    const { plain, compressed, isComplete, errors } = await findRotated({ path, sinceMs, isKnown });
+    for (const opened of plain) {
+      // By the live path: it gives the resource, and the name that all rotated files share.
+      try {
+        const file = await this.#start({ ...opened, path }, 0, nowMs);
+        file.markPresence(undefined, nowMs);
+      } catch (error) {
+        errors.push({ path: opened.path, error });
+      }
+    }
+    for (const opened of compressed) {
+      const loss = {
+        reason: 'rotated_compressed',
+        path: opened.path,
+        records: 0,
+        bytes: opened.size,
+      } as const;
+      this.#options.ledger.lose(loss, 'the file was rotated and compressed before it was read to its end');
+      this.#history.add({ ...opened, path, fingerprint: await readFingerprint(opened.handle) });
+      await opened.handle.close();
+      this.revision++;
+    }
+    for (const { path: failed, error } of errors) {
+      problems.push({ path: failed, message: describeAccessError('cannot read a rotated log file', error) });
+    }
+    if (!isComplete || errors.length > 0) return;
+    this.#sought.delete(path);
+    this.revision++;
+  }
+
+  async #isKnownRotated(opened: OpenedFile, path: string): Promise<boolean | 'later'> {
+    const key = fileKey(opened);
+    if (this.#isFollowed(key) || this.#unopened.some((entry) => fileKey(entry) === key)) return true;
+    if (await this.#history.has(opened)) return true;
+    const known = [...this.#files.values(), ...this.#history.all()].filter((file) => file.path === path);
+    if (compressedName.test(opened.path)) return isCompressedOf(opened, known);
+    for (const file of this.#files.values()) {
+      if (!file.isOpen || file.path !== path) continue;
+      if (await isCopyOf(file.opened, opened)) return true;
+      // Truncated meanwhile: whether it is the copy shows when the truncation is dealt with.
+      if (!(await file.isIntact())) return 'later';
+    }
+    return false;
   }
 
   /** "copytruncate" copies first and truncates later: in between, following the copy would read everything twice. */
@@ -266,8 +363,18 @@ export class FileSet {
     const isRead = file.isFinished && file.offset >= file.size;
     if (file.isOpen && !isRead) return;
     await file.close();
+    this.#history.add(file);
     this.#files.delete(file.id);
     this.revision++;
+  }
+}
+
+async function readFingerprintOrClose({ handle }: OpenedFile): Promise<Fingerprint> {
+  try {
+    return await readFingerprint(handle);
+  } catch (error) {
+    await handle.close();
+    throw error;
   }
 }
 

@@ -87,6 +87,11 @@ export class TailedFile {
     return Math.max(0, this.size - this.offset);
   }
 
+  /** Its lines have no time, as far as is known. */
+  get isPlain(): boolean {
+    return (this.format ?? 'plain') === 'plain';
+  }
+
   /** When the file last grew, or was found. */
   get grewAtMs(): number {
     return this.#grewAtMs;
@@ -131,9 +136,18 @@ export class TailedFile {
   readableBytes(nowMs: number, isHeld: boolean): number {
     if (!this.isOpen || this.isReplaced) return 0;
     // Lines without a time are ordered by their arrival: two batches under way could overtake each other.
-    if (isHeld && (this.format ?? 'plain') === 'plain') return 0;
+    if (isHeld && this.isPlain) return 0;
     if (this.size === this.#deferredSize && nowMs < this.#deferredUntilMs && !this.isFinished) return 0;
     return this.size - this.offset;
+  }
+
+  /** What is left will be readable soon, without a change of the file: after a batch under way, or a pause. */
+  isWaiting(nowMs: number, isHeld: boolean): boolean {
+    const isPausing =
+      this.size === this.#deferredSize &&
+      nowMs < this.#deferredUntilMs &&
+      Number.isFinite(this.#deferredUntilMs);
+    return this.isOpen && this.unreadBytes > 0 && (isHeld || isPausing);
   }
 
   /** What is left makes no whole record: not worth a look before the file grows or the time comes. */
@@ -167,11 +181,10 @@ export class TailedFile {
     return read;
   }
 
-  /** Goes on in another file that holds the same bytes. The old handle is closed. */
+  /** Goes on in another file that holds the same bytes, under the path it had. The old handle is closed. */
   async moveTo(opened: OpenedFile, nowMs: number): Promise<void> {
     await this.close();
     this.#handle = opened.handle;
-    this.path = opened.path;
     this.device = opened.device;
     this.inode = opened.inode;
     this.size = opened.size;

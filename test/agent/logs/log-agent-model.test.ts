@@ -168,6 +168,8 @@ class World {
     if (agent === undefined || !existsSync(path)) return false;
     const { ino, size } = statSync(path);
     if (size === 0) return false;
+    // A rotated file goes by the same path until the first look tells the two apart.
+    await agent.firstLook;
     await until(`${name} is seen`, () => {
       const content = readFileSync(path);
       const isKnown = this.#checkpointFiles().some(
@@ -175,7 +177,10 @@ class World {
           inode === String(ino) &&
           createHash('sha256').update(content.subarray(0, bytes)).digest('hex') === sha256,
       );
-      return isKnown && agent.status().files.some((file) => file.path === path && file.size === size);
+      return (
+        isKnown &&
+        agent.status().files.some((file) => file.isPresent && file.path === path && file.size === size)
+      );
     });
     return true;
   }
@@ -187,6 +192,30 @@ class World {
 
   async rotate(name: Name): Promise<void> {
     if (await this.seen(name)) renameSync(this.path(name), `${this.path(name)}.${++this.#rotationCount}`);
+  }
+
+  /** A whole file comes and goes before anybody can look. */
+  async rotateTwice(name: Name): Promise<void> {
+    if (!(await this.seen(name))) return;
+    for (let count = 0; count < 2; count++) {
+      renameSync(this.path(name), `${this.path(name)}.${++this.#rotationCount}`);
+      this.write(name);
+    }
+  }
+
+  /** Only where the checkpoint knows the path: what was there before the first look at a path is not read. */
+  rotateAway(name: Name): void {
+    if (!existsSync(this.path(name)) || statSync(this.path(name)).size === 0) return;
+    if (!this.#checkpointKnows(this.path(name))) return;
+    renameSync(this.path(name), `${this.path(name)}.${++this.#rotationCount}`);
+    if (this.random(2) === 0) this.write(name);
+  }
+
+  #checkpointKnows(path: string): boolean {
+    const checkpoint = this.checkpointPath();
+    if (!existsSync(checkpoint)) return false;
+    const { files, history } = JSON.parse(readFileSync(checkpoint, 'utf8')) as Checkpoint;
+    return [...files, ...history].some((file) => file.path === path);
   }
 
   async copytruncate(name: Name): Promise<void> {
@@ -234,10 +263,12 @@ class World {
   async act(): Promise<void> {
     const name = names[this.random(names.length)];
     const action = this.random(20);
+    if (this.agent === undefined && action > 8 && this.random(3) === 0) return this.rotateAway(name);
     if (this.agent === undefined && action > 8) this.start();
     if (action <= 8) this.write(name);
     else if (action <= 10) await delay(this.random(30));
-    else if (action <= 12) await this.rotate(name);
+    else if (action === 11) await this.rotate(name);
+    else if (action === 12) await this.rotateTwice(name);
     else if (action === 13) await this.copytruncate(name);
     else if (action === 14) await this.truncate(name);
     else if (action === 15) await this.delete(name);

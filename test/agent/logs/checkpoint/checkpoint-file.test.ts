@@ -29,10 +29,26 @@ const sample: Checkpoint = {
       mtimeMs: 1.5,
     },
   ],
+  history: [
+    {
+      path: '/var/log/a.log',
+      device: '65024',
+      inode: '7',
+      fingerprint: { bytes: 4, sha256: 'ee' },
+      size: 20,
+      mtimeMs: 1,
+    },
+  ],
+  sought: [{ path: '/var/log/app.log', sinceMs: 1.5 }],
   pending: [
     { batchId: 'a1-6', tenant: 't', key: 't/n/0', lineBytesMax: 10, ranges: [{ fileId: 2, from: 0, to: 4 }] },
   ],
 };
+
+test('a checkpoint without a history, as it was written before, has an empty one', () => {
+  const { history: _, ...before } = sample;
+  expect(parseCheckpoint(JSON.stringify(before)).history).toEqual([]);
+});
 
 test('what is rendered is parsed again', () => {
   expect(parseCheckpoint(renderCheckpoint(sample))).toEqual(sample);
