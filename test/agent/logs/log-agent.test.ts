@@ -404,12 +404,12 @@ test('no more than maxInFlight batches are under way, and a file without times h
 
 test('files spread over lanes, and each file stays in its lane', async () => {
   const directory = temporaryDirectory();
-  for (let index = 0; index < 12; index++) {
+  for (let index = 0; index < 60; index++) {
     writeFileSync(join(directory, `f${index}.log`), numberedLines(1, 3, `f${index}`));
   }
   const { agent, transport } = startAgent(directory, { lanes: 3 });
   await agent.stop(drain);
-  expect(transport.bodies().length).toBe(36);
+  expect(transport.bodies().length).toBe(180);
   const keyByFile = new Map<string, Set<string>>();
   for (const { key, bytes } of transport.sent) {
     for (const { resource } of decodeRecords(bytes)) {
