@@ -102,11 +102,16 @@ afterAll(async () => {
   }
 });
 
-test.skipIf(!runsUnprivileged)('a log directory that may not be read is named, with what to do', async () => {
-  const advice = 'permission denied; run the agent as root, or let its user read this path';
-  await expect.poll(() => sonde.output(), patience).toContain(advice);
-  expect(sonde.output()).toContain(`"path":"${join(directory, 'closed')}"`);
-});
+if (!runsUnprivileged)
+  console.warn('SKIPPED: an unreadable log directory: nobody may not read this checkout');
+test.skipIf(!runsUnprivileged && !process.env.CI)(
+  'a log directory that may not be read is named, with what to do',
+  async () => {
+    const advice = 'permission denied; run the agent as root, or let its user read this path';
+    await expect.poll(() => sonde.output(), patience).toContain(advice);
+    expect(sonde.output()).toContain(`"path":"${join(directory, 'closed')}"`);
+  },
+);
 
 test('a target that answers HTML, and one that hangs, are named with the reason', async () => {
   await expect.poll(() => sonde.output(), patience).toMatch(new RegExp(`${htmlUrl} answered text/html`));
