@@ -192,6 +192,7 @@ class RunningLogAgent implements LogAgent {
   }
 
   async #run(loaded: Checkpoint | undefined): Promise<void> {
+    this.#files.lookedAtMs = loaded?.lookedAtMs ?? 0;
     await this.#files.restore(loaded?.files ?? [], nowMs());
     this.#files.restoreHistory(loaded?.history ?? [], loaded?.sought ?? []);
     this.#resent = this.#sender
@@ -359,6 +360,7 @@ class RunningLogAgent implements LogAgent {
       files: this.#files.checkpoint(),
       history: [...this.#files.history],
       sought: this.#files.sought,
+      lookedAtMs: this.#files.lookedAtMs,
       pending: this.#pending.all(),
     });
   }

@@ -64,6 +64,8 @@ const checkpointSchema = z
     history: z.array(z.strictObject(identity)).default([]),
     /** Paths beside which files may lie that were rotated away unseen, written at `sinceMs` or later. */
     sought: z.array(z.strictObject({ path: z.string().min(1), sinceMs: z.number() })).default([]),
+    /** When the globs were last looked at, Unix milliseconds; 0: not known. */
+    lookedAtMs: z.number().default(0),
     pending: z.array(pendingSchema),
   })
   .refine(

@@ -42,6 +42,9 @@ export interface FileSetCounts {
 /** 'end' reads only what is written from now on; it is meant for the very first start on a machine. */
 export type ReadFrom = 'beginning' | 'end';
 
+/** File times are the kernel's tick: up to this much behind the clock. */
+const fileClockSlackMs = 20;
+
 export class FileSet {
   readonly counts: FileSetCounts = { filesFound: 0, filesRotated: 0, filesTruncated: 0 };
   nextFileId: number;
@@ -55,6 +58,8 @@ export class FileSet {
   readonly #history = new FileHistory();
   /** Paths whose rotated files are to be looked for, and when what is known of the path was last written. */
   readonly #sought = new Map<string, number>();
+  /** When the last look for files began, Unix milliseconds; 0 before the very first one on this machine. */
+  lookedAtMs = 0;
 
   constructor(options: FileSetOptions, nextFileId: number) {
     this.#options = options;
@@ -115,6 +120,7 @@ export class FileSet {
 
   /** Looks for new and vanished files. Problems replace those of the last look. */
   async discover(readFrom: ReadFrom, nowMs: number): Promise<void> {
+    const lookedAtMs = Date.now();
     await this.#retryUnopened(nowMs);
     const problems: Problem[] = [];
     const pathByKey = await this.#findPaths(problems);
@@ -130,6 +136,7 @@ export class FileSet {
     for (const [key, path] of pathByKey) {
       if (!followed.has(key) && !this.#isFollowed(key)) await this.#follow(path, readFrom, nowMs, problems);
     }
+    this.lookedAtMs = lookedAtMs;
     this.#options.ledger.setProblems('discovery', problems);
   }
 
@@ -258,11 +265,17 @@ export class FileSet {
     return file;
   }
 
-  /** Notes that rotated files of a path may be there unseen. False: nothing is known of the path, so all is old. */
+  /**
+   * Notes that rotated files of a path may be there unseen. Where nothing is known of the path, those that were written
+   * since the last look are new. False: there was no look before, so all is old.
+   */
   #seek(path: string): boolean {
     const known = [...this.#files.values(), ...this.#history.all()].filter((file) => file.path === path);
-    if (known.length === 0) return false;
-    const sinceMs = Math.max(...known.map(({ mtimeMs }) => mtimeMs));
+    if (known.length === 0 && this.lookedAtMs === 0) return false;
+    const sinceMs =
+      known.length === 0
+        ? this.lookedAtMs - fileClockSlackMs
+        : Math.max(...known.map(({ mtimeMs }) => mtimeMs));
     if (!this.#sought.has(path)) {
       this.#sought.set(path, sinceMs);
       this.revision++;

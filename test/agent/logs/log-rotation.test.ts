@@ -132,6 +132,27 @@ test('a file behind a link is found where the link led', async () => {
   expect(transport.bodies().toSorted()).toEqual(['one', 'three', 'two']);
 });
 
+test('a new container that rotates its first file before the next look loses nothing, agent up or down', async () => {
+  const directory = temporaryDirectory();
+  const transport = new RecordingTransport();
+  const globs = [join(directory, '*/a.log')];
+  const appear = (name: string, from: number): void => {
+    const path = join(directory, name, 'a.log');
+    mkdirSync(join(directory, name));
+    writeFileSync(path, numberedLines(from, from + 4));
+    renameSync(path, `${path}.1`);
+    writeFileSync(path, numberedLines(from + 5, from + 9));
+  };
+  const { agent } = startAgent(directory, { transport, globs });
+  await agent.firstLook;
+  appear('while-up', 1);
+  await until('all lines of the first container land', () => transport.bodies().length >= 10);
+  await agent.stop(drain);
+  appear('while-down', 11);
+  for (let run = 0; run < 2; run++) await runOnce(directory, transport, globs);
+  expect(transport.bodies().toSorted()).toEqual(numberedBodies(1, 20).toSorted());
+});
+
 test('a first start leaves alone what was rotated before, and so does every later rotation', async () => {
   const directory = temporaryDirectory();
   const path = join(directory, 'a.log');

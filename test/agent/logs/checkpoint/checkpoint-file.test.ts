@@ -40,6 +40,7 @@ const sample: Checkpoint = {
     },
   ],
   sought: [{ path: '/var/log/app.log', sinceMs: 1.5 }],
+  lookedAtMs: 1_760_000_000_000,
   pending: [
     { batchId: 'a1-6', tenant: 't', key: 't/n/0', lineBytesMax: 10, ranges: [{ fileId: 2, from: 0, to: 4 }] },
   ],
