@@ -5,7 +5,6 @@
 import { createHash } from 'node:crypto';
 import { UnavailableError } from '#model/errors.ts';
 import type { NativeBlock } from '#store/store.ts';
-import type { TranscodeResult } from './run.ts';
 
 /** Equal rows are merged in these tables, so that a repeat does no harm. */
 const namingTables: ReadonlySet<string> = new Set(['series', 'metric_metadata']);
@@ -28,11 +27,11 @@ export class NameAnnouncements {
   }
 
   /**
-   * Inserts the names of a result that was transcoded under `epoch`, and resolves when its samples have all of theirs.
+   * Inserts the names among blocks that were transcoded under `epoch`, and resolves when its samples have all of theirs.
    * Must be called in the order in which workers answered. Rejects with UnavailableError where names are missing.
    */
   async store(
-    { blocks }: TranscodeResult,
+    blocks: readonly NativeBlock[],
     token: string,
     epoch: number,
     insert: (block: NativeBlock, token: string) => Promise<void>,
@@ -73,6 +72,8 @@ async function insertAll(
  * Which names a run announces depends on what its worker has announced before: a repeat of the run may have more of
  * them, and under the same token they would be dropped. So this token says what is in the block, too.
  */
-function namingToken({ table, bytes }: NativeBlock, token: string): string {
-  return `${token}/${table}/${createHash('sha256').update(bytes).digest('base64url')}`;
+function namingToken({ table, parts }: NativeBlock, token: string): string {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(part);
+  return `${token}/${table}/${hash.digest('base64url')}`;
 }

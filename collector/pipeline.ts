@@ -1,16 +1,27 @@
 /**
- * Runs in, durable rows out: a run goes to a worker that transcodes it into Native blocks, and the blocks go to the
- * store in order, each under its own token. What waits is bounded by bytes; over the bound callers hear "come again".
+ * Requests in, durable rows out. Threads transcode, blocks go to the store in order, and what waits is bounded by
+ * bytes: over the bound callers hear "come again".
  *
- *   insertRun([{ signal: 'logs', tenant, bytes }], 'direct/abc')  ->  blocks inserted as direct/abc/logs  ->  outcomes
+ *   insertRequest(pushed)            gathered with others into one insert          group-commit.ts
+ *   insertRun(messages, token)       a run of its own, under a token of its own    Kafka
  */
 import { metrics } from '@opentelemetry/api';
-import { Piscina } from 'piscina';
-import { errorMessage, UnavailableError } from '#model/errors.ts';
-import { selectLandedBatches } from '#store/landed-batches.ts';
-import { type NativeBlock, type Store, StoreError } from '#store/store.ts';
-import { isNaming, NameAnnouncements } from './name-announcements.ts';
-import type { RequestOutcome, RunInserter, RunRequest, TranscodeResult, TranscodeTask } from './run.ts';
+import { UnavailableError } from '#model/errors.ts';
+import type { Store } from '#store/store.ts';
+import { BlockInserter } from './block-inserter.ts';
+import { GroupCommit, type GroupLimits } from './group-commit.ts';
+import {
+  type Family,
+  families,
+  familyOf,
+  type RequestInserter,
+  type RequestOutcome,
+  type RunInserter,
+  type RunRequest,
+} from './run.ts';
+import { RunTranscoder } from './run-transcoder.ts';
+import type { TranscodeContext } from './transcode/transcoder.ts';
+import { WorkerLane } from './worker-lane.ts';
 
 export interface PipelineOptions {
   readonly store: Store;
@@ -18,6 +29,8 @@ export interface PipelineOptions {
   readonly workers: number;
   /** Bytes of requests that were taken and are not stored yet. */
   readonly inflightBytesMax: number;
+  /** When pushed requests that were gathered are inserted. */
+  readonly group: Omit<GroupLimits, 'bytesMax'>;
   /** 0 keeps for ever. */
   readonly retentionMs: number;
   readonly now: () => number;
@@ -32,13 +45,13 @@ export interface PipelineStatus {
 
 export interface Pipeline {
   readonly insertRun: RunInserter;
+  readonly insertRequest: RequestInserter;
   status(): PipelineStatus;
-  /** Waits for the runs under way. New ones are refused from the call on. */
+  /** Waits for what is under way. New requests are refused from the call on. */
   close(): Promise<void>;
 }
 
 const meter = metrics.getMeter('sonde');
-const rowCounter = meter.createCounter('sonde.store.rows', { description: 'Rows inserted, by table.' });
 const acceptedCounter = meter.createCounter('sonde.collector.accepted', {
   description: 'Records that were stored, by signal.',
 });
@@ -48,190 +61,145 @@ const rejectedCounter = meter.createCounter('sonde.collector.rejected', {
 const undecodableCounter = meter.createCounter('sonde.collector.undecodable', {
   description: 'Requests whose bytes could not be decoded, by signal.',
 });
-const repeatCounter = meter.createCounter('sonde.collector.repeats', {
-  description: 'Requests that were left out because their batch had landed before, by signal.',
+const repeatedCounter = meter.createCounter('sonde.collector.repeated', {
+  description: 'Records that came again and were stored before, by signal.',
 });
-const insertSeconds = meter.createHistogram('sonde.store.insert.duration', {
-  description: 'Time of one block insert, by table and result.',
-  unit: 's',
-  advice: { explicitBucketBoundaries: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] },
-});
+
+/** A group's requests stay in memory until its blocks are made; a family has one that gathers and one that waits. */
+const groupBytesMax = 64 * 1024 * 1024;
+
+interface Lane {
+  readonly worker: WorkerLane;
+  readonly runs: RunTranscoder;
+  readonly groups: Readonly<Record<Family, GroupCommit>>;
+}
 
 export function createPipeline(options: PipelineOptions): Pipeline {
-  const pool = new Piscina<TranscodeTask, TranscodeResult>({
-    filename: new URL('./transcode/worker.ts', import.meta.url).href,
-    minThreads: options.workers,
-    maxThreads: options.workers,
-    // A worker that ends would forget which series it has announced and announce them all again.
-    idleTimeout: Number.POSITIVE_INFINITY,
-  });
-  const running = new Set<Promise<unknown>>();
-  const names = new NameAnnouncements();
-  let isClosing = false;
-  let inflightBytes = 0;
-  const totals = { rowsStored: 0, recordsAccepted: 0, recordsRejected: 0 };
-  meter
-    .createObservableGauge('sonde.collector.inflight', {
-      description: 'Bytes of requests that were taken and are not stored yet.',
-      unit: 'By',
-    })
-    .addCallback((result) => result.observe(inflightBytes));
+  return new ThreadedPipeline(options);
+}
 
-  async function transcodeAndInsert(
-    all: readonly RunRequest[],
-    token: string,
-  ): Promise<readonly RequestOutcome[]> {
-    const isRepeat = await findRepeats(options.store, all);
-    const requests = all.filter((_, index) => !isRepeat[index]);
-    const outcomes = requests.length === 0 ? [] : await insertRequests(requests, token);
-    const rest = outcomes.values();
-    return all.map((_, index) => (isRepeat[index] ? repeatOutcome : rest.next().value!));
+class ThreadedPipeline implements Pipeline {
+  readonly #options: PipelineOptions;
+  readonly #inserter: BlockInserter;
+  readonly #lanes: readonly Lane[];
+  readonly #running = new Set<Promise<unknown>>();
+  /** Pushed requests under way, by note: a sender that gave up waiting and comes again gets the same answer. */
+  readonly #pushed = new Map<string, Promise<RequestOutcome>>();
+  readonly #totals = { recordsAccepted: 0, recordsRejected: 0 };
+  #inflightBytes = 0;
+  #isClosing = false;
+
+  constructor(options: PipelineOptions) {
+    this.#options = options;
+    this.#inserter = new BlockInserter(options.store);
+    this.#lanes = Array.from({ length: options.workers }, () => this.#openLane());
+    meter
+      .createObservableGauge('sonde.collector.inflight', {
+        description: 'Bytes of requests that were taken and are not stored yet.',
+        unit: 'By',
+      })
+      .addCallback((result) => result.observe(this.#inflightBytes));
   }
 
-  async function insertRequests(
-    requests: readonly RunRequest[],
-    token: string,
-  ): Promise<readonly RequestOutcome[]> {
-    const nowUnixMs = options.now();
-    const owned = requests.map((request) => ({ ...request, bytes: ownBytes(request.bytes) }));
-    const task: TranscodeTask = {
-      requests: owned,
-      nowUnixMs,
-      oldestUnixMs: options.retentionMs === 0 ? Number.NEGATIVE_INFINITY : nowUnixMs - options.retentionMs,
-      seriesEpoch: names.epoch,
+  readonly insertRequest: RequestInserter = (request) => {
+    const running = this.#pushed.get(request.note);
+    if (running !== undefined) return running;
+    const outcome = this.#track([request], async () => {
+      const [only] = [await this.#laneFor(request).groups[familyOf(request.signal)].add(request)];
+      return [only];
+    }).then(([only]) => only);
+    this.#pushed.set(request.note, outcome);
+    const forget = (): void => void this.#pushed.delete(request.note);
+    outcome.then(forget, forget);
+    return outcome;
+  };
+
+  readonly insertRun: RunInserter = (requests, token) =>
+    this.#track(requests, async () => {
+      if (requests.length === 0) return [];
+      const { runs } = this.#laneFor(requests[0]);
+      return runs.insert(requests, token);
+    });
+
+  status(): PipelineStatus {
+    return {
+      ...this.#totals,
+      rowsStored: this.#inserter.rowsStored,
+      inflightBytes: this.#inflightBytes,
     };
-    const result = await transcode(task);
-    await names.store(result, token, task.seriesEpoch, insertBlock);
-    for (const block of result.blocks) {
-      if (!isNaming(block)) await insertBlock(block, `${token}/${block.table}`);
-    }
-    for (const [index, outcome] of result.outcomes.entries()) count(requests[index]!, outcome, totals);
-    return result.outcomes;
   }
 
-  async function transcode(task: TranscodeTask): Promise<TranscodeResult> {
-    try {
-      return await pool.run(task, {
-        transferList: task.requests.map(({ bytes }) => bytes.buffer as ArrayBuffer),
-      });
-    } catch (error) {
-      names.forget();
-      if (!isThreadLoss(error)) throw error;
-      throw new UnavailableError('a transcoding thread ended before its work was done: come again', {
-        cause: error,
-      });
-    }
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    for (const { groups } of this.#lanes) for (const family of families) groups[family].flush();
+    await Promise.allSettled(this.#running);
+    await Promise.all(this.#lanes.map(({ worker }) => worker.close()));
   }
 
-  async function insertBlock(block: NativeBlock, token: string): Promise<void> {
-    await insertTimed(options.store, block, token);
-    totals.rowsStored += block.rowCount;
+  #openLane(): Lane {
+    const worker = new WorkerLane();
+    const inserter = this.#inserter;
+    const context = (): TranscodeContext => this.#context();
+    const limits = { ...this.#options.group, bytesMax: groupBytesMax };
+    const group = (family: Family): GroupCommit =>
+      new GroupCommit({ lane: worker, family, limits, inserter, context });
+    return {
+      worker,
+      runs: new RunTranscoder(worker, inserter, context),
+      groups: { logs: group('logs'), traces: group('traces'), series: group('series') },
+    };
   }
 
-  const insertRun: RunInserter = async (requests, token) => {
-    if (isClosing) throw new UnavailableError('the collector is shutting down: come again');
-    const runBytes = requests.reduce((total, { bytes }) => total + bytes.byteLength, 0);
-    if (inflightBytes > 0 && inflightBytes + runBytes > options.inflightBytesMax) {
+  /**
+   * The lane with the fewest bytes. Metrics always take the first: what a thread remembers of series (announced, last
+   * sample) is then all there is to remember, and one thread transcodes more samples than several cores can store.
+   */
+  #laneFor({ signal }: RunRequest): Lane {
+    if (familyOf(signal) === 'series') return this.#lanes[0];
+    return this.#lanes.reduce((best, lane) => (lane.worker.openBytes < best.worker.openBytes ? lane : best));
+  }
+
+  #context(): TranscodeContext {
+    const nowUnixMs = this.#options.now();
+    const { retentionMs } = this.#options;
+    return {
+      nowUnixMs,
+      oldestUnixMs: retentionMs === 0 ? Number.NEGATIVE_INFINITY : nowUnixMs - retentionMs,
+      seriesEpoch: this.#inserter.epoch,
+    };
+  }
+
+  /** Bounds and counts what is under way. */
+  async #track(
+    requests: readonly RunRequest[],
+    insert: () => Promise<readonly RequestOutcome[]>,
+  ): Promise<readonly RequestOutcome[]> {
+    if (this.#isClosing) throw new UnavailableError('the collector is shutting down: come again');
+    const bytes = requests.reduce((total, request) => total + request.bytes.byteLength, 0);
+    if (this.#inflightBytes > 0 && this.#inflightBytes + bytes > this.#options.inflightBytesMax) {
       throw new UnavailableError('the collector has too many bytes waiting for the store: come again');
     }
-    inflightBytes += runBytes;
-    const run = transcodeAndInsert(requests, token);
-    running.add(run);
+    this.#inflightBytes += bytes;
+    const run = insert();
+    this.#running.add(run);
     try {
-      return await run;
+      const outcomes = await run;
+      for (const [index, outcome] of outcomes.entries()) this.#count(requests[index], outcome);
+      return outcomes;
     } finally {
-      running.delete(run);
-      inflightBytes -= runBytes;
+      this.#running.delete(run);
+      this.#inflightBytes -= bytes;
     }
-  };
-
-  return {
-    insertRun,
-    status: () => ({ ...totals, inflightBytes }),
-    async close() {
-      isClosing = true;
-      await Promise.allSettled(running);
-      await pool.destroy();
-    },
-  };
-}
-
-/** The thread ended (out of memory, killed): that says nothing about the request. */
-function isThreadLoss(error: unknown): boolean {
-  return (
-    error instanceof Error &&
-    ((error as NodeJS.ErrnoException).code === 'ERR_WORKER_OUT_OF_MEMORY' ||
-      error.message.startsWith('worker exited with code'))
-  );
-}
-
-const repeatOutcome: RequestOutcome = { accepted: 0, rejections: [], decodeError: undefined, isRepeat: true };
-
-/**
- * Says of each request whether its batch has landed before, or comes twice in this run. A run that is repeated after a
- * crash asks again and gets the same answer, as its own batches are noted after all of its rows.
- */
-async function findRepeats(store: Store, requests: readonly RunRequest[]): Promise<boolean[]> {
-  const batches = requests.flatMap(({ tenant, batch }) => (batch === undefined ? [] : [{ tenant, batch }]));
-  if (batches.length === 0) return requests.map(() => false);
-  const seen = await selectLandedBatches(store, batches).catch((error: unknown) => {
-    throw new UnavailableError(`the store did not say which batches it has: ${errorMessage(error)}`, {
-      cause: error,
-    });
-  });
-  return requests.map(({ tenant, batch, signal }) => {
-    if (batch === undefined) return false;
-    const name = `${tenant}/${batch}`;
-    if (seen.has(name)) {
-      repeatCounter.add(1, { signal });
-      return true;
-    }
-    seen.add(name);
-    return false;
-  });
-}
-
-/** A buffer that may be handed to a worker: one that shares its memory with others is copied. */
-function ownBytes(bytes: Uint8Array): Uint8Array {
-  const isWhole = bytes.byteOffset === 0 && bytes.byteLength === bytes.buffer.byteLength;
-  return isWhole && bytes.buffer instanceof ArrayBuffer && !bytes.buffer.resizable
-    ? new Uint8Array(bytes.buffer)
-    : new Uint8Array(bytes);
-}
-
-async function insertTimed(store: Store, block: NativeBlock, token: string): Promise<void> {
-  const started = performance.now();
-  let result = 'ok';
-  try {
-    await store.insert(block, token);
-    rowCounter.add(block.rowCount, { table: block.table });
-  } catch (error) {
-    result = 'error';
-    if (error instanceof StoreError) {
-      // Nothing was acknowledged, so whoever sent this still has it: even an error that looks final (a full disk, a
-      // missing table) is a reason to come again, never a reason to drop.
-      throw new UnavailableError(`the store did not take ${block.table}: ${errorMessage(error)}`, {
-        cause: error,
-        retryAfterMs: 2000,
-      });
-    }
-    throw error;
-  } finally {
-    insertSeconds.record((performance.now() - started) / 1000, { table: block.table, result });
   }
-}
 
-function count(
-  request: RunRequest,
-  outcome: RequestOutcome,
-  totals: { recordsAccepted: number; recordsRejected: number },
-): void {
-  const { signal } = request;
-  acceptedCounter.add(outcome.accepted, { signal });
-  totals.recordsAccepted += outcome.accepted;
-  if (outcome.decodeError !== undefined) undecodableCounter.add(1, { signal });
-  for (const { reason, count: rejected } of outcome.rejections) {
-    rejectedCounter.add(rejected, { signal, reason });
-    totals.recordsRejected += rejected;
+  #count({ signal }: RunRequest, { accepted, repeated, decodeError, rejections }: RequestOutcome): void {
+    acceptedCounter.add(accepted - repeated, { signal });
+    repeatedCounter.add(repeated, { signal });
+    this.#totals.recordsAccepted += accepted - repeated;
+    if (decodeError !== undefined) undecodableCounter.add(1, { signal });
+    for (const { reason, count } of rejections) {
+      rejectedCounter.add(count, { signal, reason });
+      this.#totals.recordsRejected += count;
+    }
   }
 }

@@ -1,8 +1,9 @@
 /**
  * A run: the requests that are inserted together, and what became of them. On Kafka a run is the messages
- * [first, last] of one partition; on the direct transport it is one request. Its blocks are a pure function of it.
+ * [first, last] of one partition; requests that are pushed are gathered into one (group-commit.ts).
  */
 import type { NativeBlock } from '#store/store.ts';
+import type { NotedTable } from '#store/tables.ts';
 import type { Signal } from '#wire/envelope.ts';
 
 /** One request of a run: uncompressed protobuf. */
@@ -11,11 +12,21 @@ export interface RunRequest {
   readonly tenant: string;
   /** Handed over to the worker: the caller must not touch the buffer afterwards. */
   readonly bytes: Uint8Array;
-  /**
-   * Signal and batch id (`logs/9f2c-17`), where the run's token does not carry it: a request that landed before, in
-   * whatever run, is left out. Undefined for requests without an identity of their own.
-   */
-  readonly batch?: string | undefined;
+  /** The name of the batch in the tables (batch-note.ts): rows that landed before, in whatever run, are left out. */
+  readonly note?: string | undefined;
+  /** Where the rows of this batch are already. */
+  readonly landed?: LandedIn | undefined;
+}
+
+/** First seconds of the partitions that hold a batch, by table. */
+export type LandedIn = Readonly<Partial<Record<NotedTable, readonly number[]>>>;
+
+/** Tables that are filled together: requests of one family are gathered into the same blocks. */
+export const families = ['series', 'traces', 'logs'] as const;
+export type Family = (typeof families)[number];
+
+export function familyOf(signal: Signal): Family {
+  return signal === 'metrics' || signal === 'remote_write' ? 'series' : signal;
 }
 
 export interface TranscodeTask {
@@ -44,13 +55,22 @@ export const untoldReasons: ReadonlySet<string> = new Set(['unsupported_exemplar
 
 /** What became of one request, in the order of TranscodeTask.requests. */
 export interface RequestOutcome {
-  /** Records (log records, spans, samples) that are in the blocks. */
+  /** Records (log records, spans, samples) that are in the blocks, or were stored by an earlier try. */
   readonly accepted: number;
+  /** How many of them an earlier try had stored. */
+  readonly repeated: number;
   readonly rejections: readonly Rejection[];
   /** Set where the bytes could not be decoded: nothing of this request is in the blocks. */
   readonly decodeError: string | undefined;
-  /** The batch had landed before: nothing was stored, and nothing was lost. */
-  readonly isRepeat?: boolean;
+}
+
+/** What is in the open blocks of a family, after some requests were appended. */
+export interface OpenBlocks {
+  readonly outcomes: readonly RequestOutcome[];
+  /** Of the largest block. */
+  readonly rowCount: number;
+  /** First seconds of the partitions that rows fall into, by table. */
+  readonly touched: LandedIn;
 }
 
 export interface TranscodeResult {
@@ -60,10 +80,19 @@ export interface TranscodeResult {
 }
 
 /**
- * Transcodes a run and inserts its blocks, each under `token` + '/' + table. Must resolve only when all of it is
+ * Transcodes a Kafka run and inserts its blocks, each under `token` + '/' + table. Must resolve only when all of it is
  * durable; rejects with UnavailableError where the caller should repeat the same run under the same token.
  */
 export type RunInserter = (
   requests: readonly RunRequest[],
   token: string,
 ) => Promise<readonly RequestOutcome[]>;
+
+/** A pushed request: its sender keeps it until it is answered, and may send it again. */
+export type PushedRequest = RunRequest & { readonly note: string };
+
+/**
+ * Stores a pushed request together with others. Must resolve only when its rows are durable; rejects with
+ * UnavailableError where the sender should come again.
+ */
+export type RequestInserter = (request: PushedRequest) => Promise<RequestOutcome>;

@@ -38,12 +38,13 @@ export async function startCollectorPart(
     store,
     workers: config.collector.workers || Math.max(1, Math.floor(availableParallelism() / 4)),
     inflightBytesMax: config.receive.inflight_bytes_max,
+    group: { rowsMax: config.collector.block_rows_max, ageMsMax: config.collector.block_age_ms_max },
     retentionMs,
     now: Date.now,
   });
   parts.add('pipeline', () => pipeline.close());
   startRetention(context, store, retentionMs, parts);
-  const sink = createDirectSink(pipeline.insertRun);
+  const sink = createDirectSink(pipeline.insertRequest);
   const receivers = await startReceivers({
     sink,
     host: config.receive.host,

@@ -14,7 +14,7 @@ export function checkInsert(block: NativeBlock, token: string): void {
   }
   let header: { columnCount: number; rowCount: number };
   try {
-    header = readBlockHeader(block.bytes);
+    header = readBlockHeader(block.parts[0] ?? new Uint8Array(0));
   } catch (error) {
     throw refused(block, errorMessage(error), error);
   }

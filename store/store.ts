@@ -7,8 +7,11 @@ import type { TableName } from './tables.ts';
 /** One Native block (FORMAT Native, revision 0) for one table, as the transcoders make it. */
 export interface NativeBlock {
   readonly table: TableName;
-  /** Columns in the order of `insertColumns[table]`; types may be narrower than the table's where ClickHouse casts. */
-  readonly bytes: Uint8Array;
+  /**
+   * The block's bytes, in pieces that follow one another: columns are handed over as they were collected, never joined.
+   * Columns are in the order of `insertColumns[table]`; types may be narrower than the table's where ClickHouse casts.
+   */
+  readonly parts: readonly Uint8Array[];
   readonly rowCount: number;
 }
 

@@ -94,14 +94,6 @@ const metricMetadata = [
   ['updated', "DateTime('UTC')"],
 ] as const;
 
-/** Which batches are in the tables already: a producer that repeats one, under whatever token, adds nothing. */
-const landedBatches = [
-  ['tenant', 'LowCardinality(String)'],
-  /** Signal and batch id: `logs/9f2c-17`. */
-  ['batch', 'String'],
-  ['landed_at', "DateTime('UTC')"],
-] as const;
-
 /** The database that holds every table, on both engines. */
 export const databaseDefault = 'sonde';
 
@@ -112,11 +104,30 @@ export const insertColumns = {
   series,
   samples_head: samplesHead,
   metric_metadata: metricMetadata,
-  landed_batches: landedBatches,
 } as const satisfies Record<string, readonly (readonly [string, string])[]>;
 
 /** The tables that ingest writes. */
 export type TableName = keyof typeof insertColumns;
+
+/**
+ * Tables whose rows would count twice if a batch came twice. Every batch leaves a note in them: a row of no tenant (''),
+ * at the first second of its partition, with the batch's name in this column. A partition of a block is committed as a
+ * whole, so that the note is there exactly when the rows are. Reads with a tenant never see notes.
+ */
+export const noteColumns = {
+  logs: 'service',
+  spans: 'service',
+  samples_head: 'metric',
+} as const satisfies Partial<Record<TableName, string>>;
+
+/** How long a partition of these tables lasts: PARTITION BY in migrations/. */
+export const notePartitionMs: Readonly<Record<NotedTable, number>> = {
+  logs: 86_400_000,
+  spans: 86_400_000,
+  samples_head: 7_200_000,
+};
+
+export type NotedTable = keyof typeof noteColumns;
 
 /** Every table that has a `tenant` column: a read with QueryOptions.tenant is narrowed to that tenant in all of them. */
 export const tenantTables = [
@@ -133,5 +144,4 @@ export const tenantTables = [
   'alert_states',
   'scaling_signals',
   'scaling_decisions',
-  'landed_batches',
 ] as const;

@@ -252,13 +252,13 @@ export class PartitionWorker {
     const { counters, deadLetters, insertRun } = this.#context;
     const run = this.#run;
     if (run === undefined) throw new Error('BUG: no run to insert');
-    const { topic, partition, signal } = this.place;
+    const { topic, partition } = this.place;
     const token = runToken(topic, partition, run);
     let faulty: readonly DeadLetter[] = [];
     const isInserted = await this.#insist('inserting', async () => {
       // Somebody else may own the partition by now, and have moved on past what the store remembers.
       if (!this.#context.holdsSeat()) return false;
-      const { requests, sources, deadLetters: refused } = runRequests(signal, run.messages);
+      const { requests, sources, deadLetters: refused } = runRequests(this.place, run.messages);
       const outcomes = requests.length === 0 ? [] : await insertRun(requests, token);
       counters.addOutcomes(outcomes);
       faulty = [...refused, ...undecodable(outcomes, sources, requests)];

@@ -2,6 +2,7 @@
 import { crc32 } from 'node:zlib';
 import type { Signal } from '#wire/envelope.ts';
 import { messageFacts } from '#wire/kafka/message.ts';
+import { batchNote } from '../batch-note.ts';
 import type { RunRequest } from '../run.ts';
 import type { BufferedMessage, Run } from './message-buffer.ts';
 
@@ -24,7 +25,14 @@ export interface RunRequests {
  * Copies the values: requests are handed over to workers, while messages must survive for a retry.
  * Tombstones (no value) and content that is not protobuf become dead letters.
  */
-export function runRequests(signal: Signal, messages: readonly BufferedMessage[]): RunRequests {
+export function runRequests(
+  {
+    signal,
+    topic,
+    partition,
+  }: { readonly signal: Signal; readonly topic: string; readonly partition: number },
+  messages: readonly BufferedMessage[],
+): RunRequests {
   const requests: RunRequest[] = [];
   const sources: BufferedMessage[] = [];
   const deadLetters: DeadLetter[] = [];
@@ -35,11 +43,17 @@ export function runRequests(signal: Signal, messages: readonly BufferedMessage[]
       continue;
     }
     // An agent that was killed sends its unconfirmed batches again: they are new messages under the old batch id.
-    const batch = batchId === '' ? undefined : `${signal}/${batchId}`;
-    requests.push({ signal, tenant, bytes: new Uint8Array(message.value), batch });
+    const identity = batchId === '' ? `${topic}/${partition}/${messageIdentity(message)}` : batchId;
+    const note = batchNote(tenant, signal, identity);
+    requests.push({ signal, tenant, bytes: new Uint8Array(message.value), note });
     sources.push(message);
   }
   return { requests, sources, deadLetters };
+}
+
+/** Of a foreign producer's message. Its offset alone would come again when a topic is deleted and made again. */
+function messageIdentity({ offset, timestampMs, value }: BufferedMessage): string {
+  return `${offset}/${timestampMs}/${crc32(value ?? '')}`;
 }
 
 /**

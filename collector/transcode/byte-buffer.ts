@@ -1,8 +1,9 @@
 /**
- * A growable byte buffer that keeps its memory from one block to the next: where columns and scratch values are
- * written. Fresh memory is page faults, and those were a quarter of the cost of transcoding.
+ * A growable byte buffer: where columns and scratch values are written. A column's memory leaves with its block and
+ * comes back through the pool of its thread (buffer-pool.ts).
  */
 import { ByteView } from '#wire/protobuf/byte-view.ts';
+import { columnMemory } from './buffer-pool.ts';
 import { copyBytes, copySlackBytes } from './byte-copy.ts';
 
 /** A column of one block never grows beyond this: what would is a request that expands absurdly. */
@@ -32,6 +33,8 @@ export function checkProbes(count: number): void {
 export class ByteBuffer {
   data: ByteView = new ByteView(new Uint8Array(initialBytes));
   length = 0;
+  /** How long it was when it was taken last: the next content is mostly as long. */
+  #expectedBytes = 0;
 
   /** Makes room for `count` more bytes and the slack that copyBytes needs. */
   ensure(count: number): void {
@@ -85,6 +88,15 @@ export class ByteBuffer {
     this.length = end;
   }
 
+  /** Hands the content over with its memory, which nobody else uses, and starts empty. */
+  take(): Uint8Array<ArrayBuffer> {
+    const content = this.data.bytes.subarray(0, this.length) as Uint8Array<ArrayBuffer>;
+    this.#expectedBytes = this.length;
+    this.data = new ByteView(new Uint8Array(initialBytes));
+    this.length = 0;
+    return content;
+  }
+
   /** Forgets the content; keeps the memory where it is not huge. */
   reset(): void {
     this.length = 0;
@@ -98,8 +110,12 @@ export class ByteBuffer {
         `the request expands to more than ${columnBytesMax} bytes in one column: send smaller batches`,
       );
     }
-    const bytes = new Uint8Array(Math.min(Math.max(needed, this.data.bytes.length * 2), columnBytesMax));
-    bytes.set(this.data.bytes.subarray(0, this.length));
+    const old = this.data.bytes;
+    const wanted = Math.max(needed, old.length * 2, this.#expectedBytes + copySlackBytes);
+    this.#expectedBytes = 0;
+    const bytes = columnMemory.acquire(Math.min(wanted, columnBytesMax));
+    bytes.set(old.subarray(0, this.length));
     this.data = new ByteView(bytes);
+    columnMemory.give(old.buffer as ArrayBuffer);
   }
 }

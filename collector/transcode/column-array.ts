@@ -27,11 +27,8 @@ export class ArrayColumn<Element extends Column> implements Column {
     this.#ends.pushUint64(this.elements.count, 0);
   }
 
-  prefixBytes(): number {
-    return this.elements.prefixBytes();
-  }
-  bodyBytes(): number {
-    return this.#ends.bodyBytes() + this.elements.bodyBytes();
+  pushDefault(): void {
+    this.endRow();
   }
   writePrefix(out: BlockWriter): void {
     this.elements.writePrefix(out);

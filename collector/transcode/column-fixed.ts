@@ -74,11 +74,8 @@ export class FixedColumn implements Column {
     else this.#buffer.repeatLast(this.width, count);
   }
 
-  prefixBytes(): number {
-    return 0;
-  }
-  bodyBytes(): number {
-    return this.#buffer.length;
+  pushDefault(): void {
+    this.pushZero();
   }
   writePrefix(): void {}
   writeBody(out: BlockWriter): void {

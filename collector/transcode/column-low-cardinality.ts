@@ -34,12 +34,8 @@ export class LowCardinalityColumn implements Column {
     this.indexes.repeatLast(1, count);
   }
 
-  prefixBytes(): number {
-    return 8;
-  }
-
-  bodyBytes(): number {
-    return this.count === 0 ? 0 : 24 + this.dictionary.keys.length + this.indexes.byteLength;
+  pushDefault(): void {
+    this.indexes.push(0);
   }
 
   writePrefix(out: BlockWriter): void {

@@ -55,11 +55,8 @@ export class MapColumn<Value extends StringColumn | LowCardinalityColumn> implem
     this.#ends.pushUint64(this.#pairCount, 0);
   }
 
-  prefixBytes(): number {
-    return this.keys.prefixBytes() + this.values.prefixBytes();
-  }
-  bodyBytes(): number {
-    return this.#ends.bodyBytes() + this.keys.bodyBytes() + this.values.bodyBytes();
+  pushDefault(): void {
+    this.endRow();
   }
   writePrefix(out: BlockWriter): void {
     this.keys.writePrefix(out);

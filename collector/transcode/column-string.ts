@@ -32,11 +32,8 @@ export class StringColumn implements Column {
     this.count++;
   }
 
-  prefixBytes(): number {
-    return 0;
-  }
-  bodyBytes(): number {
-    return this.#buffer.length;
+  pushDefault(): void {
+    this.pushEmpty();
   }
   writePrefix(): void {}
   writeBody(out: BlockWriter): void {

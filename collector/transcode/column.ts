@@ -14,10 +14,10 @@ export interface Column {
   readonly type: string;
   /** Values so far: rows, or elements where the column is inside an Array or Map. */
   readonly count: number;
-  /** Exactly what writePrefix and writeBody will write. */
-  prefixBytes(): number;
-  bodyBytes(): number;
+  /** Appends the type's default: zero, or nothing. */
+  pushDefault(): void;
   writePrefix(out: BlockWriter): void;
+  /** Hands the values over: the column must be reset before anything is pushed again. */
   writeBody(out: BlockWriter): void;
   mark(): void;
   rollback(): void;

@@ -8,10 +8,12 @@
  *   ResourceLogs             => resource:Resource (1) scope_logs:ScopeLogs* (2)
  *   ScopeLogs                => scope:InstrumentationScope (1) log_records:LogRecord* (2)
  */
+import { notePartitionMs } from '#store/tables.ts';
 import type { ProtobufReader } from '#wire/protobuf/protobuf-reader.ts';
 import { AttributeReader } from './any-value.ts';
 import { Hash64 } from './byte-hash.ts';
 import { LogColumns } from './log-columns.ts';
+import { PartitionLedger } from './partition-ledger.ts';
 import { RangeList } from './range-list.ts';
 import { nanosToMs, type RecordWindow } from './record-window.ts';
 import { checkRecordCount, type RequestTally } from './request-tally.ts';
@@ -25,6 +27,7 @@ const utf8 = new TextDecoder();
 
 export class LogsTranscoder {
   readonly columns = new LogColumns();
+  readonly ledger = new PartitionLedger(notePartitionMs.logs);
   readonly #reader: ProtobufReader;
   readonly #window: RecordWindow;
   readonly #values: AttributeReader;
@@ -221,6 +224,7 @@ export class LogsTranscoder {
       tally.reject(refusal, window.describe(refusal, nanosToMs(this.#timeLow, this.#timeHigh)));
       return;
     }
+    if (!this.ledger.admitsNanos(this.#timeLow, this.#timeHigh)) return;
     if (window.refusalOfNanos(this.#observedLow, this.#observedHigh) === 'out_of_range') {
       this.#observedLow = this.#timeLow;
       this.#observedHigh = this.#timeHigh;

@@ -3,6 +3,8 @@
  * two halves, as protobuf reads them and DateTime64(9) stores them.
  */
 export const twoTo32 = 0x1_0000_0000;
+/** One step of the upper half. */
+export const highUnitMs = twoTo32 / 1e6;
 /** DateTime counts seconds in 32 bits: it ends in February 2106. */
 const secondsMax = 0xffff_ffff;
 
@@ -15,6 +17,9 @@ export class RecordWindow {
   nowHigh = 0;
   nowUnixMs = 0;
   #oldestUnixMs = 0;
+  /** Upper halves of nanosecond times that are stored, whatever the lower half. */
+  #highFirst = 0;
+  #highEnd = 0;
 
   /** `oldestUnixMs` may be -Infinity: everything from 1970 on is kept. */
   begin(nowUnixMs: number, oldestUnixMs: number): void {
@@ -23,9 +28,12 @@ export class RecordWindow {
     this.nowHigh = Number(nanos >> 32n);
     this.nowUnixMs = nowUnixMs;
     this.#oldestUnixMs = oldestUnixMs;
+    this.#highFirst = Math.max(0, Math.floor(oldestUnixMs / highUnitMs) + 1);
+    this.#highEnd = Math.floor(((secondsMax + 1) * 1000) / highUnitMs);
   }
 
   refusalOfNanos(low: number, high: number): TimeRefusal {
+    if (high >= this.#highFirst && high < this.#highEnd) return undefined;
     return this.refusalOfMs(nanosToMs(low, high));
   }
 

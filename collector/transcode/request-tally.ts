@@ -5,6 +5,8 @@ import { ExpansionError } from './byte-buffer.ts';
 /** What every transcoder reports per request. `reject` is off the hot path. */
 export class RequestTally {
   accepted = 0;
+  /** Accepted records that were stored before, by an earlier try. */
+  repeated = 0;
   readonly #rejections = new Map<string, { count: number; message: string }>();
 
   /** `message` is one sentence for the sender; the first per reason is kept. */
@@ -20,13 +22,13 @@ export class RequestTally {
       count,
       message,
     }));
-    return { accepted: this.accepted, rejections, decodeError: undefined };
+    return { accepted: this.accepted, repeated: this.repeated, rejections, decodeError: undefined };
   }
 }
 
 /** The outcome of a request of which nothing is stored. */
 export function failedOutcome(decodeError: string): RequestOutcome {
-  return { accepted: 0, rejections: [], decodeError };
+  return { accepted: 0, repeated: 0, rejections: [], decodeError };
 }
 
 /**

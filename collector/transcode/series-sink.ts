@@ -6,10 +6,12 @@
  * bucket. t_min and t_max are the bounds of whole buckets: every sample is inside them, also late ones, and a reader
  * that filters by them never misses a series.
  */
+import { notePartitionMs } from '#store/tables.ts';
 import type { ByteView } from '#wire/protobuf/byte-view.ts';
 import { Hash64 } from './byte-hash.ts';
 import { KeyTable } from './key-table.ts';
 import type { LabelSet } from './label-set.ts';
+import { PartitionLedger } from './partition-ledger.ts';
 import { type RecordWindow, twoTo32 } from './record-window.ts';
 import { textBytes } from './resource-scope.ts';
 import { SeriesCache } from './series-cache.ts';
@@ -50,8 +52,10 @@ export class SeriesSink {
   readonly #samples = new SampleColumns();
   readonly #series = new SeriesColumns();
   readonly #metadata = new MetadataColumns();
-  /** In insert order: what names samples comes before them. */
-  readonly sinks: readonly TableSink[] = [this.#metadata.sink, this.#series.sink, this.#samples.sink];
+  /** What names samples: inserted before them. */
+  readonly namingSinks: readonly TableSink[] = [this.#metadata.sink, this.#series.sink];
+  readonly sampleSink: TableSink = this.#samples.sink;
+  readonly ledger = new PartitionLedger(notePartitionMs.samples_head);
   readonly #window: RecordWindow;
   readonly #cache = new SeriesCache();
   readonly #hash = new Hash64();
@@ -125,8 +129,9 @@ export class SeriesSink {
     return this.#lastMetric;
   }
 
-  /** Appends a sample; the value is any 64 bits, so that stale markers arrive as they were sent. */
+  /** Appends a sample where its partition does not hold it yet; the value is any 64 bits, so that stale markers arrive as they were sent. */
   pushSample(entry: number, metricIndex: number, unixMs: number, valueLow: number, valueHigh: number): void {
+    if (!this.ledger.admitsMs(unixMs)) return;
     const samples = this.#samples;
     samples.metric.indexes.push(metricIndex);
     samples.id.pushUint64(this.#cache.idLow(entry), this.#cache.idHigh(entry));
@@ -203,7 +208,7 @@ export class SeriesSink {
 
   reset(): void {
     this.#lastMetric = 0;
-    for (const sink of this.sinks) sink.reset();
+    for (const sink of [...this.namingSinks, this.sampleSink]) sink.reset();
   }
 }
 

@@ -7,9 +7,11 @@
  *   ResourceSpans             => resource:Resource (1) scope_spans:ScopeSpans* (2)
  *   ScopeSpans                => scope:InstrumentationScope (1) spans:Span* (2)
  */
+import { notePartitionMs } from '#store/tables.ts';
 import type { ByteView } from '#wire/protobuf/byte-view.ts';
 import type { ProtobufReader } from '#wire/protobuf/protobuf-reader.ts';
 import { AttributeReader } from './any-value.ts';
+import { PartitionLedger } from './partition-ledger.ts';
 import { RangeList } from './range-list.ts';
 import { nanosToMs, nanosToSeconds, type RecordWindow, twoTo32 } from './record-window.ts';
 import { checkRecordCount, type RequestTally } from './request-tally.ts';
@@ -23,6 +25,7 @@ const secondMax = 0xffff_ffff;
 export class SpansTranscoder {
   readonly columns = new SpanColumns();
   readonly index = new TraceIndexColumns();
+  readonly ledger = new PartitionLedger(notePartitionMs.spans);
   readonly #reader: ProtobufReader;
   readonly #window: RecordWindow;
   readonly #values: AttributeReader;
@@ -219,7 +222,7 @@ export class SpansTranscoder {
     }
   }
 
-  /** Judges the scanned span and fills in a missing start: by its end, else by the time of arrival. */
+  /** Says whether the scanned span is to be written, and fills in a missing start: by its end, else by the time of arrival. */
   #isAccepted(tally: RequestTally): boolean {
     const { source } = this.#reader;
     const hasIds =
@@ -241,7 +244,7 @@ export class SpansTranscoder {
       this.#startHigh = hasEnd ? this.#endHigh : this.#window.nowHigh;
     }
     const refusal = this.#window.refusalOfNanos(this.#startLow, this.#startHigh);
-    if (refusal === undefined) return true;
+    if (refusal === undefined) return this.ledger.admitsNanos(this.#startLow, this.#startHigh);
     tally.reject(refusal, this.#window.describe(refusal, nanosToMs(this.#startLow, this.#startHigh)));
     return false;
   }

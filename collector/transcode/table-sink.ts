@@ -6,9 +6,12 @@
  */
 
 import type { NativeBlock } from '#store/store.ts';
-import { insertColumns, type TableName } from '#store/tables.ts';
-import { BlockWriter, varintBytes } from './block-writer.ts';
+import { insertColumns, type NotedTable, noteColumns, type TableName } from '#store/tables.ts';
+import type { ByteView } from '#wire/protobuf/byte-view.ts';
+import { BlockWriter } from './block-writer.ts';
 import type { Column } from './column.ts';
+import type { FixedColumn } from './column-fixed.ts';
+import type { LowCardinalityColumn } from './column-low-cardinality.ts';
 
 export class TableSink {
   readonly table: TableName;
@@ -31,6 +34,20 @@ export class TableSink {
     return this.#columns[0].count;
   }
 
+  /** Appends the row that says that a batch is in the partition that begins at `second`: see noteColumns. */
+  pushNote(name: ByteView, second: number): void {
+    const noteColumn = noteColumns[this.table as NotedTable];
+    if (noteColumn === undefined) throw new Error(`BUG: ${this.table} has no notes`);
+    for (const [i, [column, type]] of insertColumns[this.table].entries()) {
+      if (column === noteColumn) {
+        (this.#columns[i] as LowCardinalityColumn).pushRange(name, 0, name.bytes.length);
+      } else if (column === 'ts') {
+        const ticks = BigInt(second) * (type === "DateTime64(9, 'UTC')" ? 1_000_000_000n : 1000n);
+        (this.#columns[i] as FixedColumn).pushUint64(Number(ticks & 0xffff_ffffn), Number(ticks >> 32n));
+      } else this.#columns[i].pushDefault();
+    }
+  }
+
   mark(): void {
     for (const column of this.#columns) column.mark();
   }
@@ -43,29 +60,25 @@ export class TableSink {
     for (const column of this.#columns) column.reset();
   }
 
-  /** Returns the rows so far as a block in memory of its own. Throws where columns disagree on the row count. */
-  encode(): NativeBlock {
+  /** Hands over the rows so far as a block, and is empty. Throws where columns disagree on the row count. */
+  take(): NativeBlock {
     const rowCount = this.rowCount;
-    let size = varintBytes(this.#columns.length) + varintBytes(rowCount);
+    const out = new BlockWriter();
+    out.writeVarint(this.#columns.length);
+    out.writeVarint(rowCount);
     for (const [i, column] of this.#columns.entries()) {
       if (column.count !== rowCount) {
         throw new Error(
           `BUG: column ${i} of ${this.table} has ${column.count} values, the first has ${rowCount}`,
         );
       }
-      size += this.#headers[i].length;
-      if (rowCount > 0) size += column.prefixBytes() + column.bodyBytes();
-    }
-    const out = new BlockWriter(size);
-    out.writeVarint(this.#columns.length);
-    out.writeVarint(rowCount);
-    for (const [i, column] of this.#columns.entries()) {
       out.writeBytes(this.#headers[i]);
       if (rowCount === 0) continue;
       column.writePrefix(out);
       column.writeBody(out);
     }
-    return { table: this.table, bytes: out.finish(), rowCount };
+    this.reset();
+    return { table: this.table, parts: out.finish(), rowCount };
   }
 }
 

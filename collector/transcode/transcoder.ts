@@ -1,36 +1,69 @@
 /**
- * A run of requests -> one Native block per table, and what became of each request.
+ * Requests -> one Native block per table, and what became of each request.
  *
- * A request that cannot be decoded leaves nothing in the blocks, and the others are not touched by it. Columns,
- * dictionaries and scratch memory are kept from one task to the next: one transcoder per worker thread.
+ *   append(requests), append(more)  ->  rows are in the columns of their family     take('logs')  ->  its blocks
+ *
+ * A request that cannot be decoded leaves nothing in the blocks, and the others are not touched by it. Requests are
+ * kept until their blocks are taken: where some turn out to have landed before, again() starts the blocks anew.
  */
-import type { RequestOutcome, RunRequest, TranscodeResult, TranscodeTask } from '#collector/run.ts';
+import {
+  type Family,
+  families,
+  familyOf,
+  type LandedIn,
+  type OpenBlocks,
+  type RequestOutcome,
+  type RunRequest,
+  type TranscodeResult,
+  type TranscodeTask,
+} from '#collector/run.ts';
 import { DecodeError } from '#model/errors.ts';
 import type { NativeBlock } from '#store/store.ts';
+import type { NotedTable } from '#store/tables.ts';
 import { ProtobufReader } from '#wire/protobuf/protobuf-reader.ts';
 import { ExpansionError } from './byte-buffer.ts';
-import { LandedColumns } from './landed-columns.ts';
 import { LogsTranscoder } from './logs-transcoder.ts';
 import { describeMalformed } from './malformed-request.ts';
 import { MetricsTranscoder } from './metrics-transcoder.ts';
+import type { PartitionLedger } from './partition-ledger.ts';
 import { RecordWindow } from './record-window.ts';
 import { RemoteWriteTranscoder } from './remote-write-transcoder.ts';
 import { failedOutcome, RequestTally } from './request-tally.ts';
+import { textBytes } from './resource-scope.ts';
 import { SeriesSink } from './series-sink.ts';
 import { SpansTranscoder } from './spans-transcoder.ts';
 import type { TableSink } from './table-sink.ts';
 
-/**
- * Returns a function that transcodes one run. It is synchronous and keeps state: which series it has announced, until
- * TranscodeTask.seriesEpoch changes. Blocks come in insert order: metric_metadata, series, samples_head,
- * trace_index, spans, logs, landed_batches; a table without rows has none. Never throws on content: see RequestOutcome.decodeError.
- */
+/** Times of a task, and what the store is known to have. */
+export type TranscodeContext = Omit<TranscodeTask, 'requests'>;
+
+/** Returns a function that transcodes one run by itself: see Transcoder. */
 export function createTranscoder(): (task: TranscodeTask) => TranscodeResult {
   const transcoder = new Transcoder();
-  return (task) => transcoder.transcode(task);
+  return ({ requests, ...context }) => {
+    const { outcomes } = transcoder.append(requests, context);
+    return { blocks: families.flatMap((family) => transcoder.take(family)), outcomes };
+  };
 }
 
-class Transcoder {
+/** A table whose rows carry notes. */
+interface NotedSink {
+  readonly sink: TableSink;
+  readonly ledger: PartitionLedger;
+}
+
+interface FamilyState {
+  /** In insert order. */
+  readonly sinks: readonly TableSink[];
+  readonly noted: readonly NotedSink[];
+  /** What the open blocks were made from. */
+  requests: RunRequest[];
+  readonly touched: Map<NotedTable, Set<number>>;
+  reset(): void;
+}
+
+/** One per thread and use. Not reentrant; never throws on content: see RequestOutcome.decodeError. */
+export class Transcoder {
   readonly #reader = new ProtobufReader();
   readonly #window = new RecordWindow();
   readonly #series = new SeriesSink(this.#window);
@@ -38,54 +71,117 @@ class Transcoder {
   readonly #spans = new SpansTranscoder(this.#reader, this.#window);
   readonly #metrics = new MetricsTranscoder(this.#reader, this.#window, this.#series);
   readonly #remoteWrite = new RemoteWriteTranscoder(this.#reader, this.#window, this.#series);
-  readonly #landed = new LandedColumns();
-  readonly #sinks: readonly TableSink[] = [
-    ...this.#series.sinks,
-    this.#spans.index.sink,
-    this.#spans.columns.sink,
-    this.#logs.columns.sink,
-    // Last: a batch is noted only after all of its rows are in.
-    this.#landed.sink,
-  ];
+  readonly #families: Readonly<Record<Family, FamilyState>> = {
+    logs: familyState([], { sink: this.#logs.columns.sink, ledger: this.#logs.ledger }, () =>
+      this.#logs.reset(),
+    ),
+    traces: familyState(
+      [this.#spans.index.sink],
+      { sink: this.#spans.columns.sink, ledger: this.#spans.ledger },
+      () => this.#spans.reset(),
+    ),
+    series: familyState(
+      this.#series.namingSinks,
+      { sink: this.#series.sampleSink, ledger: this.#series.ledger },
+      () => this.#series.reset(),
+    ),
+  };
 
-  transcode(task: TranscodeTask): TranscodeResult {
-    this.#window.begin(task.nowUnixMs, task.oldestUnixMs);
-    this.#series.beginTask(task.seriesEpoch);
+  /** Appends requests to the open blocks of their families. `rowCount` and `touched` are of the first one's family. */
+  append(requests: readonly RunRequest[], context: TranscodeContext): OpenBlocks {
+    this.#window.begin(context.nowUnixMs, context.oldestUnixMs);
+    this.#series.beginTask(context.seriesEpoch);
     try {
-      const nowSeconds = Math.floor(task.nowUnixMs / 1000);
-      const outcomes = task.requests.map((request) => this.#transcodeRequest(request, nowSeconds));
-      const blocks: NativeBlock[] = [];
-      for (const sink of this.#sinks) if (sink.rowCount > 0) blocks.push(sink.encode());
-      return { blocks, outcomes };
+      const outcomes = requests.map((request) => this.#appendRequest(request));
+      const family = requests.length === 0 ? 'logs' : familyOf(requests[0].signal);
+      return { outcomes, ...this.#openBlocks(family) };
     } catch (error) {
-      // The whole run is lost, and with it the series rows of its earlier requests.
-      this.#series.forget();
+      // All open blocks may be damaged, and with them the series rows of earlier requests.
+      for (const family of families) this.discard(family);
       throw error;
-    } finally {
-      this.#logs.reset();
-      this.#spans.reset();
-      this.#series.reset();
-      this.#landed.sink.reset();
     }
   }
 
-  #transcodeRequest(request: RunRequest, nowSeconds: number): RequestOutcome {
+  /** Starts the open blocks of a family anew from the same requests, without what `landed` says of their notes. */
+  again(family: Family, landed: ReadonlyMap<string, LandedIn>, context: TranscodeContext): OpenBlocks {
+    const { requests } = this.#families[family];
+    this.discard(family);
+    return this.append(
+      requests.map((request) => ({ ...request, landed: landed.get(request.note ?? '') })),
+      context,
+    );
+  }
+
+  /** Hands over the blocks of a family in insert order, those without rows left out. */
+  take(family: Family): NativeBlock[] {
+    const { sinks, requests } = this.#families[family];
+    const blocks = sinks.filter(({ rowCount }) => rowCount > 0).map((sink) => sink.take());
+    requests.length = 0;
+    this.#reset(family);
+    return blocks;
+  }
+
+  /** How many requests the open blocks of a family are made from. */
+  requestCount(family: Family): number {
+    return this.#families[family].requests.length;
+  }
+
+  /** Drops the open blocks of a family; the series that they announce are announced again. */
+  discard(family: Family): void {
+    if (family === 'series') this.#series.forget();
+    this.#reset(family);
+  }
+
+  #reset(family: Family): void {
+    const state = this.#families[family];
+    state.requests = [];
+    state.touched.clear();
+    state.reset();
+  }
+
+  #openBlocks(family: Family): Pick<OpenBlocks, 'rowCount' | 'touched'> {
+    const { sinks, touched } = this.#families[family];
+    return {
+      rowCount: Math.max(...sinks.map(({ rowCount }) => rowCount)),
+      touched: Object.fromEntries([...touched].map(([table, seconds]) => [table, [...seconds]])),
+    };
+  }
+
+  #appendRequest(request: RunRequest): RequestOutcome {
+    const state = this.#families[familyOf(request.signal)];
     const tally = new RequestTally();
-    for (const sink of this.#sinks) sink.mark();
+    for (const sink of state.sinks) sink.mark();
     this.#series.mark();
+    for (const { sink, ledger } of state.noted)
+      ledger.beginRequest(request.landed?.[sink.table as NotedTable]);
     this.#reader.begin(request.bytes);
     try {
       this.#transcoderOf(request).transcode(request.tenant, tally);
-      if (request.batch !== undefined) this.#landed.push(request.tenant, request.batch, nowSeconds);
+      for (const noted of state.noted) this.#note(noted, request, state, tally);
+      state.requests.push(request);
       return tally.outcome();
     } catch (error) {
-      for (const sink of this.#sinks) sink.rollback();
+      for (const sink of state.sinks) sink.rollback();
       this.#series.rollback();
       if (error instanceof DecodeError) {
         return failedOutcome(describeMalformed(request.signal, request.bytes, error));
       }
       if (error instanceof ExpansionError) return failedOutcome(error.message);
       throw error;
+    }
+  }
+
+  #note({ sink, ledger }: NotedSink, { note }: RunRequest, state: FamilyState, tally: RequestTally): void {
+    tally.accepted += ledger.skippedCount;
+    tally.repeated += ledger.skippedCount;
+    if (note === undefined || ledger.touched.length === 0) return;
+    const table = sink.table as NotedTable;
+    const name = textBytes(note);
+    const touched = state.touched.get(table) ?? new Set();
+    state.touched.set(table, touched);
+    for (const second of ledger.touched) {
+      sink.pushNote(name, second);
+      touched.add(second);
     }
   }
 
@@ -103,4 +199,8 @@ class Transcoder {
         return request.signal satisfies never;
     }
   }
+}
+
+function familyState(naming: readonly TableSink[], noted: NotedSink, reset: () => void): FamilyState {
+  return { sinks: [...naming, noted.sink], noted: [noted], requests: [], touched: new Map(), reset };
 }

@@ -1,15 +1,79 @@
-/** piscina's entry: one transcoder per thread. All it adds is that the blocks' memory is moved, not copied. */
+/**
+ * piscina's entry: what a thread keeps between tasks, and what it answers. Blocks' memory is moved, not copied, and
+ * comes back by `recycle`.
+ */
+import { threadId } from 'node:worker_threads';
 import { move, transferableSymbol, valueSymbol } from 'piscina';
-import type { TranscodeTask } from '#collector/run.ts';
-import { createTranscoder } from './transcoder.ts';
+import type { Family, LandedIn, OpenBlocks, RunRequest } from '#collector/run.ts';
+import type { NativeBlock } from '#store/store.ts';
+import { columnMemory } from './buffer-pool.ts';
+import { type TranscodeContext, Transcoder } from './transcoder.ts';
 
-const transcode = createTranscoder();
+/** Pushed requests and Kafka runs are never in the same open blocks. */
+export type Slot = 'pushed' | 'kafka';
 
-/** Takes a TranscodeTask and answers a TranscodeResult. The task's request buffers should be in run()'s transferList. */
-export default function transcodeTask(task: TranscodeTask): unknown {
-  const result = transcode(task);
-  return move({
-    [transferableSymbol]: result.blocks.map(({ bytes }) => bytes.buffer),
-    [valueSymbol]: result,
-  });
+/** Request buffers of `append` should be in run()'s transferList, and so should those of `recycle`. */
+export type WorkerTask =
+  | {
+      readonly kind: 'append';
+      readonly slot: Slot;
+      readonly requests: readonly RunRequest[];
+      readonly context: TranscodeContext;
+    }
+  | {
+      readonly kind: 'again';
+      readonly slot: Slot;
+      readonly family: Family;
+      readonly landed: ReadonlyMap<string, LandedIn>;
+      readonly context: TranscodeContext;
+    }
+  | { readonly kind: 'take' | 'discard'; readonly slot: Slot; readonly family: Family }
+  | { readonly kind: 'recycle'; readonly buffers: readonly ArrayBuffer[] }
+  | { readonly kind: 'trim' };
+
+/** A thread that took the place of one that died has another id, and none of its open blocks. */
+export interface WorkerReply {
+  readonly threadId: number;
+  readonly open?: OpenBlocks;
+  readonly blocks?: readonly NativeBlock[];
+  /** Requests in the blocks that were taken. */
+  readonly requestCount?: number;
+}
+
+const transcoders = new Map<Slot, Transcoder>();
+
+function transcoderOf(slot: Slot): Transcoder {
+  const transcoder = transcoders.get(slot) ?? new Transcoder();
+  transcoders.set(slot, transcoder);
+  return transcoder;
+}
+
+export default function work(task: WorkerTask): unknown {
+  switch (task.kind) {
+    case 'append':
+      return { threadId, open: transcoderOf(task.slot).append(task.requests, task.context) };
+    case 'again':
+      return { threadId, open: transcoderOf(task.slot).again(task.family, task.landed, task.context) };
+    case 'take': {
+      const transcoder = transcoderOf(task.slot);
+      const requestCount = transcoder.requestCount(task.family);
+      const blocks = transcoder.take(task.family);
+      const buffers = new Set(blocks.flatMap(({ parts }) => parts.map(({ buffer }) => buffer)));
+      return move({
+        [transferableSymbol]: [...buffers],
+        [valueSymbol]: { threadId, blocks, requestCount } satisfies WorkerReply,
+      });
+    }
+    case 'discard':
+      transcoderOf(task.slot).discard(task.family);
+      return { threadId };
+    case 'recycle':
+      for (const buffer of task.buffers) columnMemory.give(buffer);
+      return { threadId };
+    case 'trim':
+      columnMemory.clear();
+      return { threadId };
+    default:
+      return task satisfies never;
+  }
 }

@@ -93,7 +93,7 @@ class EmbeddedStore implements Store {
     await this.#call(call, async ({ session, callId, watch }) => {
       const slot = await spool.acquire();
       try {
-        await slot.write(block.bytes);
+        await slot.write(block.parts);
         await session.prepare({
           callId,
           settings: {

@@ -25,6 +25,9 @@ const prefix = 'sonde-spool';
 /** Ours are up to 250 k rows; more would sit in memory twice. Ingest must cut blocks below this. */
 export const blockBytesMax = 256 * 1024 * 1024;
 
+/** Linux takes 1,024 pieces at a time (IOV_MAX). */
+const partsPerWriteMax = 1024;
+
 /** One file. `write` replaces its content and returns its path; the caller must be its only user. */
 export class SpoolSlot {
   readonly path: string;
@@ -36,13 +39,16 @@ export class SpoolSlot {
     this.#file = file;
   }
 
-  async write(bytes: Uint8Array): Promise<void> {
+  async write(parts: readonly Uint8Array[]): Promise<void> {
+    let rest = parts.filter((part) => part.length > 0);
     let written = 0;
-    while (written < bytes.length) {
-      written += (await this.#file.write(bytes, written, bytes.length - written, written)).bytesWritten;
+    while (rest.length > 0) {
+      const { bytesWritten } = await this.#file.writev(rest.slice(0, partsPerWriteMax), written);
+      written += bytesWritten;
+      rest = withoutFirst(rest, bytesWritten);
     }
-    if (this.#byteCount > bytes.length) await this.#file.truncate(bytes.length);
-    this.#byteCount = bytes.length;
+    if (this.#byteCount > written) await this.#file.truncate(written);
+    this.#byteCount = written;
   }
 
   close(): Promise<void> {
@@ -89,6 +95,15 @@ export class Spool {
     for (const slot of this.#slots.splice(0)) await slot.close();
     await rm(this.directory, { recursive: true, force: true });
   }
+}
+
+/** What is left of `parts` once their first `byteCount` bytes are written. */
+function withoutFirst(parts: readonly Uint8Array[], byteCount: number): Uint8Array[] {
+  let first = 0;
+  while (first < parts.length && byteCount >= parts[first].length) byteCount -= parts[first++].length;
+  const rest = parts.slice(first);
+  if (byteCount > 0) rest[0] = rest[0].subarray(byteCount);
+  return rest;
 }
 
 async function hasRoom(slotCount: number): Promise<boolean> {

@@ -122,7 +122,7 @@ interface Call {
   readonly settings: Settings;
   readonly params: Readonly<Record<string, string | readonly (string | number)[] | number | boolean | null>>;
   /** The body of an insert. */
-  readonly values?: Uint8Array;
+  readonly values?: readonly Uint8Array[];
 }
 
 interface Answer {
@@ -171,7 +171,7 @@ class ServerStore implements Store {
         wait_end_of_query: 1,
       },
       params: {},
-      values: block.bytes,
+      values: block.parts,
     });
   }
 
@@ -249,7 +249,7 @@ class ServerStore implements Store {
         query_id: queryId,
         abort_signal: controller.signal,
         clickhouse_settings: { ...baseSettings, ...call.settings },
-        ...(call.values === undefined ? {} : { values: Readable.from([call.values], { objectMode: false }) }),
+        ...(call.values === undefined ? {} : { values: Readable.from(call.values, { objectMode: false }) }),
       });
       // The client forgets the signal once the answer has begun.
       controller.signal.addEventListener('abort', () => stream.destroy(watch.stoppedBy()), { once: true });

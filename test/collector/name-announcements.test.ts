@@ -4,16 +4,15 @@
  */
 import { expect, test } from 'vitest';
 import { NameAnnouncements } from '#collector/name-announcements.ts';
-import type { TranscodeResult } from '#collector/run.ts';
 import { UnavailableError } from '#model/errors.ts';
 import type { NativeBlock } from '#store/store.ts';
 
 const block = (table: NativeBlock['table'], ...bytes: number[]): NativeBlock => ({
   table,
-  bytes: Uint8Array.from(bytes),
+  parts: [Uint8Array.from(bytes)],
   rowCount: 1,
 });
-const result = (...blocks: NativeBlock[]): TranscodeResult => ({ blocks, outcomes: [] });
+const result = (...blocks: NativeBlock[]): NativeBlock[] => blocks;
 const noInsert = (): Promise<void> => Promise.reject(new Error('nothing was to be inserted'));
 const down = new UnavailableError('down');
 

@@ -181,9 +181,9 @@ export function describeStore(name: string, subject: StoreUnderTest): void {
       for (const [bad, fact] of [
         [{ ...good, rowCount: 11 }, 'it has 10 rows, not 11'],
         [{ ...good, table }, 'it has 5 columns, the table takes 16'],
-        [{ ...good, bytes: new Uint8Array([0x80]) }, 'cut off'],
+        [{ ...good, parts: [new Uint8Array([0x80])] }, 'cut off'],
         [
-          { ...good, bytes: good.bytes.subarray(0, good.bytes.length - 3) },
+          { ...good, parts: good.parts.map((part) => part.subarray(0, part.length - 3)) },
           'insert into samples_head failed',
         ],
       ] as const) {

@@ -16,7 +16,7 @@ export async function blockOf(
   select: string,
   rowCount: number,
 ): Promise<NativeBlock> {
-  return { table, bytes: await collect(store.stream(select)), rowCount };
+  return { table, parts: [await collect(store.stream(select))], rowCount };
 }
 
 export function samplesBlock(

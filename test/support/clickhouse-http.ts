@@ -191,7 +191,7 @@ class Gateway {
     }
     const slot = await this.#spool.acquire();
     try {
-      await slot.write(data);
+      await slot.write([data]);
       // The file is overwritten in place: what was inferred from its last content must not be used again.
       const inference = { schema_inference_use_cache_for_file: 0, schema_inference_make_columns_nullable: 0 };
       await session.prepare({

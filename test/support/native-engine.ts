@@ -49,10 +49,10 @@ export class NativeEngine implements Disposable {
     this.exec(`CREATE TABLE ${name} (${structureOf(table)}) ENGINE = Memory`);
   }
 
-  insertBlock(name: string, table: TableName, bytes: Uint8Array): void {
+  insertBlock(name: string, table: TableName, parts: readonly Uint8Array[]): void {
     const columns = columnsOf(table);
     this.exec(
-      `INSERT INTO ${name} (${columns}) SELECT ${columns} FROM ${this.file(bytes, 'Native', structureOf(table))}`,
+      `INSERT INTO ${name} (${columns}) SELECT ${columns} FROM ${this.file(Buffer.concat(parts), 'Native', structureOf(table))}`,
     );
   }
 

@@ -36,6 +36,6 @@ function isPoison(body: string): boolean {
 
 function outcome(body: string): RequestOutcome {
   return isPoison(body)
-    ? { accepted: 0, rejections: [], decodeError: 'unknown field 99 at byte 0' }
-    : { accepted: 1, rejections: [], decodeError: undefined };
+    ? { accepted: 0, repeated: 0, rejections: [], decodeError: 'unknown field 99 at byte 0' }
+    : { accepted: 1, repeated: 0, rejections: [], decodeError: undefined };
 }

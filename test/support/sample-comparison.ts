@@ -20,11 +20,11 @@ export function expectSamples(
     series: naive.flatMap((samples) => samples.seriesRows),
     samples_head: naive.flatMap((samples) => samples.samples),
   };
-  for (const { table, bytes } of blocks) {
+  for (const { table, parts } of blocks) {
     if (table !== 'series' && table !== 'metric_metadata' && table !== 'samples_head') continue;
     const [ours, theirs] = [`${name}_${table}_ours`, `${name}_${table}_naive`];
     engine.createTable(ours, table);
-    engine.insertBlock(ours, table, bytes);
+    engine.insertBlock(ours, table, parts);
     engine.createTable(theirs, table);
     engine.insertRows(theirs, table, rows[table]);
     const of = (source: string) => (table === 'series' ? `(${seriesTotal.replace('%s', source)})` : source);

@@ -24,7 +24,7 @@ const consumer = await startKafkaConsumer({
   insertRun: async (requests, token) => {
     const bodies = requests.map(({ bytes }) => Buffer.from(bytes).toString());
     appendFileSync(order.path, `${JSON.stringify({ token, bodies })}\n`, { flush: true });
-    return requests.map(() => ({ accepted: 1, rejections: [], decodeError: undefined }));
+    return requests.map(() => ({ accepted: 1, repeated: 0, rejections: [], decodeError: undefined }));
   },
   failpoint: (step) => {
     if (step === order.step && consumer.status().counters.messages >= order.after)

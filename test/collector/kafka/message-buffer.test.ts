@@ -28,6 +28,8 @@ function filled(offsets: readonly number[], position: number, start = offsets[0]
 const show = ({ range, messages }: Run): string =>
   `${range.first}-${range.last}:${messages.map(({ offset }) => offset).join(',')}`;
 
+const place = { signal: 'logs', topic: 'otlp_logs', partition: 3 } as const;
+
 const wide = { bytesMax: 1e9, messagesMax: 1e9 };
 
 test.each([
@@ -115,7 +117,7 @@ test.each([
     shown: 'dead default: the message has no value',
   },
 ])('a message $name', ({ message: only, shown }) => {
-  const { requests, deadLetters } = runRequests('logs', [only]);
+  const { requests, deadLetters } = runRequests(place, [only]);
   const lines = [
     ...requests.map(({ signal, tenant, bytes }) => `${signal} ${tenant} ${Buffer.from(bytes).toString()}`),
     ...deadLetters.map(({ tenant, reason }) => `dead ${tenant}: ${reason}`),
@@ -123,9 +125,22 @@ test.each([
   expect(lines).toEqual([shown]);
 });
 
+test("a foreign message is known by its place and content, an agent's by its batch id", () => {
+  const noteOf = (only: BufferedMessage, topic = 'otlp_logs') =>
+    runRequests({ ...place, topic }, [only]).requests[0]!.note;
+  const foreign = message(7, 'body', { tenant: 'a' });
+  expect(noteOf(foreign)).toMatch(/^[A-Za-z0-9_-]{22}$/);
+  expect(noteOf(message(7, 'body', { tenant: 'a' }))).toBe(noteOf(foreign));
+  const others = [message(8, 'body', { tenant: 'a' }), message(7, 'other', { tenant: 'a' })];
+  for (const other of others) expect(noteOf(other)).not.toBe(noteOf(foreign));
+  expect(noteOf(foreign, 'made_anew')).not.toBe(noteOf(foreign));
+  const named = (offset: number) => message(offset, 'body', { tenant: 'a', 'batch-id': 'b-1' });
+  expect(noteOf(named(9))).toBe(noteOf(named(7)));
+});
+
 test('requests own their bytes: handing them over leaves the messages whole for a retry', () => {
   const only = message(1, 'body');
-  const { requests } = runRequests('logs', [only]);
+  const { requests } = runRequests(place, [only]);
   structuredClone(requests[0]!.bytes, { transfer: [requests[0]!.bytes.buffer as ArrayBuffer] });
   expect(only.value!.toString()).toBe('body');
 });

@@ -17,17 +17,25 @@ import { NativeEngine } from '../../support/native-engine.ts';
 const engine = new NativeEngine();
 afterAll(() => engine[Symbol.dispose]());
 
-/** One column `c` as a block of its own. */
+const blocks = new WeakMap<Column, Uint8Array>();
+
+/** One column `c` as a block of its own. Writing hands the values over: a column is written once. */
 function block(column: Column, rowCount = column.count): Uint8Array {
+  const written = blocks.get(column) ?? writeBlock(column, rowCount);
+  blocks.set(column, written);
+  return written;
+}
+
+function writeBlock(column: Column, rowCount: number): Uint8Array {
   const type = new TextEncoder().encode(column.type);
   const header = [1, ...varint(rowCount), 1, 0x63, type.length, ...type];
-  const out = new BlockWriter(header.length + (rowCount > 0 ? column.prefixBytes() + column.bodyBytes() : 0));
+  const out = new BlockWriter();
   out.writeBytes(Uint8Array.from(header));
   if (rowCount > 0) {
     column.writePrefix(out);
     column.writeBody(out);
   }
-  return out.finish();
+  return Buffer.concat(out.finish());
 }
 
 function varint(value: number): number[] {

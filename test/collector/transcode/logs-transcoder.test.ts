@@ -32,7 +32,7 @@ function transcode(
   engine.createTable(table, 'logs');
   for (const block of blocks) {
     expect(block.table).toBe('logs');
-    engine.insertBlock(table, 'logs', block.bytes);
+    engine.insertBlock(table, 'logs', block.parts);
   }
   return { table, outcomes };
 }
@@ -251,5 +251,5 @@ test('an empty request is accepted and makes no block', () => {
     seriesEpoch: 0,
   });
   expect(blocks).toEqual([]);
-  expect(outcomes).toEqual([{ accepted: 0, rejections: [], decodeError: undefined }]);
+  expect(outcomes).toEqual([{ accepted: 0, repeated: 0, rejections: [], decodeError: undefined }]);
 });

@@ -34,9 +34,9 @@ function samplesOf(metrics: ProtoObject[], resource: ProtoObject = {}, scope: Pr
     encodeMetricsRequest({ resourceMetrics: [{ resource, scopeMetrics: [{ scope, metrics }] }] }),
   );
   const n = tableCount++;
-  for (const { table, bytes } of blocks) {
+  for (const { table, parts } of blocks) {
     engine.createTable(`${table}_${n}`, table);
-    engine.insertBlock(`${table}_${n}`, table, bytes);
+    engine.insertBlock(`${table}_${n}`, table, parts);
   }
   if (blocks.length === 0) return [];
   return engine
@@ -147,7 +147,7 @@ test('no recorded value is a stale marker, bit by bit', () => {
     }),
   );
   engine.createTable('stale', 'samples_head');
-  engine.insertBlock('stale', 'samples_head', blocks.at(-1)!.bytes);
+  engine.insertBlock('stale', 'samples_head', blocks.at(-1)!.parts);
   expect(engine.rows('SELECT hex(reinterpretAsUInt64(v)) AS bits FROM stale')).toEqual([
     { bits: '7FF0000000000002' },
   ]);
@@ -267,7 +267,7 @@ test('unpacked bucket counts and bounds, as proto2 encoders write them, are read
   const { outcomes, blocks } = transcode(bytes);
   expect(outcomes[0]).toMatchObject({ accepted: 3, rejections: [] });
   engine.createTable('unpacked', 'samples_head');
-  engine.insertBlock('unpacked', 'samples_head', blocks.at(-1)!.bytes);
+  engine.insertBlock('unpacked', 'samples_head', blocks.at(-1)!.parts);
   expect(engine.rows('SELECT metric, v FROM unpacked ORDER BY v')).toEqual(
     [
       { metric: 'm_bucket', v: 1 },

@@ -42,7 +42,7 @@ function rowsOf(
   const block = result.blocks.find((candidate) => candidate.table === table);
   if (block === undefined) return [];
   engine.createTable(name, table);
-  engine.insertBlock(name, table, block.bytes);
+  engine.insertBlock(name, table, block.parts);
   return engine.rows(sql.replace('FROM t', `FROM ${name}`));
 }
 
@@ -120,7 +120,7 @@ test('a hand-encoded 1.0 request: up{job="a"} 2.5 at 1700000000000', () => {
   const result = transcode(
     new Uint8Array(Buffer.concat([Buffer.from([0x0a, series.length]), series, metadata])),
   );
-  expect(result.outcomes).toEqual([{ accepted: 1, rejections: [], decodeError: undefined }]);
+  expect(result.outcomes).toEqual([{ accepted: 1, repeated: 0, rejections: [], decodeError: undefined }]);
   expect(rowsOf(result, 'samples_head', 'SELECT metric, v, toUnixTimestamp64Milli(ts) AS t FROM t')).toEqual([
     { metric: 'up', v: 2.5, t: '1700000000000' },
   ]);

@@ -40,9 +40,9 @@ test('generated requests of several tenants give the rows of the naive decoder',
   const oldestUnixMs = generatorUnixMs + 600_000;
   const { blocks, outcomes } = transcode(requests, oldestUnixMs);
   expect(blocks.map(({ table }) => table)).toEqual(['trace_index', 'spans']);
-  for (const { table, bytes } of blocks) {
+  for (const { table, parts } of blocks) {
     engine.createTable(`${table}_ours`, table);
-    engine.insertBlock(`${table}_ours`, table, bytes);
+    engine.insertBlock(`${table}_ours`, table, parts);
   }
   const naive = requests.map(({ tenant, bytes }) =>
     naiveSpanRows(bytes, { tenant, nowUnixMs, oldestUnixMs }),
@@ -86,7 +86,7 @@ test('a request has one index row per trace, from its first to its last second',
   const bytes = encodeSpans([span(1, 100, 101), span(2, 7, 6), span(1, 90, 95), span(1, 100, 300)]);
   const { blocks } = transcode([{ bytes }, { tenant: 'other', bytes }]);
   engine.createTable('trace_index_rows', 'trace_index');
-  engine.insertBlock('trace_index_rows', 'trace_index', blocks[0]!.bytes);
+  engine.insertBlock('trace_index_rows', 'trace_index', blocks[0]!.parts);
   const rows = engine.rows(
     `SELECT tenant, hex(substring(trace_id, 1, 1)) AS id, toUInt32(t_min) AS first, toUInt32(t_max) AS last FROM trace_index_rows ORDER BY tenant, id`,
   );
@@ -106,7 +106,7 @@ test('many traces in one request each keep their own seconds', () => {
   });
   const { blocks } = transcode([{ bytes: encodeSpans(spans) }]);
   engine.createTable('trace_index_many', 'trace_index');
-  engine.insertBlock('trace_index_many', 'trace_index', blocks[0]!.bytes);
+  engine.insertBlock('trace_index_many', 'trace_index', blocks[0]!.parts);
   expect(
     engine.rows(
       `SELECT count() AS n, countIf(reinterpretAsUInt32(reverse(substring(trace_id, 13, 4))) - 1 = toUInt32(t_min)) AS equal FROM trace_index_many`,

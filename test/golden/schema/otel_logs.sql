@@ -37,3 +37,4 @@ AS SELECT
     attrs AS LogAttributes,
     tenant AS Tenant
 FROM sonde.logs
+WHERE tenant != ''

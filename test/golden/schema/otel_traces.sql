@@ -49,3 +49,4 @@ AS SELECT
     link_attrs AS `Links.Attributes`,
     tenant AS Tenant
 FROM sonde.spans
+WHERE tenant != ''

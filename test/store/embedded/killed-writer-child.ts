@@ -10,9 +10,6 @@ for (let number = 0; ; number++) {
     toDateTime64('2026-11-20 00:00:00', 3, 'UTC') + number AS ts, toFloat64(number) AS v FROM numbers(100)`;
   const pieces: Uint8Array[] = [];
   for await (const piece of store.stream(sql, { params: { id: number } })) pieces.push(piece);
-  await store.insert(
-    { table: 'samples_head', bytes: Buffer.concat(pieces), rowCount: 100 },
-    `block-${number}`,
-  );
+  await store.insert({ table: 'samples_head', parts: pieces, rowCount: 100 }, `block-${number}`);
   console.log(number);
 }

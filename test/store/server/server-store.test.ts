@@ -55,7 +55,7 @@ describe('a server that fails', () => {
       toDateTime64('2026-11-20 00:00:00', 3, 'UTC') AS ts, 0.5 AS v FROM numbers(10)`;
     const pieces: Uint8Array[] = [];
     for await (const piece of failing.stream(sql)) pieces.push(piece);
-    block = { table: 'samples_head', bytes: Buffer.concat(pieces), rowCount: 10 };
+    block = { table: 'samples_head', parts: pieces, rowCount: 10 };
   });
   afterAll(async () => {
     await failing.close();
