@@ -16,12 +16,12 @@ export function levelOfNumber(severityNumber: number): number {
 }
 
 /** What loggers write, lower-case: syslog, log4j, Python, Go, zap, Windows. */
-const levelWords: readonly (readonly [(typeof levels)[number], string])[] = [
+export const levelWords: readonly (readonly [(typeof levels)[number], string])[] = [
   ['trace', 'trace trc verbose finest finer'],
   ['debug', 'debug dbg fine'],
   ['info', 'info inf information informational notice config'],
   ['warn', 'warn warning wrn'],
-  ['error', 'error err severe'],
+  ['error', 'error err eror severe'],
   ['fatal', 'fatal critical crit alert emerg emergency panic dpanic ftl'],
 ];
 
