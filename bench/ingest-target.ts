@@ -5,8 +5,9 @@
  *   fork(ingest-target.ts, [DIRECTORY, BLOCK_ROWS])  ->  { kind: 'ready', url }
  *   { kind: 'start' } ... { kind: 'stop' }           ->  { kind: 'measured', cpuSeconds, ... }
  */
-import { setTimeout as delay } from 'node:timers/promises';
+
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setTimeout as delay } from 'node:timers/promises';
 import { pino } from 'pino';
 import { createDirectSink } from '#collector/direct-sink.ts';
 import { createPipeline } from '#collector/pipeline.ts';
@@ -37,7 +38,9 @@ export interface Measured {
 }
 
 export type TargetMessage = { readonly kind: 'ready'; readonly url: string } | Measured;
-export type TargetCommand = { readonly kind: 'start' } | { readonly kind: 'stop'; readonly mergeSeconds: number };
+export type TargetCommand =
+  | { readonly kind: 'start' }
+  | { readonly kind: 'stop'; readonly mergeSeconds: number };
 
 const [directory = '', blockRows = '250000'] = process.argv.slice(2);
 const store = await openEmbeddedStore({ path: directory, diskFreeBytesMin: 0 });
@@ -105,8 +108,16 @@ async function measure(mergeSeconds: number): Promise<Measured> {
     parts: await one('SELECT count() AS n FROM system.parts WHERE active AND database = currentDatabase()'),
     rows: Object.fromEntries(tables.map(({ table, n }) => [table, Number(n)])),
     columns: [
-      ...tables.map(({ table, bytes, n }) => ({ table, column: '(all)', bytesPerRow: Number(bytes) / Number(n) })),
-      ...columns.map(({ table, column, bytes, n }) => ({ table, column, bytesPerRow: Number(bytes) / Number(n) })),
+      ...tables.map(({ table, bytes, n }) => ({
+        table,
+        column: '(all)',
+        bytesPerRow: Number(bytes) / Number(n),
+      })),
+      ...columns.map(({ table, column, bytes, n }) => ({
+        table,
+        column,
+        bytesPerRow: Number(bytes) / Number(n),
+      })),
     ],
   };
 }

@@ -17,8 +17,8 @@ import { parseArgs } from 'node:util';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import snappy from 'snappyjs';
 import { receivePaths } from '#wire/bus.ts';
-import type { Measured, TargetMessage } from './ingest-target.ts';
 import { type IngestLoad, ingestLoads } from './ingest-loads.ts';
+import type { Measured, TargetMessage } from './ingest-target.ts';
 
 const { values } = parseArgs({
   options: {
@@ -54,7 +54,9 @@ function encode(load: IngestLoad, bytes: Uint8Array): Body {
 async function post(url: string, load: IngestLoad, body: Body, batchId: string): Promise<void> {
   const encoding = load.signal === 'remote_write' ? 'snappy' : values.compression;
   const type =
-    load.signal === 'remote_write' ? 'application/x-protobuf;proto=io.prometheus.write.v2.Request' : 'application/x-protobuf';
+    load.signal === 'remote_write'
+      ? 'application/x-protobuf;proto=io.prometheus.write.v2.Request'
+      : 'application/x-protobuf';
   for (;;) {
     const posted = request(`${url}${receivePaths[load.signal]}`, {
       method: 'POST',
@@ -119,7 +121,8 @@ async function measure(load: IngestLoad, blockRows: number): Promise<void> {
     const { url } = await nextMessage(target, 'ready');
     const bodies = load.requests().map((bytes) => encode(load, bytes));
     let index = 0;
-    const next = load.next === undefined ? () => bodies[index++ % bodies.length]! : () => encode(load, load.next!());
+    const next =
+      load.next === undefined ? () => bodies[index++ % bodies.length]! : () => encode(load, load.next!());
     await send(url, load, next, 3);
     target.send({ kind: 'start' });
     const sent = await send(url, load, next, Number(values.seconds));
@@ -142,15 +145,19 @@ function print(load: IngestLoad, blockRows: number, sent: Sent, measured: Measur
       `loop p99 ${measured.loopDelayMsP99.toFixed(0)} ms max ${measured.loopDelayMsMax.toFixed(0)} ms, ` +
       `RSS ${measured.rssMibMax.toFixed(0)} MiB, ${measured.parts} parts, ${k(measured.rowsMerged)} rows merged`,
   );
-  for (const { table, column, bytesPerRow } of [...measured.columns].sort((a, b) => b.bytesPerRow - a.bytesPerRow)) {
+  for (const { table, column, bytesPerRow } of [...measured.columns].sort(
+    (a, b) => b.bytesPerRow - a.bytesPerRow,
+  )) {
     const isShown = column === '(all)' ? ['logs', 'spans', 'samples_head'].includes(table) : values.columns;
-    if (isShown && bytesPerRow >= 0.05) console.log(`    ${table}.${column}: ${bytesPerRow.toFixed(2)} B a row`);
+    if (isShown && bytesPerRow >= 0.05)
+      console.log(`    ${table}.${column}: ${bytesPerRow.toFixed(2)} B a row`);
   }
 }
 
 for (const signal of values.signals.split(',')) {
   const load = ingestLoads.find((candidate) => candidate.signal === signal);
-  if (load === undefined) throw new Error(`--signals ${signal}: there are ${ingestLoads.map((one) => one.signal)}`);
+  if (load === undefined)
+    throw new Error(`--signals ${signal}: there are ${ingestLoads.map((one) => one.signal)}`);
   for (const blockRows of values.blocks.split(',')) await measure(load, Number(blockRows));
 }
 agent.destroy();
