@@ -7,6 +7,7 @@ import { createPipeline, type Pipeline } from '#collector/pipeline.ts';
 import { durationMs } from '#model/config/option.ts';
 import { errorMessage } from '#model/errors.ts';
 import { dropExpired } from '#store/retention.ts';
+import { SearchIndexer } from '#store/search-indexes.ts';
 import type { Store } from '#store/store.ts';
 import type { EnvelopeSink } from '#wire/envelope.ts';
 import { type Receivers, startReceivers } from '#wire/receive/receivers.ts';
@@ -24,6 +25,8 @@ export interface CollectorPart {
 
 /** Expired partitions are looked for this often; the first time soon after the start. */
 const retentionIntervalMs = 600_000;
+/** How often the load is looked at that decides when indexes are built. */
+const searchIndexIntervalMs = 60_000;
 /** Requests under way have this long to be stored when the process stops. */
 const closeGraceMs = 10_000;
 
@@ -44,6 +47,7 @@ export async function startCollectorPart(
   });
   parts.add('pipeline', () => pipeline.close());
   startRetention(context, store, retentionMs, parts);
+  startSearchIndexing(context, store, parts);
   const sink = createDirectSink(pipeline.insertRequest);
   const receivers = await startReceivers({
     sink,
@@ -107,6 +111,20 @@ async function startKafka({ config, log }: RoleContext, pipeline: Pipeline, part
   });
   parts.add('kafka consumer', () => consumer.stop());
   return consumer;
+}
+
+function startSearchIndexing({ log }: RoleContext, store: Store, parts: Parts): void {
+  const indexer = new SearchIndexer({ store, now: Date.now });
+  let running: Promise<void> = Promise.resolve();
+  const timer = setInterval(() => {
+    running = running
+      .then(() => indexer.tick())
+      .catch((error: unknown) => log.error({ error: errorMessage(error) }, 'search indexes were not built'));
+  }, searchIndexIntervalMs);
+  parts.add('search indexes', async () => {
+    clearInterval(timer);
+    await running;
+  });
 }
 
 function startRetention({ log }: RoleContext, store: Store, retentionMs: number, parts: Parts): void {

@@ -11,6 +11,7 @@ import { scalingMigration } from './migrations/0005-scaling.ts';
 import { otelViewsMigration } from './migrations/0006-otel-views.ts';
 import { landedBatchesMigration } from './migrations/0007-landed-batches.ts';
 import { batchNotesMigration } from './migrations/0008-batch-notes.ts';
+import { searchIndexesMigration } from './migrations/0009-search-indexes.ts';
 import { durableSettings, type Migration } from './migrations/migration.ts';
 import type { Store } from './store.ts';
 
@@ -24,6 +25,7 @@ export const migrations: readonly Migration[] = [
   otelViewsMigration,
   landedBatchesMigration,
   batchNotesMigration,
+  searchIndexesMigration,
 ];
 
 const recordTable = `

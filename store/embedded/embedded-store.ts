@@ -9,6 +9,7 @@ import { CallWatch } from '../call-watch.ts';
 import { cancelledError, closedError, toStoreError } from '../clickhouse-error.ts';
 import { checkInsert, columnNames, columnStructure } from '../insert-statement.ts';
 import { checkQueryText, renderParams } from '../query-text.ts';
+import { excludedOnInsert, excludeOnInsert } from '../search-indexes.ts';
 import { parseRows, selectText } from '../select-text.ts';
 import type { NativeBlock, QueryOptions, Store } from '../store.ts';
 import { tenantSettings } from '../tenant-filter.ts';
@@ -31,6 +32,7 @@ const insertSettings: EngineSettings = {
   max_partitions_per_insert_block: 0,
   // Fails where a token could not be honoured, instead of inserting twice.
   deduplicate_insert_select: 'force_enable',
+  [excludeOnInsert]: excludedOnInsert,
 };
 /** rows() is for small results: more than this belongs in stream(). */
 const rowsBytesMax = 256 * 1024 * 1024;

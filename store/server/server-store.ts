@@ -11,6 +11,7 @@ import { CallWatch } from '../call-watch.ts';
 import { cancelledError, closedError, toStoreError } from '../clickhouse-error.ts';
 import { checkInsert, columnNames } from '../insert-statement.ts';
 import { checkQueryText, renderParams } from '../query-text.ts';
+import { excludedOnInsert, excludeOnInsert } from '../search-indexes.ts';
 import { parseRows, type SelectFormat, selectText } from '../select-text.ts';
 import { type NativeBlock, type QueryOptions, type Store, StoreError } from '../store.ts';
 import { databaseDefault } from '../tables.ts';
@@ -67,14 +68,16 @@ export async function openServerStore(options: ServerStoreOptions): Promise<Stor
     throw new ConfigError(`the store's URL ${JSON.stringify(options.url)} is not an http:// or https:// URL`);
   }
   const first = clientFor(options, undefined);
+  let settings: Settings;
   try {
     await createDatabase(first, database);
+    settings = await insertSettings(first);
   } catch (error) {
     throw toStoreError(error, 'opening the store');
   } finally {
     await first.close();
   }
-  return new ServerStore(clientFor(options, database), options, database);
+  return new ServerStore(clientFor(options, database), { options, database, insertSettings: settings });
 }
 
 function clientFor(options: ServerStoreOptions, database: string | undefined): ClickHouseClient {
@@ -105,6 +108,16 @@ async function createDatabase(client: ClickHouseClient, database: string): Promi
   if (rows.length === 0) await client.command({ query: `CREATE DATABASE IF NOT EXISTS ${database}` });
 }
 
+/** An older server has no way to leave indexes out, and refuses a setting that it does not know. */
+async function insertSettings(client: ClickHouseClient): Promise<Settings> {
+  const result = await client.query({
+    query: 'SELECT name FROM system.settings WHERE name = {name:String}',
+    query_params: { name: excludeOnInsert },
+    format: 'JSONEachRow',
+  });
+  return (await result.json()).length > 0 ? { [excludeOnInsert]: excludedOnInsert } : {};
+}
+
 function timeoutMsMax(options: ServerStoreOptions): number {
   return options.timeoutMsMax ?? 600_000;
 }
@@ -130,18 +143,26 @@ interface Answer {
   readonly watch: CallWatch;
 }
 
+interface ServerFacts {
+  readonly options: ServerStoreOptions;
+  readonly database: string;
+  readonly insertSettings: Settings;
+}
+
 class ServerStore implements Store {
   readonly kind = 'server';
   readonly #client: ClickHouseClient;
   readonly #options: ServerStoreOptions;
   readonly #database: string;
+  readonly #insertSettings: Settings;
   readonly #running = new Set<Promise<unknown>>();
   #closing: Promise<void> | undefined;
 
-  constructor(client: ClickHouseClient, options: ServerStoreOptions, database: string) {
+  constructor(client: ClickHouseClient, { options, database, insertSettings }: ServerFacts) {
     this.#client = client;
     this.#options = options;
     this.#database = database;
+    this.#insertSettings = insertSettings;
   }
 
   async exec(sql: string, options: QueryOptions = {}): Promise<void> {
@@ -166,6 +187,7 @@ class ServerStore implements Store {
       settings: {
         // A backfill block over a year has 365 partitions.
         max_partitions_per_insert_block: 0,
+        ...this.#insertSettings,
         max_execution_time: timeoutMs / 1000,
         insert_deduplication_token: token,
         wait_end_of_query: 1,
