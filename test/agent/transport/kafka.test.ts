@@ -70,12 +70,11 @@ class KafkaCarrier implements Carrier {
   /** The high watermarks are what is durable: everything below them is read, each partition in order. */
   async #read(signal: Signal): Promise<Arrived[]> {
     const topic = this.topics[signal];
-    const ends = new Map(
-      (await this.admin((admin) => admin.fetchTopicOffsets(topic))).map(({ partition, high }) => [
-        partition,
-        Number(high),
-      ]),
+    // A topic that was just made has no leader yet.
+    const offsets = await eventually(() =>
+      this.admin((admin) => admin.fetchTopicOffsets(topic)).catch(() => undefined),
     );
+    const ends = new Map(offsets.map(({ partition, high }) => [partition, Number(high)]));
     const arrived: (Arrived & { partition: number })[] = [];
     if ([...ends.values()].every((end) => end === 0)) return arrived;
     const left = new Map([...ends].filter(([, end]) => end > 0));

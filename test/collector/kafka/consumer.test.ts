@@ -308,7 +308,8 @@ describeKafka('the Kafka consumer', (kafka) => {
     await kafka().start();
     await world.produce('logs', 0, 10, 10);
     await eventually(
-      async () => (await world.committed('logs', 0)).offset === '20',
+      // The broker is there before it is the group's coordinator again.
+      async () => (await world.committed('logs', 0).catch(() => undefined))?.offset === '20',
       () => consumer.status(),
     );
     expect(store.bodies()).toEqual(world.bodies('logs', 0, 20));
