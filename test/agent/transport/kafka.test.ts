@@ -21,6 +21,9 @@ const noise = createCipheriv('aes-128-ctr', Buffer.alloc(16), Buffer.alloc(16)).
   Buffer.alloc(messageBytesMax + 1),
 );
 
+/** A busy machine elects leaders slowly. */
+const patientRetry = { retries: 20, initialRetryTime: 100, maxRetryTime: 1000 };
+
 class KafkaCarrier implements Carrier {
   readonly hasKeys = true;
   readonly refused = envelope({ bytes: noise });
@@ -95,7 +98,7 @@ class KafkaCarrier implements Carrier {
   }
 
   async admin<Result>(use: (admin: Admin) => Promise<Result>): Promise<Result> {
-    const admin = this.client().admin();
+    const admin = this.client().admin({ retry: patientRetry });
     await admin.connect();
     try {
       return await use(admin);
@@ -201,6 +204,8 @@ describeKafka('the Kafka transport', (kafka) => {
     const transport = await own.open();
     await transport.send(envelope());
     await own.admin((admin) => admin.deleteTopics({ topics: [own.topics.logs] }));
+    // Until the broker has heard of it, it takes messages into what is going to be deleted.
+    await eventually(() => own.admin(async (admin) => !(await admin.listTopics()).includes(own.topics.logs)));
     const sent = envelope();
     await transport.send(sent);
     await transport.close();

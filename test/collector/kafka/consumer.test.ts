@@ -317,6 +317,9 @@ describeKafka('the Kafka consumer', (kafka) => {
   }, 60_000);
 });
 
+/** A busy machine elects leaders slowly. */
+const patientRetry = { retries: 20, initialRetryTime: 100, maxRetryTime: 1000 };
+
 type TestMessage = { value: string | null; key?: string; headers?: Record<string, string> };
 
 /** One test's topics, group, producers and consumers on the shared broker. */
@@ -429,7 +432,7 @@ class World {
         waitForLeaders: true,
       }),
     );
-    const producer = this.client.producer();
+    const producer = this.client.producer({ retry: patientRetry });
     await producer.connect();
     await producer.send({
       topic: this.topics[signal],
@@ -484,7 +487,7 @@ class World {
   async #withAdmin<Result>(
     use: (admin: ReturnType<typeof this.client.admin>) => Promise<Result>,
   ): Promise<Result> {
-    const admin = this.client.admin();
+    const admin = this.client.admin({ retry: patientRetry });
     await admin.connect();
     try {
       return await use(admin);
