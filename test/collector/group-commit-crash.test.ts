@@ -13,8 +13,8 @@ import { openEmbeddedStore } from '#store/embedded/embedded-store.ts';
 import { Lcg } from '#test/support/otlp-generator.ts';
 import { recordsPerRequest } from './numbered-requests.ts';
 
-const requestCount = 60;
-const killsMax = 12;
+const requestCount = 90;
+const killsMax = 20;
 
 /** Returns the requests that were answered, and whether the child was killed. */
 async function life(directory: string, seed: number, killAt: number, ids: readonly string[]) {
