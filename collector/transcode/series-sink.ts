@@ -130,7 +130,9 @@ export class SeriesSink {
     const samples = this.#samples;
     samples.metric.indexes.push(metricIndex);
     samples.id.pushUint64(this.#cache.idLow(entry), this.#cache.idHigh(entry));
-    samples.ts.pushUint64(unixMs % twoTo32, Math.floor(unixMs / twoTo32));
+    // Not by %: of doubles, that is a call into C.
+    const high = Math.floor(unixMs / twoTo32);
+    samples.ts.pushUint64(unixMs - high * twoTo32, high);
     samples.v.pushUint64(valueLow, valueHigh);
   }
 
