@@ -62,6 +62,10 @@ export class SeriesSink {
   #samplesBefore = 0;
   #seriesBefore = 0;
   #metadataBefore = 0;
+  // The metric's name that was asked for last, and its number.
+  #lastSource: ByteView | undefined;
+  #lastStart = 0;
+  #lastLength = 0;
   #lastMetric = 0;
 
   constructor(window: RecordWindow) {
@@ -116,12 +120,19 @@ export class SeriesSink {
     return this.#cache.add(low, high, this.#hash.low, this.#hash.high);
   }
 
-  /** Returns the number of a metric's name, for pushSample. Valid within one task. */
+  /** Returns the number of a metric's name, for pushSample. Valid within one task, in which the bytes must not change. */
   metricIndex(source: ByteView, start: number, length: number): number {
+    // Series of one metric come together, and in one request their names mostly are the same bytes.
+    if (start === this.#lastStart && length === this.#lastLength && source === this.#lastSource) {
+      return this.#lastMetric;
+    }
+    this.#lastSource = source;
+    this.#lastStart = start;
+    this.#lastLength = length;
     const { dictionary } = this.#samples.metric;
-    // Series of one metric come together.
-    if (dictionary.matches(this.#lastMetric, source, start, length)) return this.#lastMetric;
-    this.#lastMetric = dictionary.indexOf(source, start, length);
+    if (!dictionary.matches(this.#lastMetric, source, start, length)) {
+      this.#lastMetric = dictionary.indexOf(source, start, length);
+    }
     return this.#lastMetric;
   }
 
@@ -204,6 +215,7 @@ export class SeriesSink {
   }
 
   reset(): void {
+    this.#lastSource = undefined;
     this.#lastMetric = 0;
     for (const sink of this.sinks) sink.reset();
   }
