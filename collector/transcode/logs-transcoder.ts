@@ -1,9 +1,9 @@
 /**
  * OTLP ExportLogsServiceRequest -> rows of `logs`.
  *
- * A record's attributes are written as they are met: they are most of it, and one pass over them is half the cost of
- * two. Everything else is kept as a position until the record's end. Then its time is judged, and of a refused record
- * the attributes are taken back. What a resource or a scope says once is written when its records are known.
+ * A record's attributes, which are most of it, are written as they are met. Everything else is kept as a position until
+ * the record's end: then its time is judged, and of a refused record the attributes are taken back. What a resource or
+ * a scope says once is written when its records are known.
  *
  *   ExportLogsServiceRequest => resource_logs:ResourceLogs* (1)
  *   ResourceLogs             => resource:Resource (1) scope_logs:ScopeLogs* (2)
