@@ -11,9 +11,6 @@ import { DecodeError } from '#model/errors.ts';
 import type { ByteView } from '#wire/protobuf/byte-view.ts';
 import { type ProtobufReader, wireBytes } from '#wire/protobuf/protobuf-reader.ts';
 import { ByteBuffer } from './byte-buffer.ts';
-import type { MapColumn } from './column-map.ts';
-import type { StringColumn } from './column-string.ts';
-import type { RangeList } from './range-list.ts';
 
 /** Arrays and maps in one another; protobuf's own decoders stop at 100 messages, which is 50 of these. */
 export const anyValueDepthMax = 50;
@@ -93,17 +90,6 @@ export class AttributeReader {
       } else reader.skip();
     }
     this.readValue(valueStart, valueEnd);
-  }
-
-  /** Appends one row to a map column: the KeyValue messages at `ranges`, in their order. */
-  writeRow(attrs: MapColumn<StringColumn>, ranges: RangeList): void {
-    const { source } = this.#reader;
-    for (let i = 0; i < ranges.count; i++) {
-      this.readKeyValue(ranges.starts[i], ranges.ends[i]);
-      attrs.pushKey(source, this.keyStart, this.keyLength);
-      attrs.values.pushRange(this.valueSource, this.valueStart, this.valueLength);
-    }
-    attrs.endRow();
   }
 
   /** Reads one AnyValue message, which is [start, end) of the request. */

@@ -38,7 +38,7 @@ export class ByteBuffer {
 
   /** Makes room for `count` more bytes and the slack that copyBytes needs. */
   ensure(count: number): void {
-    if (this.length + count + copySlackBytes > this.data.bytes.length) this.#grow(count);
+    if (this.length + count + copySlackBytes > this.data.length) this.#grow(count);
   }
 
   pushByte(value: number): void {
@@ -61,12 +61,6 @@ export class ByteBuffer {
     this.ensure(length);
     copyBytes(this.data, this.length, source, start, length);
     this.length += length;
-  }
-
-  pushZeros(count: number): void {
-    this.ensure(count);
-    this.data.bytes.fill(0, this.length, this.length + count);
-    this.length += count;
   }
 
   /**

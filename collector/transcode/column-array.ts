@@ -12,6 +12,7 @@ export class ArrayColumn<Element extends Column> implements Column {
   /** Push a row's elements here, then call endRow. */
   readonly elements: Element;
   readonly #ends = new FixedColumn('UInt64');
+  #lastEnd = 0;
 
   constructor(elements: Element) {
     this.elements = elements;
@@ -24,7 +25,13 @@ export class ArrayColumn<Element extends Column> implements Column {
 
   /** Closes a row: what was pushed to `elements` since the last one is its value. */
   endRow(): void {
-    this.#ends.pushUint64(this.elements.count, 0);
+    this.#lastEnd = this.elements.count;
+    this.#ends.pushUint64(this.#lastEnd, 0);
+  }
+
+  /** Appends a row without elements: most spans have no events and no links, but seven columns of them. */
+  pushEmptyRow(): void {
+    this.#ends.pushUint64(this.#lastEnd, 0);
   }
 
   pushDefault(): void {
@@ -44,9 +51,11 @@ export class ArrayColumn<Element extends Column> implements Column {
   rollback(): void {
     this.#ends.rollback();
     this.elements.rollback();
+    this.#lastEnd = this.elements.count;
   }
   reset(): void {
     this.#ends.reset();
     this.elements.reset();
+    this.#lastEnd = 0;
   }
 }

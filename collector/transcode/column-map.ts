@@ -5,12 +5,13 @@
  */
 import type { ByteView } from '#wire/protobuf/byte-view.ts';
 import type { BlockWriter } from './block-writer.ts';
+import { equalBytes } from './byte-copy.ts';
 import type { Column } from './column.ts';
 import { FixedColumn } from './column-fixed.ts';
 import { LowCardinalityColumn } from './column-low-cardinality.ts';
 import type { StringColumn } from './column-string.ts';
 
-/** How many positions remember the key that stood there in the last row. */
+/** How many places of a row remember the key that stood there last; all further ones share the last. */
 const memoPositions = 64;
 
 export class MapColumn<Value extends StringColumn | LowCardinalityColumn> implements Column {
@@ -19,7 +20,9 @@ export class MapColumn<Value extends StringColumn | LowCardinalityColumn> implem
   /** Push one value per pushKey, then close the row with endRow. */
   readonly values: Value;
   readonly #ends = new FixedColumn('UInt64');
-  readonly #memo = new Int32Array(memoPositions);
+  /** Per place in a row: the key that stood there last, and where it is in the dictionary with its length. */
+  readonly #memo: number[] = new Array(memoPositions).fill(0);
+  readonly #memoStarts: number[] = new Array(memoPositions).fill(0);
   #rowStart = 0;
   #pairCount = 0;
   #markPairCount = 0;
@@ -33,21 +36,34 @@ export class MapColumn<Value extends StringColumn | LowCardinalityColumn> implem
     return this.#ends.count;
   }
 
-  /** Adds a key to the open row. The n-th key of a row is mostly the n-th of the row before: that is tried first. */
+  /** Adds a key to the open row. */
   pushKey(source: ByteView, start: number, length: number): void {
-    const place = this.#pairCount - this.#rowStart;
     this.#pairCount++;
-    const dictionary = this.keys.dictionary;
-    if (place >= memoPositions) {
-      this.keys.indexes.push(dictionary.indexOf(source, start, length));
-      return;
-    }
-    let index = this.#memo[place];
-    if (!dictionary.matches(index, source, start, length)) {
-      index = dictionary.indexOf(source, start, length);
+    this.keys.pushRange(source, start, length);
+  }
+
+  /**
+   * Like pushKey, for a key that follows its length in one byte, at `start`. The n-th key of a row is mostly the n-th
+   * of the row before: that is tried first, and the length is compared with the bytes.
+   */
+  pushEncodedKey(source: ByteView, start: number, length: number): void {
+    const { dictionary, indexes } = this.keys;
+    const place = Math.min(this.#pairCount - this.#rowStart, memoPositions - 1);
+    this.#pairCount++;
+    // The length is in the first word that is compared: nothing behind a shorter key is read.
+    if (!equalBytes(dictionary.keys.data, this.#memoStarts[place], source, start, length + 1)) {
+      const index = dictionary.indexOf(source, start + 1, length);
       this.#memo[place] = index;
+      this.#memoStarts[place] = dictionary.keyStart(index) - 1;
     }
-    this.keys.indexes.push(index);
+    indexes.push(this.#memo[place]);
+  }
+
+  /** Takes the pairs of the open row back; `valueBytes` is what `values.byteLength` was before the first of them. */
+  restartRow(this: MapColumn<StringColumn>, valueBytes: number): void {
+    this.keys.indexes.truncate(this.#rowStart);
+    this.values.truncate(this.#rowStart, valueBytes);
+    this.#pairCount = this.#rowStart;
   }
 
   endRow(): void {
@@ -84,6 +100,7 @@ export class MapColumn<Value extends StringColumn | LowCardinalityColumn> implem
     this.#pairCount = 0;
     this.#rowStart = 0;
     this.#memo.fill(0);
+    this.#memoStarts.fill(0);
     this.#ends.reset();
     this.keys.reset();
     this.values.reset();

@@ -50,6 +50,11 @@ export class Dictionary {
     );
   }
 
+  /** Where a key's bytes are in `keys`; its length is before them. */
+  keyStart(number: number): number {
+    return this.#starts[number];
+  }
+
   reset(): void {
     if (this.#slots.length > retainedSlotsMax) {
       this.#slots = new Int32Array(initialSlots);

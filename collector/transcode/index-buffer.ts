@@ -12,7 +12,8 @@ export class IndexBuffer {
   #markCount = 0;
 
   get count(): number {
-    return this.#buffer.length / this.width;
+    // Of 1, 2 and 4, halves are the exponents.
+    return this.#buffer.length >>> (this.width >> 1);
   }
 
   get byteLength(): number {
@@ -20,14 +21,14 @@ export class IndexBuffer {
   }
 
   push(index: number): void {
+    if (this.width === 1 && index < 0x100) this.#buffer.pushByte(index);
+    else this.#pushWide(index);
+  }
+
+  #pushWide(index: number): void {
+    const needed = index < 0x100 ? 1 : index < 0x1_0000 ? 2 : 4;
+    if (needed > this.width) this.#widen(needed as 2 | 4);
     const buffer = this.#buffer;
-    if (this.width === 1) {
-      if (index < 0x100) {
-        buffer.pushByte(index);
-        return;
-      }
-      this.#widen(index < 0x1_0000 ? 2 : 4);
-    } else if (this.width === 2 && index >= 0x1_0000) this.#widen(4);
     buffer.ensure(4);
     if (this.width === 2) buffer.data.view.setUint16(buffer.length, index, true);
     else buffer.data.view.setUint32(buffer.length, index, true);

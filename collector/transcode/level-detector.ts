@@ -63,6 +63,18 @@ export function detectLevel(source: ByteView, start: number, length: number): nu
   return klog === unknown ? levelOfLine(bytes, at, end) : klog;
 }
 
+/**
+ * Returns the level that an OTLP KeyValue, [start, end), says, or 0: its key must be a level's field and its value a
+ * string. Only the common form is looked at: key, then value, each shorter than 128 bytes.
+ */
+export function levelOfAttribute(bytes: Uint8Array, start: number, end: number): number {
+  const keyEnd = start + 2 + bytes[start + 1];
+  const textStart = keyEnd + 4;
+  if (bytes[start] !== 0x0a || textStart > end || bytes[keyEnd] !== 0x12 || bytes[keyEnd + 2] !== 0x0a)
+    return unknown;
+  return fieldNames.find(bytes, start + 2, keyEnd) === 0 ? unknown : levelOfValue(bytes, textStart, end);
+}
+
 /** Walks the fields of a JSON object as far as they are in sight; nesting is not told apart. */
 function levelOfObject(bytes: Uint8Array, start: number, end: number): number {
   let at = start;

@@ -1,8 +1,9 @@
 /**
  * OTLP ExportLogsServiceRequest -> rows of `logs`.
  *
- * A record is scanned first (where its fields are), judged (its time), and then written, so that a refused record
- * leaves nothing behind. What a resource or a scope says once is written when its records are known.
+ * A record's attributes, which are most of it, are written as they are met. Everything else is kept as a position until
+ * the record's end: then its time is judged, and of a refused record the attributes are taken back. What a resource or
+ * a scope says once is written when its records are known.
  *
  *   ExportLogsServiceRequest => resource_logs:ResourceLogs* (1)
  *   ResourceLogs             => resource:Resource (1) scope_logs:ScopeLogs* (2)
@@ -11,37 +12,34 @@
 import { notePartitionMs } from '#store/tables.ts';
 import type { ProtobufReader } from '#wire/protobuf/protobuf-reader.ts';
 import { AttributeReader } from './any-value.ts';
+import { AttributeWriter } from './attribute-writer.ts';
 import { Hash64 } from './byte-hash.ts';
+import { detectLevel, levelOfAttribute } from './level-detector.ts';
 import { LogColumns } from './log-columns.ts';
 import { PartitionLedger } from './partition-ledger.ts';
-import { RangeList } from './range-list.ts';
 import { nanosToMs, type RecordWindow } from './record-window.ts';
 import { checkRecordCount, type RequestTally } from './request-tally.ts';
 import { ResourceScope, textBytes } from './resource-scope.ts';
-import { levelOfNumber, levelOfText, levels, severityNumberMax } from './severity.ts';
+import { SeverityWriter } from './severity-writer.ts';
 
-const levelTexts = levels.map(textBytes);
 /** Where an event's name is kept: OpenTelemetry's attribute for it before LogRecord had a field. */
 const eventNameKey = textBytes('event.name');
-const utf8 = new TextDecoder();
+/** A field that the record does not have. */
+const noPosition = -1;
 
 export class LogsTranscoder {
   readonly columns = new LogColumns();
   readonly ledger = new PartitionLedger(notePartitionMs.logs);
   readonly #reader: ProtobufReader;
   readonly #window: RecordWindow;
-  readonly #values: AttributeReader;
   readonly #group: ResourceScope;
-  readonly #attributes = new RangeList();
+  readonly #writer: AttributeWriter;
   readonly #streamHash = new Hash64();
-  /** Level of each text in this block's severity_text dictionary, once it was asked for. */
-  readonly #levelOfText: (number | undefined)[] = [];
+  readonly #severities = new SeverityWriter(this.columns);
 
-  // The fields of the record that is being read.
-  #timeLow = 0;
-  #timeHigh = 0;
-  #observedLow = 0;
-  #observedHigh = 0;
+  // The record that is being read. Times are positions in the request, noPosition where there is none.
+  #timeAt = noPosition;
+  #observedAt = noPosition;
   #severity = 0;
   #textStart = 0;
   #textLength = 0;
@@ -54,12 +52,15 @@ export class LogsTranscoder {
   #spanLength = 0;
   #eventStart = 0;
   #eventLength = 0;
+  /** Length of the attribute values' column before it. */
+  #attributeBytesBefore = 0;
 
   constructor(reader: ProtobufReader, window: RecordWindow) {
     this.#reader = reader;
     this.#window = window;
-    this.#values = new AttributeReader(reader);
-    this.#group = new ResourceScope(reader, this.#values);
+    const values = new AttributeReader(reader);
+    this.#group = new ResourceScope(reader, values);
+    this.#writer = new AttributeWriter(reader, values);
   }
 
   /** Appends the rows of the request that `reader` begins. Throws DecodeError or ExpansionError half-way. */
@@ -79,7 +80,7 @@ export class LogsTranscoder {
 
   reset(): void {
     this.columns.sink.reset();
-    this.#levelOfText.length = 0;
+    this.#severities.reset();
   }
 
   #readResourceLogs(tally: RequestTally): void {
@@ -115,11 +116,12 @@ export class LogsTranscoder {
       const tag = reader.readTag();
       if (tag === 0x0a) this.#group.readScope();
       else if (tag === 0x12) {
-        const record = reader.enter();
-        const end = reader.limit;
-        this.#scanRecord();
-        this.#writeRecord(tally);
-        reader.seek(end, record);
+        const start = reader.passBytes();
+        const end = reader.position;
+        const groupEnd = reader.limit;
+        this.#readRecord(start, end);
+        this.#endRecord(start, end, tally);
+        reader.seek(end, groupEnd);
       } else reader.skip();
     }
     reader.leave(outer);
@@ -129,10 +131,8 @@ export class LogsTranscoder {
   }
 
   #clearRecord(): void {
-    this.#timeLow = 0;
-    this.#timeHigh = 0;
-    this.#observedLow = 0;
-    this.#observedHigh = 0;
+    this.#timeAt = noPosition;
+    this.#observedAt = noPosition;
     this.#severity = 0;
     this.#textLength = 0;
     this.#bodyStart = 0;
@@ -141,66 +141,52 @@ export class LogsTranscoder {
     this.#traceLength = 0;
     this.#spanLength = 0;
     this.#eventLength = 0;
-    this.#attributes.clear();
+    this.#attributeBytesBefore = this.columns.attrs.values.byteLength;
   }
 
   // LogRecord => time_unix_nano:fixed64 (1) severity_number:enum (2) severity_text:string (3) body:AnyValue (5)
   //   attributes:KeyValue* (6) flags:fixed32 (8) trace_id:bytes (9) span_id:bytes (10)
   //   observed_time_unix_nano:fixed64 (11) event_name:string (12)
-  #scanRecord(): void {
+  #readRecord(start: number, end: number): void {
     const reader = this.#reader;
-    const end = reader.limit;
     this.#clearRecord();
+    reader.seek(start, end);
     while (reader.position < end) {
       switch (reader.readTag()) {
         case 0x09:
-          reader.readFixed64();
-          this.#timeLow = reader.low;
-          this.#timeHigh = reader.high;
+          this.#timeAt = reader.passFixed64();
           break;
         case 0x10:
           this.#severity = reader.readVarint();
           break;
         case 0x1a:
-          this.#textLength = reader.readLength();
-          this.#textStart = reader.position;
-          reader.position += this.#textLength;
+          this.#textStart = reader.passBytes();
+          this.#textLength = reader.position - this.#textStart;
           break;
-        case 0x2a: {
-          const length = reader.readLength();
-          this.#bodyStart = reader.position;
-          this.#bodyEnd = reader.position += length;
+        case 0x2a:
+          this.#bodyStart = reader.passBytes();
+          this.#bodyEnd = reader.position;
           break;
-        }
-        case 0x32: {
-          const length = reader.readLength();
-          const start = reader.position;
-          reader.position = start + length;
-          this.#attributes.push(start, start + length);
+        case 0x32:
+          this.#writer.writeRun(this.columns.attrs, 0x32);
           break;
-        }
         case 0x45:
           this.#flags = reader.readFixed32() & 0xff;
           break;
         case 0x4a:
-          this.#traceLength = reader.readLength();
-          this.#traceStart = reader.position;
-          reader.position += this.#traceLength;
+          this.#traceStart = reader.passBytes();
+          this.#traceLength = reader.position - this.#traceStart;
           break;
         case 0x52:
-          this.#spanLength = reader.readLength();
-          this.#spanStart = reader.position;
-          reader.position += this.#spanLength;
+          this.#spanStart = reader.passBytes();
+          this.#spanLength = reader.position - this.#spanStart;
           break;
         case 0x59:
-          reader.readFixed64();
-          this.#observedLow = reader.low;
-          this.#observedHigh = reader.high;
+          this.#observedAt = reader.passFixed64();
           break;
         case 0x62:
-          this.#eventLength = reader.readLength();
-          this.#eventStart = reader.position;
-          reader.position += this.#eventLength;
+          this.#eventStart = reader.passBytes();
+          this.#eventLength = reader.position - this.#eventStart;
           break;
         default:
           reader.skip();
@@ -208,66 +194,98 @@ export class LogsTranscoder {
     }
   }
 
-  /** Writes the scanned record, or counts why not. */
-  #writeRecord(tally: RequestTally): void {
-    const window = this.#window;
-    if (this.#observedLow === 0 && this.#observedHigh === 0) {
-      this.#observedLow = window.nowLow;
-      this.#observedHigh = window.nowHigh;
-    }
-    if (this.#timeLow === 0 && this.#timeHigh === 0) {
-      this.#timeLow = this.#observedLow;
-      this.#timeHigh = this.#observedHigh;
-    }
-    const refusal = window.refusalOfNanos(this.#timeLow, this.#timeHigh);
-    if (refusal !== undefined) {
-      tally.reject(refusal, window.describe(refusal, nanosToMs(this.#timeLow, this.#timeHigh)));
-      return;
-    }
-    if (!this.ledger.admitsNanos(this.#timeLow, this.#timeHigh)) return;
-    if (window.refusalOfNanos(this.#observedLow, this.#observedHigh) === 'out_of_range') {
-      this.#observedLow = this.#timeLow;
-      this.#observedHigh = this.#timeHigh;
-    }
+  /** Writes the record that was read, [start, end), or counts why not. */
+  #endRecord(start: number, end: number, tally: RequestTally): void {
     const { columns } = this;
     const { source } = this.#reader;
-    columns.ts.pushUint64(this.#timeLow, this.#timeHigh);
-    columns.observedTs.pushUint64(this.#observedLow, this.#observedHigh);
-    this.#writeSeverity();
+    if (!this.#writeTimes(tally)) {
+      columns.attrs.restartRow(this.#attributeBytesBefore);
+      return;
+    }
+    if (this.#severity === 0 && this.#textLength === 0)
+      this.#severities.writeDetected(this.#detectLevel(start, end));
+    else this.#severities.write(source, this.#severity, this.#textStart, this.#textLength);
     if (this.#traceLength === 16) columns.traceId.pushRange(source, this.#traceStart);
     else columns.traceId.pushZero();
     if (this.#spanLength === 8) columns.spanId.pushRange(source, this.#spanStart);
     else columns.spanId.pushZero();
     columns.flags.pushUint8(this.#flags);
-    this.#writeAttributes();
-    const values = this.#values;
-    values.readValue(this.#bodyStart, this.#bodyEnd);
-    columns.body.pushRange(values.valueSource, values.valueStart, values.valueLength);
+    if (this.#eventLength > 0) this.#putEventFirst(start, end);
+    columns.attrs.endRow();
+    this.#writer.writeText(columns.body, this.#bodyStart, this.#bodyEnd);
   }
 
-  #writeSeverity(): void {
-    const { columns } = this;
-    const { source } = this.#reader;
-    const textIndex = columns.severityText.dictionary.indexOf(source, this.#textStart, this.#textLength);
-    columns.severityText.indexes.push(textIndex);
-    const severity = this.#severity <= severityNumberMax ? this.#severity : 0;
-    columns.severity.pushUint8(severity);
-    let level = levelOfNumber(severity);
-    if (level === 0 && textIndex !== 0) {
-      level = this.#levelOfText[textIndex] ??= levelOfText(
-        utf8.decode(source.bytes.subarray(this.#textStart, this.#textStart + this.#textLength)),
-      );
+  /**
+   * Writes the record's time and the observed time where the time is stored. Each stands in for the other, and the time
+   * of arrival for both.
+   */
+  #writeTimes(tally: RequestTally): boolean {
+    const window = this.#window;
+    const { ts, observedTs } = this.columns;
+    const { view } = this.#reader.source;
+    let observedLow = window.nowLow;
+    let observedHigh = window.nowHigh;
+    if (this.#observedAt !== noPosition) {
+      const low = view.getUint32(this.#observedAt, true);
+      const high = view.getUint32(this.#observedAt + 4, true);
+      if (low !== 0 || high !== 0) {
+        observedLow = low;
+        observedHigh = high;
+      }
     }
-    const text = levelTexts[level];
-    columns.level.pushRange(text, 0, text.bytes.length);
+    let low = 0;
+    let high = 0;
+    if (this.#timeAt !== noPosition) {
+      low = view.getUint32(this.#timeAt, true);
+      high = view.getUint32(this.#timeAt + 4, true);
+    }
+    if (low === 0 && high === 0) {
+      low = observedLow;
+      high = observedHigh;
+    }
+    const refusal = window.refusalOfNanos(low, high);
+    if (refusal !== undefined) {
+      tally.reject(refusal, window.describe(refusal, nanosToMs(low, high)));
+      return false;
+    }
+    if (!this.ledger.admitsNanos(low, high)) return false;
+    ts.pushUint64(low, high);
+    if (window.refusalOfNanos(observedLow, observedHigh) === 'out_of_range') observedTs.pushUint64(low, high);
+    else observedTs.pushUint64(observedLow, observedHigh);
+    return true;
   }
 
-  #writeAttributes(): void {
+  /** The level of a record without a severity, by an attribute that is named so, else by its text. */
+  #detectLevel(start: number, end: number): number {
+    const reader = this.#reader;
+    const { source } = reader;
+    reader.seek(start, end);
+    while (reader.position < end) {
+      if (reader.readTag() !== 0x32) {
+        reader.skip();
+        continue;
+      }
+      const level = levelOfAttribute(source.bytes, reader.passBytes(), reader.position);
+      if (level !== 0) return level;
+    }
+    // AnyValue => string_value (1); other bodies are no lines.
+    if (this.#bodyEnd - this.#bodyStart < 2 || source.bytes[this.#bodyStart] !== 0x0a) return 0;
+    reader.seek(this.#bodyStart + 1, this.#bodyEnd);
+    const length = reader.readLength();
+    return detectLevel(source, reader.position, length);
+  }
+
+  /** An event's name is the first attribute, so that it wins over one of the same key: the others are read again. */
+  #putEventFirst(start: number, end: number): void {
+    const reader = this.#reader;
     const { attrs } = this.columns;
-    if (this.#eventLength > 0) {
-      attrs.pushKey(eventNameKey, 0, eventNameKey.bytes.length);
-      attrs.values.pushRange(this.#reader.source, this.#eventStart, this.#eventLength);
+    attrs.restartRow(this.#attributeBytesBefore);
+    attrs.pushKey(eventNameKey, 0, eventNameKey.bytes.length);
+    attrs.values.pushRange(reader.source, this.#eventStart, this.#eventLength);
+    reader.seek(start, end);
+    while (reader.position < end) {
+      if (reader.readTag() === 0x32) this.#writer.writeRun(this.columns.attrs, 0x32);
+      else reader.skip();
     }
-    this.#values.writeRow(attrs, this.#attributes);
   }
 }

@@ -64,7 +64,7 @@ export class PointReader {
     reader.seek(start, end);
     while (reader.position < end) {
       const tag = reader.readTag();
-      if (tag === 0x0a) this.#keep(this.points);
+      if (tag === 0x0a) this.points.keepRun(reader, tag);
       else if (tag === 0x10) this.temporality = reader.readVarint();
       else if (tag === 0x18) this.isMonotonic = reader.readVarint() !== 0;
       else reader.skip();
@@ -83,7 +83,7 @@ export class PointReader {
         reader.readFixed64();
         this.setValue((reader.high | 0) * twoTo32 + reader.low);
         this.hasValue = true;
-      } else if (tag === 0x3a) this.#keep(this.attributes);
+      } else if (tag === 0x3a) this.attributes.keepRun(reader, tag);
       else this.#readOther(tag, 0x2a, 0x40);
     }
     this.#end();

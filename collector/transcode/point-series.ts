@@ -7,7 +7,7 @@
 import type { ByteView } from '#wire/protobuf/byte-view.ts';
 import type { ProtobufReader } from '#wire/protobuf/protobuf-reader.ts';
 import type { AttributeReader } from './any-value.ts';
-import { Hash64 } from './byte-hash.ts';
+import { CacheKey } from './cache-key.ts';
 import { boundText } from './metric-name.ts';
 import { OtlpLabels, type OwnLabel, targetInfoName } from './otlp-labels.ts';
 import type { RangeList } from './range-list.ts';
@@ -28,13 +28,17 @@ export class PointSeries {
   readonly #reader: ProtobufReader;
   readonly #series: SeriesSink;
   readonly #labels: OtlpLabels;
-  readonly #hash = new Hash64();
+  readonly #hash = new CacheKey();
   #tenantLow = 0;
   #tenantHigh = 0;
   #resourceLow = 0;
   #resourceHigh = 0;
   #scopeLow = 0;
   #scopeHigh = 0;
+  /** The metric that the last point belonged to, in this scope. */
+  #metricName: ByteView | undefined;
+  #metricLow = 0;
+  #metricHigh = 0;
   #pointLow = 0;
   #pointHigh = 0;
   #resources: RangeList | undefined;
@@ -64,7 +68,7 @@ export class PointSeries {
     this.#labels.beginResource();
     const hash = this.#hash;
     hash.resume(this.#tenantLow, this.#tenantHigh);
-    this.#addRanges(resources);
+    hash.addRanges(this.#reader.source, resources);
     this.#resourceLow = hash.low;
     this.#resourceHigh = hash.high;
   }
@@ -72,11 +76,12 @@ export class PointSeries {
   /** `scopes` and `schemaUrls` must stay as they are until the scope's last point was read. */
   beginScope(scopes: RangeList, schemaUrls: RangeList): void {
     this.#scopes = scopes;
+    this.#metricName = undefined;
     this.#labels.beginScope();
     const hash = this.#hash;
     hash.resume(this.#resourceLow, this.#resourceHigh);
-    this.#addRanges(scopes);
-    this.#addRanges(schemaUrls);
+    hash.addRanges(this.#reader.source, scopes);
+    hash.addRanges(this.#reader.source, schemaUrls);
     this.#scopeLow = hash.low;
     this.#scopeHigh = hash.high;
     const last = schemaUrls.count - 1;
@@ -90,11 +95,20 @@ export class PointSeries {
   beginPoint(metricName: ByteView, attributes: RangeList): void {
     this.#attributes = attributes;
     const hash = this.#hash;
-    hash.resume(this.#scopeLow, this.#scopeHigh);
-    hash.addRange(metricName, 0, metricName.bytes.length);
-    this.#addRanges(attributes);
+    if (metricName !== this.#metricName) this.#beginMetric(metricName);
+    hash.resume(this.#metricLow, this.#metricHigh);
+    hash.addRanges(this.#reader.source, attributes);
     this.#pointLow = hash.low;
     this.#pointHigh = hash.high;
+  }
+
+  #beginMetric(metricName: ByteView): void {
+    const hash = this.#hash;
+    hash.resume(this.#scopeLow, this.#scopeHigh);
+    hash.addRange(metricName, 0, metricName.bytes.length);
+    this.#metricName = metricName;
+    this.#metricLow = hash.low;
+    this.#metricHigh = hash.high;
   }
 
   /**
@@ -168,15 +182,6 @@ export class PointSeries {
       labels.build(name, this.#attributes!, own, this.#resources!, this.#scopes!, this.#schemaUrl) ??
       seriesRefusal(labels.labels)
     );
-  }
-
-  #addRanges(ranges: RangeList): void {
-    const { source } = this.#reader;
-    const hash = this.#hash;
-    hash.addWord(ranges.count);
-    for (let i = 0; i < ranges.count; i++) {
-      hash.addRange(source, ranges.starts[i], ranges.ends[i] - ranges.starts[i]);
-    }
   }
 }
 

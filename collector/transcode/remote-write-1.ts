@@ -41,7 +41,7 @@ export class RemoteWrite1 {
     run.beginSeries();
     while (reader.position < reader.limit) {
       const tag = reader.readTag();
-      if (tag === 0x0a) run.keep(labels);
+      if (tag === 0x0a) labels.keepRun(reader, tag);
       else if (tag === 0x12) run.keep(run.samples);
       else {
         if (tag === 0x1a) run.exemplarCount++;
@@ -49,11 +49,13 @@ export class RemoteWrite1 {
         reader.skip();
       }
     }
-    const { source } = reader;
+    run.hash.addRanges(reader.source, labels);
     for (let i = 0; i < labels.count; i++) {
-      run.hash.addRange(source, labels.starts[i], labels.ends[i] - labels.starts[i]);
       this.#readLabel(labels.starts[i], labels.ends[i]);
-      if (this.#isMetricName(source)) run.setMetric(this.#valueStart, this.#valueLength);
+      if (this.#valueLength === 0 || !this.#isMetricName(reader.source)) continue;
+      run.setMetric(this.#valueStart, this.#valueLength);
+      // Labels come sorted, and this is an early one. A second of its name makes the series refused as it is met.
+      break;
     }
     run.write(this.#fillLabels, tally);
   }

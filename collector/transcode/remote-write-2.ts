@@ -6,8 +6,7 @@
  */
 import { DecodeError } from '#model/errors.ts';
 import type { ProtobufReader } from '#wire/protobuf/protobuf-reader.ts';
-import { equalBytes } from './byte-copy.ts';
-import { Hash64 } from './byte-hash.ts';
+import { CacheKey } from './cache-key.ts';
 import { describeFamily, familyName } from './metric-family.ts';
 import { RangeList } from './range-list.ts';
 import type { RequestTally } from './request-tally.ts';
@@ -16,14 +15,19 @@ import { metricNameKey, type SeriesRefusal } from './series-rules.ts';
 import type { SeriesSink } from './series-sink.ts';
 
 const noSymbols = new RangeList();
+const metricName = new CacheKey();
+metricName.begin();
+metricName.addRange(metricNameKey, 0, metricNameKey.bytes.length);
+metricName.finish();
+const { low: metricNameLow, high: metricNameHigh } = metricName;
 
 export class RemoteWrite2 {
   readonly #reader: ProtobufReader;
   readonly #series: SeriesSink;
   readonly #run: SampleRun;
-  readonly #hash = new Hash64();
+  readonly #hash = new CacheKey();
   #symbols: RangeList = noSymbols;
-  /** Hash of each symbol, taken once: a label then costs two words. */
+  /** Key of each symbol, taken once: a label then costs two of them. */
   #symbolLows = new Int32Array(0);
   #symbolHighs = new Int32Array(0);
   /** The symbols' numbers, name and value in turn. */
@@ -112,24 +116,25 @@ export class RemoteWrite2 {
   }
 
   #hashLabels(): void {
-    const { source } = this.#reader;
-    const run = this.#run;
-    const symbols = this.#symbols;
+    const { hash } = this.#run;
     const refs = this.#refs;
-    const { length } = metricNameKey.bytes;
+    const lows = this.#symbolLows;
+    const highs = this.#symbolHighs;
     for (let i = 0; i < this.#refCount; i += 2) {
       const name = refs[i];
       const value = refs[i + 1];
-      run.hash.addWord(this.#symbolLows[name]);
-      run.hash.addWord(this.#symbolHighs[name]);
-      run.hash.addWord(this.#symbolLows[value]);
-      run.hash.addWord(this.#symbolHighs[value]);
-      const start = symbols.starts[name];
-      if (symbols.ends[name] - start === length && equalBytes(source, start, metricNameKey, 0, length)) {
-        this.#metricRef = value;
-        run.setMetric(symbols.starts[value], symbols.ends[value] - symbols.starts[value]);
-      }
+      hash.addPair(lows[name], highs[name]);
+      hash.addPair(lows[value], highs[value]);
+      if (lows[name] === metricNameLow && highs[name] === metricNameHigh) this.#setMetric(value);
     }
+  }
+
+  #setMetric(symbol: number): void {
+    const { starts, ends } = this.#symbols;
+    // To Prometheus an empty label is none, so this is not the name.
+    if (ends[symbol] === starts[symbol]) return;
+    this.#metricRef = symbol;
+    this.#run.setMetric(starts[symbol], ends[symbol] - starts[symbol]);
   }
 
   readonly #fillLabels: FillLabels = () => {

@@ -77,10 +77,8 @@ export class RemoteWriteTranscoder {
         throw new DecodeError('fields of remote write 1.0 and 2.0 are in one request', start);
       }
       version = seen;
-      const length = reader.readLength();
       const ranges = tag === 0x1a ? this.#metadata : tag === 0x22 ? this.#symbols : this.#timeseries;
-      ranges.push(reader.position, reader.position + length);
-      reader.position += length;
+      ranges.keepRun(reader, tag);
     }
     return version === 2 ? 2 : 1;
   }

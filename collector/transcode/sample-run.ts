@@ -5,7 +5,7 @@
  */
 import type { ByteView } from '#wire/protobuf/byte-view.ts';
 import type { ProtobufReader } from '#wire/protobuf/protobuf-reader.ts';
-import { Hash64 } from './byte-hash.ts';
+import { CacheKey } from './cache-key.ts';
 import { LabelSet } from './label-set.ts';
 import { RangeList } from './range-list.ts';
 import { type RecordWindow, twoTo32 } from './record-window.ts';
@@ -17,7 +17,7 @@ export type FillLabels = () => void;
 
 export class SampleRun {
   /** Feed it with what the series' labels are on the wire, after beginSeries. */
-  readonly hash = new Hash64();
+  readonly hash = new CacheKey();
   /** Fill it when write() asks for labels. Labels with an empty value must be left out. */
   readonly labels = new LabelSet();
   /** Where the samples are; filled while the time series is scanned. */

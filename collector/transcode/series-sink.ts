@@ -66,6 +66,10 @@ export class SeriesSink {
   #samplesBefore = 0;
   #seriesBefore = 0;
   #metadataBefore = 0;
+  // The metric's name that was asked for last, and its number.
+  #lastSource: ByteView | undefined;
+  #lastStart = 0;
+  #lastLength = 0;
   #lastMetric = 0;
 
   constructor(window: RecordWindow) {
@@ -120,12 +124,19 @@ export class SeriesSink {
     return this.#cache.add(low, high, this.#hash.low, this.#hash.high);
   }
 
-  /** Returns the number of a metric's name, for pushSample. Valid within one task. */
+  /** Returns the number of a metric's name, for pushSample. Valid within one task, in which the bytes must not change. */
   metricIndex(source: ByteView, start: number, length: number): number {
+    // Series of one metric come together, and in one request their names mostly are the same bytes.
+    if (start === this.#lastStart && length === this.#lastLength && source === this.#lastSource) {
+      return this.#lastMetric;
+    }
+    this.#lastSource = source;
+    this.#lastStart = start;
+    this.#lastLength = length;
     const { dictionary } = this.#samples.metric;
-    // Series of one metric come together.
-    if (dictionary.matches(this.#lastMetric, source, start, length)) return this.#lastMetric;
-    this.#lastMetric = dictionary.indexOf(source, start, length);
+    if (!dictionary.matches(this.#lastMetric, source, start, length)) {
+      this.#lastMetric = dictionary.indexOf(source, start, length);
+    }
     return this.#lastMetric;
   }
 
@@ -135,7 +146,9 @@ export class SeriesSink {
     const samples = this.#samples;
     samples.metric.indexes.push(metricIndex);
     samples.id.pushUint64(this.#cache.idLow(entry), this.#cache.idHigh(entry));
-    samples.ts.pushUint64(unixMs % twoTo32, Math.floor(unixMs / twoTo32));
+    // Not by %: of doubles, that is a call into C.
+    const high = Math.floor(unixMs / twoTo32);
+    samples.ts.pushUint64(unixMs - high * twoTo32, high);
     samples.v.pushUint64(valueLow, valueHigh);
   }
 
@@ -207,6 +220,7 @@ export class SeriesSink {
   }
 
   reset(): void {
+    this.#lastSource = undefined;
     this.#lastMetric = 0;
     for (const sink of [...this.namingSinks, this.sampleSink]) sink.reset();
   }

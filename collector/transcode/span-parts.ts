@@ -1,20 +1,22 @@
 /** The nested messages of a span: status, events and links, written to the parallel arrays of `spans`. */
 import type { ProtobufReader } from '#wire/protobuf/protobuf-reader.ts';
-import type { AttributeReader } from './any-value.ts';
-import { RangeList } from './range-list.ts';
+import type { AttributeWriter } from './attribute-writer.ts';
+import type { RangeList } from './range-list.ts';
 import type { SpanColumns } from './span-columns.ts';
 
 const int64HighMax = 0x7fff_ffff;
 
 export class SpanParts {
   readonly #reader: ProtobufReader;
-  readonly #values: AttributeReader;
+  readonly #writer: AttributeWriter;
   readonly #columns: SpanColumns;
-  readonly #attributes = new RangeList();
+  /** Where the fields of a link are, by their numbers. */
+  readonly #starts = [0, 0, 0, 0];
+  readonly #lengths = [0, 0, 0, 0];
 
-  constructor(reader: ProtobufReader, values: AttributeReader, columns: SpanColumns) {
+  constructor(reader: ProtobufReader, writer: AttributeWriter, columns: SpanColumns) {
     this.#reader = reader;
-    this.#values = values;
+    this.#writer = writer;
     this.#columns = columns;
   }
 
@@ -42,13 +44,18 @@ export class SpanParts {
   writeEvents(events: RangeList): void {
     const reader = this.#reader;
     const { eventTs, eventName, eventAttrs } = this.#columns;
+    if (events.count === 0) {
+      eventTs.pushEmptyRow();
+      eventName.pushEmptyRow();
+      eventAttrs.pushEmptyRow();
+      return;
+    }
     for (let i = 0; i < events.count; i++) {
       const end = events.ends[i];
       let low = 0;
       let high = 0;
       let nameStart = 0;
       let nameLength = 0;
-      this.#attributes.clear();
       reader.seek(events.starts[i], end);
       while (reader.position < end) {
         const tag = reader.readTag();
@@ -60,14 +67,14 @@ export class SpanParts {
           nameLength = reader.readLength();
           nameStart = reader.position;
           reader.position += nameLength;
-        } else if (tag === 0x1a) this.#keepAttribute();
+        } else if (tag === 0x1a) this.#writer.writeRun(eventAttrs.elements, tag);
         else reader.skip();
       }
       // A time beyond DateTime64 would come out negative: it is stored as missing.
       if (high > int64HighMax) eventTs.elements.pushZero();
       else eventTs.elements.pushUint64(low, high);
       eventName.elements.pushRange(reader.source, nameStart, nameLength);
-      this.#values.writeRow(eventAttrs.elements, this.#attributes);
+      eventAttrs.elements.endRow();
     }
     eventTs.endRow();
     eventName.endRow();
@@ -79,12 +86,18 @@ export class SpanParts {
   writeLinks(links: RangeList): void {
     const reader = this.#reader;
     const { linkTraceId, linkSpanId, linkTraceState, linkAttrs } = this.#columns;
-    const starts = [0, 0, 0, 0];
-    const lengths = [0, 0, 0, 0];
+    if (links.count === 0) {
+      linkTraceId.pushEmptyRow();
+      linkSpanId.pushEmptyRow();
+      linkTraceState.pushEmptyRow();
+      linkAttrs.pushEmptyRow();
+      return;
+    }
+    const starts = this.#starts;
+    const lengths = this.#lengths;
     for (let i = 0; i < links.count; i++) {
       const end = links.ends[i];
       lengths.fill(0);
-      this.#attributes.clear();
       reader.seek(links.starts[i], end);
       while (reader.position < end) {
         const tag = reader.readTag();
@@ -92,7 +105,7 @@ export class SpanParts {
           lengths[tag >>> 3] = reader.readLength();
           starts[tag >>> 3] = reader.position;
           reader.position += lengths[tag >>> 3];
-        } else if (tag === 0x22) this.#keepAttribute();
+        } else if (tag === 0x22) this.#writer.writeRun(linkAttrs.elements, tag);
         else reader.skip();
       }
       if (lengths[1] === 16) linkTraceId.elements.pushRange(reader.source, starts[1]);
@@ -100,18 +113,11 @@ export class SpanParts {
       if (lengths[2] === 8) linkSpanId.elements.pushRange(reader.source, starts[2]);
       else linkSpanId.elements.pushZero();
       linkTraceState.elements.pushRange(reader.source, starts[3], lengths[3]);
-      this.#values.writeRow(linkAttrs.elements, this.#attributes);
+      linkAttrs.elements.endRow();
     }
     linkTraceId.endRow();
     linkSpanId.endRow();
     linkTraceState.endRow();
     linkAttrs.endRow();
-  }
-
-  #keepAttribute(): void {
-    const reader = this.#reader;
-    const length = reader.readLength();
-    this.#attributes.push(reader.position, reader.position + length);
-    reader.position += length;
   }
 }

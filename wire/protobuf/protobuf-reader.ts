@@ -26,6 +26,7 @@ export const wireFixed32 = 5;
 /** Fields 1 to 2^29-1 exist, so a tag fits in 32 bits. */
 const fieldNumberMax = 0x1fffffff;
 const twoTo32 = 0x1_0000_0000;
+const int32Max = 0x7fff_ffff;
 
 const noBytes = new ByteView(new Uint8Array(0));
 
@@ -82,6 +83,8 @@ export class ProtobufReader {
       }
     }
     this.readVarint64();
+    // Where it fits, V8 must get a 32-bit integer: one length as a double would turn all positions into doubles.
+    if (this.high === 0 && this.low <= int32Max) return this.low | 0;
     return this.high * twoTo32 + this.low;
   }
 
@@ -123,6 +126,22 @@ export class ProtobufReader {
     this.low = this.source.view.getUint32(position, true);
     this.high = this.source.view.getUint32(position + 4, true);
     this.position = position + 8;
+  }
+
+  /** Steps over 8 bytes and returns where they are: for values that are copied and not calculated with. */
+  passFixed64(): number {
+    const position = this.position;
+    if (position + 8 > this.limit) throw this.#tooShort('an 8-byte value');
+    this.position = position + 8;
+    return position;
+  }
+
+  /** Steps over a string, bytes or message field and returns where its value starts; it ends at `position`. */
+  passBytes(): number {
+    const length = this.readLength();
+    const start = this.position;
+    this.position = start + length;
+    return start;
   }
 
   /** Returns 4 bytes, little-endian, as an unsigned number. */

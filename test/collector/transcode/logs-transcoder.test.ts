@@ -253,3 +253,38 @@ test('an empty request is accepted and makes no block', () => {
   expect(blocks).toEqual([]);
   expect(outcomes).toEqual([{ accepted: 0, repeated: 0, rejections: [], decodeError: undefined }]);
 });
+
+test('a record without a severity has the level that an attribute or its line names', () => {
+  const record = (body: object, attributes: Record<string, string> = {}, severityText = '') => ({
+    timeUnixNano: BigInt(generatorUnixMs) * 1_000_000n,
+    body,
+    severityText,
+    attributes: Object.entries(attributes).map(([key, stringValue]) => ({ key, value: { stringValue } })),
+  });
+  const line = (stringValue: string) => ({ stringValue });
+  const logRecords = [
+    record(line('2026-11-26 ERROR broken')),
+    record(line('{"level":"warn"}')),
+    record(line(`level=debug ${'x'.repeat(300)}`)),
+    record(line('INFO but the attribute knows better'), { thread: 'main', 'log.level': 'fatal' }),
+    record(line('ERROR but the sender said so'), {}, 'custom'),
+    record(line('nothing to see')),
+    record({ intValue: 7 }),
+    record({}),
+  ];
+  const { table } = transcode([
+    { bytes: encodeLogsRequest({ resourceLogs: [{ scopeLogs: [{ logRecords }] }] }) },
+  ]);
+  const rows = engine.rows<{ level: string; severity: number }>(`SELECT level, severity FROM ${table}`);
+  expect(rows.map(({ level }) => level)).toEqual([
+    'error',
+    'warn',
+    'debug',
+    'fatal',
+    'unknown',
+    'unknown',
+    'unknown',
+    'unknown',
+  ]);
+  expect(rows.every(({ severity }) => severity === 0)).toBe(true);
+});

@@ -175,6 +175,24 @@ test('a stale marker arrives bit by bit, beside an ordinary NaN', () => {
   ).toEqual([{ bits: '7FF0000000000002' }, { bits: '7FF8000000000001' }]);
 });
 
+test('an empty __name__ beside a full one is none, in both protocols', () => {
+  for (const names of [
+    ['', 'up'],
+    ['up', ''],
+  ]) {
+    const samples = [{ value: 1, timestamp: generatorUnixMs }];
+    const labels = names.map((value) => ({ name: '__name__', value }));
+    const symbols = ['', '__name__', 'up'];
+    const labelsRefs = names.flatMap((value) => [1, symbols.indexOf(value)]);
+    for (const bytes of [
+      encodeRemoteWrite1({ timeseries: [{ labels, samples }] }),
+      encodeRemoteWrite2({ symbols, timeseries: [{ labelsRefs, samples }] }),
+    ]) {
+      expect(rowsOf(transcode(bytes), 'samples_head', 'SELECT metric FROM t')).toEqual([{ metric: 'up' }]);
+    }
+  }
+});
+
 const name = { name: '__name__', value: 'm' };
 test.each([
   { what: 'no name', labels: [{ name: 'a', value: 'b' }], reason: 'missing_metric_name' },
