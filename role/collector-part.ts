@@ -6,6 +6,7 @@ import { startKafkaConsumer } from '#collector/kafka/consumer.ts';
 import { createPipeline, type Pipeline } from '#collector/pipeline.ts';
 import { durationMs } from '#model/config/option.ts';
 import { errorMessage } from '#model/errors.ts';
+import { compactClosed } from '#store/compaction/compactor.ts';
 import { dropExpired } from '#store/retention.ts';
 import type { Store } from '#store/store.ts';
 import type { EnvelopeSink } from '#wire/envelope.ts';
@@ -43,6 +44,7 @@ export async function startCollectorPart(
   });
   parts.add('pipeline', () => pipeline.close());
   startRetention(context, store, retentionMs, parts);
+  if (config.store['compaction.enabled']) startCompaction(context, store, parts);
   const sink = createDirectSink(pipeline.insertRun);
   const receivers = await startReceivers({
     sink,
@@ -123,6 +125,32 @@ function startRetention({ log }: RoleContext, store: Store, retentionMs: number,
   const timer = setInterval(sweep, retentionIntervalMs);
   parts.add('retention', async () => {
     clearInterval(timer);
+    await running;
+  });
+}
+
+function startCompaction({ config, log }: RoleContext, store: Store, parts: Parts): void {
+  const abort = new AbortController();
+  const latenessMs = durationMs(config.store['compaction.lateness']);
+  let running: Promise<void> | undefined;
+  const compact = (): void => {
+    // One that takes longer than the interval is not joined by another.
+    running ??= compactClosed(store, { latenessMs, nowMs: Date.now(), log }, abort.signal)
+      .then(
+        () => undefined,
+        (error: unknown) => {
+          if (!abort.signal.aborted) log.error({ error: errorMessage(error) }, 'compacting samples failed');
+        },
+      )
+      .finally(() => {
+        running = undefined;
+      });
+  };
+  compact();
+  const timer = setInterval(compact, durationMs(config.store['compaction.interval']));
+  parts.add('compaction', async () => {
+    clearInterval(timer);
+    abort.abort(new Error('the process stops'));
     await running;
   });
 }

@@ -27,6 +27,7 @@ const partitionSpans = {
   trace_index: 'day',
   scaling_decisions: 'day',
   samples_head: 'two-hours',
+  samples_closing: 'two-hours',
   samples_chunk: 'day',
   samples_5m: 'month',
 } as const;
