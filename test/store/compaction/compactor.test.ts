@@ -225,6 +225,29 @@ test('two compactions at once do no harm, and insert once where they read the sa
   await expectExactly([...samples, ...more]);
 });
 
+test('what another compaction has moved aside meanwhile is not dropped', async () => {
+  const samples = steady(dayMs + 2 * hourMs);
+  await insertSamples(store, samples);
+  const late = sample(1, dayMs + 1, 1);
+  const stop = new Error('it dies after its move');
+  await compact({
+    failpoint: async (step) => {
+      if (step !== 'drop') return;
+      await insertSamples(store, [late]);
+      await compact({
+        failpoint: (next) => {
+          if (next === 'chunk') throw stop;
+        },
+      });
+    },
+  });
+  expect(failures).toEqual([{ window: String(dayMs / 1000), error: stop.message }]);
+  expect(await count('samples_closing')).toBe(1);
+  await expectExactly([...samples, late]);
+  await compact();
+  await expectExactly([...samples, late]);
+});
+
 test('rows stay when their chunks are not found after the insert', async () => {
   const samples = steady(dayMs + 2 * hourMs);
   await insertSamples(store, samples);
@@ -248,6 +271,39 @@ test('rows stay when their chunks are not found after the insert', async () => {
   expect(await count('samples_closing')).toBe(samples.length);
   await expectExactly(samples);
 });
+
+test('many series of many tenants go slice by slice, every bit of them', async () => {
+  const checksum = (from: string) =>
+    store.rows(
+      `SELECT count() AS n, sum(cityHash64(tenant, metric, id, t, reinterpretAsUInt64(x))) AS hash FROM (${from})`,
+    );
+  // 2,000 series of 20 metrics and 4 tenants, 2 h at 15 s; every 97th sample is a stale marker or another NaN.
+  for (let quarter = 0; quarter < 4; quarter++) {
+    await store.exec(
+      `INSERT INTO samples_head SELECT concat('t', toString(s % 4)), concat('m', toString(s % 20)), sipHash64(s),
+         fromUnixTimestamp64Milli(toInt64(${dayMs} + i * 15000 + s % 15000), 'UTC'),
+         if(number % 97 = 0, reinterpretAsFloat64(toUInt64(if(s % 2 = 0, ${staleBits}, ${payloadBits}))), i * s + number % 7)
+       FROM (SELECT number, number % 2000 AS s, ${quarter * 120} + intDiv(number, 2000) AS i FROM numbers(240000))`,
+    );
+  }
+  const before = await checksum('SELECT tenant, metric, id, ts AS t, v AS x FROM samples_head');
+  expect(before).toMatchObject([{ n: '960000' }]);
+  const done = await compact({ sliceSamplesMax: 50_000 });
+  expect(failures).toEqual([]);
+  expect(done).toEqual([
+    { window: '2026-11-10T00:00:00.000Z', samples: 960_000, series: 2000, isLate: false },
+  ]);
+  const after = await checksum(
+    'SELECT tenant, metric, id, t, x FROM samples_chunk ARRAY JOIN ts AS t, v AS x WHERE ts = arraySort(ts)',
+  );
+  expect(after).toEqual(before);
+  expect(await count('samples_chunk')).toBe(2000);
+  expect(await store.rows('SELECT sum(n) AS n FROM samples_5m FINAL')).toEqual(
+    await store.rows(
+      `SELECT countIf(reinterpretAsUInt64(x) != ${staleBits}) AS n FROM samples_chunk ARRAY JOIN v AS x`,
+    ),
+  );
+}, 60_000);
 
 test('an aborted compaction stops, and the next one ends its work', async () => {
   const samples = steady(dayMs + 4 * hourMs);
