@@ -44,7 +44,6 @@ export async function startCollectorPart(
   });
   parts.add('pipeline', () => pipeline.close());
   startRetention(context, store, retentionMs, parts);
-  if (config.store['compaction.enabled']) startCompaction(context, store, parts);
   const sink = createDirectSink(pipeline.insertRun);
   const receivers = await startReceivers({
     sink,
@@ -63,6 +62,8 @@ export async function startCollectorPart(
   });
   parts.add('receivers', () => receivers.close(closeGraceMs));
   const kafka = config.transport.kind === 'kafka' ? await startKafka(context, pipeline, parts) : undefined;
+  // Last, so that it is the first to stop: what is cut off is taken up again, and the drain has the store to itself.
+  if (config.store['compaction.enabled']) startCompaction(context, store, parts);
   return {
     receivers,
     pipeline,
