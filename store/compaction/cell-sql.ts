@@ -15,6 +15,7 @@
  * A cell of nothing but stale markers has no row. A cell is complete once neither samples_head nor samples_closing hold a
  * sample of it.
  */
+import { takenSeriesSql } from './chunk-sql.ts';
 
 /** 0x7ff0000000000002: what Prometheus writes where a series ends. */
 const staleMarkerBits = '9218868437227405314';
@@ -22,8 +23,7 @@ const cellMs = 300_000;
 
 /** Chunk rows of the series that the taken rows touch: the window's, and its neighbours' where they share a cell. */
 function chunkRows(where: string): string {
-  const taken = `SELECT tenant, metric, id FROM samples_closing
-      WHERE _partition_id = {partition:String} AND _part IN {parts:Array(String)} AND tenant != '' AND ${where}`;
+  const taken = takenSeriesSql(where);
   return `
     SELECT tenant, metric, id, ts, v, (tenant, metric, id) IN (${taken} AND ts = from_time) AS has_left_edge
     FROM samples_chunk

@@ -13,6 +13,11 @@ const sampleOrder = 'tenant, metric, id, ts, isNaN(v) DESC, v, reinterpretAsInt6
 const takenRows = `FROM samples_closing
   WHERE _partition_id = {partition:String} AND _part IN {parts:Array(String)} AND tenant != ''`;
 
+/** For what late samples touch: few series out of many, found by the sort key. `where` is the slice's. */
+export function takenSeriesSql(where: string): string {
+  return `SELECT tenant, metric, id ${takenRows} AND ${where}`;
+}
+
 /** How the samples are spread, in the order of the key; names as hex digits. */
 export const metricCountsSql = `
 SELECT hex(tenant) AS tenant_hex, hex(metric) AS metric_hex, count() AS samples, uniqExact(id) AS series
@@ -45,7 +50,8 @@ SELECT count() AS missing FROM (
   GROUP BY tenant, metric, id
 ) AS taken LEFT JOIN (
   SELECT tenant, metric, id, sum(length(ts)) AS n FROM samples_chunk
-  WHERE bucket = toDateTime({bucket:UInt32}, 'UTC') AND ${where} GROUP BY tenant, metric, id
+  WHERE bucket = toDateTime({bucket:UInt32}, 'UTC') AND ${where} AND (tenant, metric, id) IN (${takenSeriesSql(where)})
+  GROUP BY tenant, metric, id
 ) AS chunk USING (tenant, metric, id)
 WHERE chunk.n < taken.n`;
 }

@@ -121,7 +121,7 @@ describe('of samples with one time', () => {
       await compact();
       await expectExactly([sample(1, at, stays), last]);
     }
-  });
+  }, 60_000);
 });
 
 test('notes that ingest keeps in the head without a tenant are not samples', async () => {
