@@ -1,7 +1,7 @@
 /**
  * Drops what is older than the retention, whole partitions at a time: no row is rewritten.
- * Tables without partitions (series, label values, metadata, rules, alerts, signals) are left alone: a series without samples
- * is not listed for times after its last one.
+ * Tables without partitions (series, label values, metadata, rules, alerts, signals) are left alone: a series without
+ * samples is not listed for times after its last one.
  */
 import type { Store } from './store.ts';
 

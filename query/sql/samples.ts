@@ -1,7 +1,8 @@
 /**
  * PromQL's SampleSource over ClickHouse. A selector first becomes a list of series ordered by id; then slices of
- * that list are read, recent rows (samples_head) before those that are being compacted (samples_closing) before chunks
- * (samples_chunk): what a compaction moves between the reads is seen twice, never missed, and equal times are one sample.
+ * that list are read, recent rows (samples_head) before those that are being compacted (samples_closing), and these
+ * before chunks (samples_chunk): what a compaction moves between the reads is seen twice, never missed, and equal times
+ * are one sample.
  */
 import type { LabelMatcher } from '#model/labels.ts';
 import { metricNameLabel } from '#model/labels.ts';

@@ -1,7 +1,7 @@
 /**
  * Cells of five minutes from the chunks of a window. A cell is left-open and named by its right edge: the sample of
- * 02:00:00.000 is in the cell 02:00, though its chunk begins there. So a window has 25 cells, and the outer two take samples
- * of its neighbours' chunks too. Samples with one time are one, as everywhere.
+ * 02:00:00.000 is in the cell 02:00, though its chunk begins there. So a window has 25 cells, and the outer two take
+ * samples of its neighbours' chunks too. Samples with one time are one, as everywhere.
  *
  * Within a cell, of its samples that are no stale markers (NaN of any other bits is a value, as for PromQL):
  *   n, t0, v0, t1, v1   how many, the first and the last
@@ -10,10 +10,10 @@
  *   vmin, vmax          of those that are not NaN; NaN where all are
  *   vsum                plain sum, NaN where one is
  *   stale               the newest sample of the cell is a stale marker: an instant selector at its edge sees nothing
- *   version             samples of the cell in all chunk rows, markers and repeats included. It only grows, with what the
- *                       row was made from, so that the newest row wins without a clock
- * A cell of nothing but stale markers has no row. A cell is complete once neither samples_head nor samples_closing hold a
- * sample of it.
+ *   version             samples of the cell in all chunk rows, markers and repeats included. It only grows, with what
+ *                       the row was made from, so that the newest row wins without a clock
+ * A cell of nothing but stale markers has no row. A cell is complete once neither samples_head nor samples_closing hold
+ * a sample of it.
  */
 import { takenSeriesSql } from './chunk-sql.ts';
 
@@ -28,7 +28,8 @@ function chunkRows(where: string): string {
     SELECT tenant, metric, id, ts, v, (tenant, metric, id) IN (${taken} AND ts = from_time) AS has_left_edge
     FROM samples_chunk
     WHERE ${where}
-      AND bucket IN (toDateTime({bucket:UInt32} - 7200, 'UTC'), toDateTime({bucket:UInt32}, 'UTC'), toDateTime({bucket:UInt32} + 7200, 'UTC'))
+      AND bucket IN (toDateTime({bucket:UInt32} - 7200, 'UTC'), toDateTime({bucket:UInt32}, 'UTC'),
+        toDateTime({bucket:UInt32} + 7200, 'UTC'))
       AND (tenant, metric, id) IN (${taken})
       AND (bucket >= toDateTime({bucket:UInt32}, 'UTC') OR has_left_edge)`;
 }

@@ -32,7 +32,8 @@ SELECT tenant, metric, toDateTime({bucket:UInt32}, 'UTC') AS bucket, id,
   arrayFilter((t, last) -> last, times, is_last) AS ts, arrayFilter((x, last) -> last, samples, is_last) AS v
 FROM (
   SELECT tenant, metric, id, groupArray(ts) AS times, groupArray(v) AS samples,
-    arrayMap((t, next) -> t != next, times, arrayPushBack(arrayPopFront(times), addMilliseconds(times[-1], 1))) AS is_last
+    arrayMap((t, next) -> t != next, times,
+      arrayPushBack(arrayPopFront(times), addMilliseconds(times[-1], 1))) AS is_last
   FROM (SELECT tenant, metric, id, ts, v ${takenRows} AND ${where} ORDER BY ${sampleOrder})
   GROUP BY tenant, metric, id
 )

@@ -2,7 +2,8 @@
  * Moves what is closed out of samples_head: rows in, chunks and five-minute cells out, one window of two hours after
  * the other and one statement at a time. Run it again and again; late rows make their window due again.
  *
- *   await compactClosed(store, { latenessMs: 900_000, nowMs: Date.now(), log }, abort)  ->  [{ window: '2026-11-10T02:00:00.000Z', samples: ... }]
+ *   await compactClosed(store, { latenessMs: 900_000, nowMs: Date.now(), log }, abort)
+ *   ->  [{ window: '2026-11-10T02:00:00.000Z', samples: 4_800_000, series: 10_000, isLate: false }]
  *
  * Only float samples yet: another kind of samples takes a head, closing and chunk table of its own and its own pair
  * of SQL files, and compactWindow the rest.
@@ -44,7 +45,8 @@ const failureCounter = meter.createCounter('sonde.store.compaction.failures', {
 
 /**
  * Compacts every window that is closed and returns what it did. A window that fails is logged, counted and left for
- * the next time; rejects with StoreError where the store cannot say what there is. `abort` ends it after the statement that runs.
+ * the next time; rejects with StoreError where the store cannot say what there is. `abort` cancels the statement that
+ * runs, and what is done by then is what it returns.
  */
 export async function compactClosed(
   store: Store,

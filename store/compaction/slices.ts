@@ -1,7 +1,8 @@
 /**
  * Divides the samples of a window into slices that one statement can hold in memory, along the sort key of the tables.
  *
- *   a: 5 samples, b: 3 of up and 9 of http_requests, at most 6  ->  tenant a | b, up | b, http_requests, lower ids | upper ids
+ *   tenant a: 5 samples, b: 9 of http_requests and 3 of up, at most 6 in a slice
+ *   ->  a | b, http_requests, lower ids | b, http_requests, upper ids | b, up
  *
  * A slice is a range, so together they cover every series; what it is depends on the counts only: a repeat after a
  * crash makes the same slices. One series is never divided.

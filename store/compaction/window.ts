@@ -2,13 +2,13 @@
  * Compacts one window: rows of samples_head become chunks and cells. May be killed between any two statements, and may
  * run in several processes at once on one store:
  *
- *   move aside -> chunks, slice by slice -> check -> cells -> drop the parts that were read
+ *   move aside -> chunks, each slice checked -> cells -> drop the parts that were read
  *
  * The parts in samples_closing are what is left to do: they go last. What is repeated changes nothing: a slice of the
  * same parts has the same token and the same rows, samples with one time are one for every reader, and cells are made
  * from chunks and replace one another. Late rows go the same way; their chunk rows stand beside the older ones.
  */
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { type QueryOptions, type QueryParams, type Store, StoreError } from '../store.ts';
 import { insertCellsSql } from './cell-sql.ts';
 import { insertChunksSql, metricCountsSql, missingSeriesSql } from './chunk-sql.ts';
@@ -20,7 +20,7 @@ export type CompactionStep = 'move' | 'chunk' | 'cells' | 'drop' | 'finish';
 
 export interface CompactionContext {
   readonly store: Store;
-  /** What one statement holds in memory: about 300 bytes a sample. */
+  /** What one statement holds in memory, at about 150 bytes a sample. */
   readonly sliceSamplesMax: number;
   /** The store's engine wants to be asked for deduplication of INSERT SELECT. */
   readonly asksForDeduplication: boolean;
@@ -42,8 +42,8 @@ const chunkFormat = 1;
 const statementTimeoutMs = 600_000;
 
 /**
- * Key order is kept from the parts on, so that nothing is sorted or hashed as a whole. The engine holds bits of v in ORDER BY
- * for redundant after v itself; between NaNs, and between zeros, they are not.
+ * Key order is kept from the parts on, so that nothing is sorted or hashed as a whole. The engine holds bits of v in
+ * ORDER BY for redundant after v itself; between NaNs, and between zeros, they are not.
  */
 const readSettings = {
   max_threads: 1,
@@ -74,8 +74,8 @@ export async function compactWindow(context: CompactionContext, window: Window):
   const slices = planSlices(counts, context.sliceSamplesMax);
   for (const slice of slices) {
     await failpoint?.('chunk');
-    await statement.insertChunks(slice);
-    await statement.check(slice);
+    await statement.insertChunks(slice, tokenOf(window, parts, slice));
+    await statement.repair(slice);
   }
   for (const slice of slices) {
     await failpoint?.('cells');
@@ -117,6 +117,19 @@ function statementsOf(context: CompactionContext, window: Window, parts: readonl
     const [row] = await store.rows<{ missing: string }>(missingSeriesSql(sql, count), options);
     return row.missing !== '0';
   };
+  /** Counting rows is cheap, and mostly enough: a sample that was sent twice is two rows and one sample. */
+  const isMissing = async (slice: Slice) =>
+    (await hasMissing(slice, 'rows')) && (await hasMissing(slice, 'times'));
+  const insertChunks = async (slice: Slice, token: string): Promise<void> => {
+    const { sql, params } = sliceWhere(slice);
+    const settings = {
+      ...insertSettings,
+      ...readSettings,
+      insert_deduplication_token: token,
+      ...(context.asksForDeduplication ? { deduplicate_insert_select: 'force_enable' } : {}),
+    };
+    await store.exec(insertChunksSql(sql), optionsOf(settings, params));
+  };
   return {
     async counts() {
       const rows = await store.rows<{
@@ -136,23 +149,18 @@ function statementsOf(context: CompactionContext, window: Window, parts: readonl
       const sql = "SELECT 1 FROM samples_chunk WHERE bucket = toDateTime({bucket:UInt32}, 'UTC') LIMIT 1";
       return (await store.rows(sql, optionsOf(readSettings))).length > 0;
     },
-    async insertChunks(slice: Slice) {
-      const { sql, params } = sliceWhere(slice);
-      const settings = {
-        ...insertSettings,
-        ...readSettings,
-        insert_deduplication_token: tokenOf(window, parts, slice),
-        ...(context.asksForDeduplication ? { deduplicate_insert_select: 'force_enable' } : {}),
-      };
-      await store.exec(insertChunksSql(sql), optionsOf(settings, params));
-    },
-    /** Throws where samples are in no chunk: their rows must not be dropped then. */
-    async check(slice: Slice) {
-      if (!(await hasMissing(slice, 'rows')) || !(await hasMissing(slice, 'times'))) return;
-      throw new StoreError(
-        `samples of ${window.partition} were not found in samples_chunk after their insert`,
-        { retryable: false },
-      );
+    insertChunks,
+    /**
+     * Inserts again where samples of the slice are in no chunk: the token was remembered, and what came under it is
+     * gone (a backup that was restored in part, a delete by hand). Throws where that does not help: the rows stay.
+     */
+    async repair(slice: Slice) {
+      if (!(await isMissing(slice))) return;
+      await insertChunks(slice, `compaction/${window.partition}/again/${randomUUID()}`);
+      if (!(await isMissing(slice))) return;
+      throw new StoreError(`samples of ${window.partition} are not in samples_chunk after their insert`, {
+        retryable: false,
+      });
     },
     async insertCells(slice: Slice) {
       const { sql, params } = sliceWhere(slice);

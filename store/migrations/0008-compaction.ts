@@ -5,8 +5,9 @@
 import { durableSettings, type Migration } from './migration.ts';
 
 /**
- * Closed two-hour partitions of samples_head on their way into samples_chunk: same columns (MOVE PARTITION insists). The engine
- * must not merge its parts: the compaction drops by name exactly the parts that it has read.
+ * Closed two-hour partitions of samples_head on their way into samples_chunk. MOVE PARTITION wants the same columns: a
+ * later change of one table must change the other. The engine must not merge its parts: the compaction drops by name
+ * exactly the parts that it has read.
  */
 const samplesClosing = `
 CREATE TABLE IF NOT EXISTS samples_closing AS samples_head

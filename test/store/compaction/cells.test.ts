@@ -4,7 +4,7 @@
  * Method: a naive computation from all samples that were inserted, and our PromQL engine over the same store.
  */
 import fc from 'fast-check';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createPromqlEngine } from '#query/promql/engine.ts';
 import { promqlLimitsDefault } from '#query/promql/query-budget.ts';
 import { createSampleSource } from '#query/sql/samples.ts';
@@ -24,6 +24,9 @@ import {
   tenant,
   winners,
 } from './stored-samples.ts';
+
+/** Dozens of statements a test, each written through to the disk. */
+vi.setConfig({ testTimeout: 120_000 });
 
 let opened: TestStore;
 let store: Store;
@@ -168,7 +171,7 @@ test('whatever comes late, cells are what all samples together make', async () =
     }),
     { numRuns: 8 },
   );
-}, 120_000);
+});
 
 describe('cells answer as PromQL does', () => {
   /** Counters that restart, with gaps, NaN, infinities and stale markers, at 15 s with jitter and now and then on the edge. */

@@ -4,10 +4,10 @@
  * samples says, bit for bit.
  */
 import fc from 'fast-check';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type CompactionOptions, compactClosed } from '#store/compaction/compactor.ts';
 import type { CompactionStep } from '#store/compaction/window.ts';
-import type { Store } from '#store/store.ts';
+import type { QueryOptions, Store } from '#store/store.ts';
 import { openTestStore, type TestStore } from '../../query/sql/open-test-store.ts';
 import {
   bitsOf,
@@ -22,6 +22,9 @@ import {
   sorted,
   staleBits,
 } from './stored-samples.ts';
+
+/** Dozens of statements a test, each written through to the disk. */
+vi.setConfig({ testTimeout: 120_000 });
 
 let opened: TestStore;
 let store: Store;
@@ -45,7 +48,7 @@ beforeEach(async () => {
 function compact(options: Partial<CompactionOptions> = {}, abort = never) {
   return compactClosed(
     store,
-    { latenessMs: 0, nowMs: dayMs + 24 * hourMs, log, sliceSamplesMax: 15, ...options },
+    { latenessMs: 0, nowMs: dayMs + 24 * hourMs, log, sliceSamplesMax: 30, ...options },
     abort,
   );
 }
@@ -115,13 +118,11 @@ describe('of samples with one time', () => {
     expect(await count('samples_chunk', 'length(ts) = 2')).toBe(1);
     await expectExactly([sample(1, at, stays), last]);
     // And so it is where they meet later.
-    for (const value of values.toReversed()) {
-      await insertSamples(store, [sample(1, at, value)]);
-      await expectExactly([sample(1, at, stays), last]);
-      await compact();
-      await expectExactly([sample(1, at, stays), last]);
-    }
-  }, 60_000);
+    for (const value of values.toReversed()) await insertSamples(store, [sample(1, at, value)]);
+    await expectExactly([sample(1, at, stays), last]);
+    await compact();
+    await expectExactly([sample(1, at, stays), last]);
+  });
 });
 
 test('notes that ingest keeps in the head without a tenant are not samples', async () => {
@@ -172,7 +173,7 @@ test('a reader sees everything once at every step, and rows that arrive at any s
 });
 
 test('readers that never pause see every sample, once, while windows go by', async () => {
-  const samples = steady(dayMs + 12 * hourMs);
+  const samples = steady(dayMs + 8 * hourMs);
   await insertSamples(store, samples);
   const expected = expectedSamples(samples);
   const stop = new AbortController();
@@ -187,18 +188,18 @@ test('readers that never pause see every sample, once, while windows go by', asy
   const done = await compact();
   stop.abort();
   await Promise.all(readers);
-  expect(done).toHaveLength(6);
-  expect(reads).toBeGreaterThan(10);
+  expect(done).toHaveLength(4);
+  expect(reads).toBeGreaterThan(3);
 });
 
 test('two compactions at once do no harm, and insert once where they read the same', async () => {
-  const samples = steady(dayMs + 8 * hourMs);
+  const samples = steady(dayMs + 4 * hourMs);
   for (let part = 0; part < 3; part++)
     await insertSamples(
       store,
       samples.filter((_, i) => i % 3 === part),
     );
-  await Promise.all([compact(), compact(), compact()]);
+  await Promise.all([compact(), compact()]);
   await compact();
   expect(failures).toEqual([]);
   await expectExactly(samples);
@@ -248,26 +249,38 @@ test('what another compaction has moved aside meanwhile is not dropped', async (
   await expectExactly([...samples, late]);
 });
 
-test('rows stay when their chunks are not found after the insert', async () => {
+test('a slice whose token is remembered, but whose chunks are gone, is inserted again', async () => {
   const samples = steady(dayMs + 2 * hourMs);
   await insertSamples(store, samples);
-  let isFirst = true;
   await compact({
     sliceSamplesMax: 1000,
     failpoint: async (step) => {
-      // A token that is remembered though its rows are gone: a lightweight delete leaves it.
-      if (step === 'cells' && isFirst) {
-        isFirst = false;
-        await store.exec('DELETE FROM samples_chunk WHERE id = 3');
-        throw new Error('stop here');
-      }
+      if (step !== 'cells') return;
+      await store.exec('DELETE FROM samples_chunk WHERE id = 3');
+      throw new Error('stop here');
     },
   });
-  await compact({ sliceSamplesMax: 1000 });
-  expect(failures).toMatchObject([
-    { error: 'stop here' },
-    { error: 'samples of 1794268800 were not found in samples_chunk after their insert' },
-  ]);
+  expect(failures).toMatchObject([{ error: 'stop here' }]);
+  expect(await count('samples_chunk')).toBe(seriesCount - 1);
+  expect(await compact({ sliceSamplesMax: 1000 })).toHaveLength(1);
+  expect(await count('samples_closing')).toBe(0);
+  expect(await count('samples_chunk', 'id = 3')).toBe(1);
+  await expectExactly(samples);
+});
+
+test('rows stay where no insert brings their chunks', async () => {
+  const samples = steady(dayMs + 2 * hourMs);
+  await insertSamples(store, samples);
+  // A table that takes rows and shows none: what a broken disk or a wrong grant may look like.
+  const blind: Store = Object.assign(Object.create(store), {
+    exec: (sql: string, options: QueryOptions) =>
+      sql.includes('INSERT INTO samples_chunk') ? Promise.resolve() : store.exec(sql, options),
+    rows: (sql: string, options: QueryOptions) => store.rows(sql, options),
+  });
+  const options = { latenessMs: 0, nowMs: dayMs + 24 * hourMs, log };
+  expect(await compactClosed(blind, options, never)).toEqual([]);
+  const error = `samples of ${dayMs / 1000} are not in samples_chunk after their insert`;
+  expect(failures).toMatchObject([{ error }]);
   expect(await count('samples_closing')).toBe(samples.length);
   await expectExactly(samples);
 });
@@ -303,7 +316,7 @@ test('many series of many tenants go slice by slice, every bit of them', async (
       `SELECT countIf(reinterpretAsUInt64(x) != ${staleBits}) AS n FROM samples_chunk ARRAY JOIN v AS x`,
     ),
   );
-}, 60_000);
+});
 
 test('an aborted compaction stops, and the next one ends its work', async () => {
   const samples = steady(dayMs + 4 * hourMs);
@@ -349,6 +362,6 @@ test('whatever comes in whatever order, a reader sees the same before and after'
       }
       expect(failures).toEqual([]);
     }),
-    { numRuns: 8 },
+    { numRuns: 6 },
   );
-}, 120_000);
+});

@@ -39,7 +39,7 @@ const kills = [
   ['chunk', 4],
 ] as const;
 /** Within statements, wherever the kill falls. */
-const killsAfterMs = [20, 60, 120, 200];
+const killsAfterMs = [20, 120];
 
 test('a compaction that is killed at every step keeps every sample', async () => {
   for (const [rounds, [step, nth]] of kills.entries()) {
@@ -50,4 +50,4 @@ test('a compaction that is killed at every step keeps every sample', async () =>
     expect(output).toMatch(/^ok(, done)?$/);
   }
   expect(await run(kills.length + killsAfterMs.length, 'never', 1)).toBe('ok, done');
-}, 300_000);
+}, 600_000);
