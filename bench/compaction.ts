@@ -15,6 +15,9 @@ import { openEmbeddedStore } from '#store/embedded/embedded-store.ts';
 import { migrate } from '#store/migrate.ts';
 import type { Store } from '#store/store.ts';
 
+// Before the pool's first thread starts: each statement of the engine takes one.
+process.env.UV_THREADPOOL_SIZE ??= '32';
+
 const { values } = parseArgs({
   options: { series: { type: 'string', default: '10000' }, slice: { type: 'string', default: '2000000' } },
 });
