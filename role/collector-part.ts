@@ -62,7 +62,7 @@ export async function startCollectorPart(
   });
   parts.add('receivers', () => receivers.close(closeGraceMs));
   const kafka = config.transport.kind === 'kafka' ? await startKafka(context, pipeline, parts) : undefined;
-  // Last, so that it is the first to stop: what is cut off is taken up again, and the drain has the store to itself.
+  // Last, so that it stops before the receivers drain: they have the store to themselves, and it goes on the next time.
   if (config.store['compaction.enabled']) startCompaction(context, store, parts);
   return {
     receivers,
