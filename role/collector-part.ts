@@ -6,6 +6,7 @@ import { startKafkaConsumer } from '#collector/kafka/consumer.ts';
 import { createPipeline, type Pipeline } from '#collector/pipeline.ts';
 import { durationMs } from '#model/config/option.ts';
 import { errorMessage } from '#model/errors.ts';
+import { compactClosed } from '#store/compaction/compactor.ts';
 import { dropExpired } from '#store/retention.ts';
 import { SearchIndexer } from '#store/search-indexes.ts';
 import type { Store } from '#store/store.ts';
@@ -66,6 +67,8 @@ export async function startCollectorPart(
   });
   parts.add('receivers', () => receivers.close(closeGraceMs));
   const kafka = config.transport.kind === 'kafka' ? await startKafka(context, pipeline, parts) : undefined;
+  // Last, so that it stops before the receivers drain: they have the store to themselves, and it goes on the next time.
+  if (config.store['compaction.enabled']) startCompaction(context, store, parts);
   return {
     receivers,
     pipeline,
@@ -142,6 +145,32 @@ function startRetention({ log }: RoleContext, store: Store, retentionMs: number,
   const timer = setInterval(sweep, retentionIntervalMs);
   parts.add('retention', async () => {
     clearInterval(timer);
+    await running;
+  });
+}
+
+function startCompaction({ config, log }: RoleContext, store: Store, parts: Parts): void {
+  const abort = new AbortController();
+  const latenessMs = durationMs(config.store['compaction.lateness']);
+  let running: Promise<void> | undefined;
+  const compact = (): void => {
+    // One that takes longer than the interval is not joined by another.
+    running ??= compactClosed(store, { latenessMs, nowMs: Date.now(), log }, abort.signal)
+      .then(
+        () => undefined,
+        (error: unknown) => {
+          if (!abort.signal.aborted) log.error({ error: errorMessage(error) }, 'compacting samples failed');
+        },
+      )
+      .finally(() => {
+        running = undefined;
+      });
+  };
+  compact();
+  const timer = setInterval(compact, durationMs(config.store['compaction.interval']));
+  parts.add('compaction', async () => {
+    clearInterval(timer);
+    abort.abort(new Error('the process stops'));
     await running;
   });
 }

@@ -12,6 +12,7 @@ import { otelViewsMigration } from './migrations/0006-otel-views.ts';
 import { landedBatchesMigration } from './migrations/0007-landed-batches.ts';
 import { batchNotesMigration } from './migrations/0008-batch-notes.ts';
 import { searchIndexesMigration } from './migrations/0009-search-indexes.ts';
+import { compactionMigration } from './migrations/0010-compaction.ts';
 import { durableSettings, type Migration } from './migrations/migration.ts';
 import type { Store } from './store.ts';
 
@@ -26,6 +27,7 @@ export const migrations: readonly Migration[] = [
   landedBatchesMigration,
   batchNotesMigration,
   searchIndexesMigration,
+  compactionMigration,
 ];
 
 const recordTable = `

@@ -1,6 +1,7 @@
 /**
  * Drops what is older than the retention, whole partitions at a time: no row is rewritten.
- * Tables without partitions (series, label values, metadata, rules, alerts, signals) are left alone.
+ * Tables without partitions (series, label values, metadata, rules, alerts, signals) are left alone: a series without
+ * samples is not listed for times after its last one.
  */
 import type { Store } from './store.ts';
 
@@ -27,6 +28,7 @@ const partitionSpans = {
   trace_index: 'day',
   scaling_decisions: 'day',
   samples_head: 'two-hours',
+  samples_closing: 'two-hours',
   samples_chunk: 'day',
   samples_5m: 'month',
 } as const;

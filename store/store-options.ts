@@ -1,6 +1,13 @@
 /** Which ClickHouse, where it keeps its data, and for how long. */
 import { z } from 'zod';
-import { countSchema, durationSchema, option, secretOption, urlOrNoneSchema } from '#model/config/option.ts';
+import {
+  countSchema,
+  durationMs,
+  durationSchema,
+  option,
+  secretOption,
+  urlOrNoneSchema,
+} from '#model/config/option.ts';
 
 export const storeOptions = {
   kind: option(z.enum(['embedded', 'server']), 'embedded', 'embedded runs ClickHouse in this process.'),
@@ -13,5 +20,20 @@ export const storeOptions = {
     durationSchema,
     '30d',
     'Age at which data is dropped, by whole partitions. 0 keeps for ever.',
+  ),
+  'compaction.enabled': option(
+    z.boolean(),
+    true,
+    'The collector packs samples of closed two-hour windows into chunks, and makes five-minute cells of them.',
+  ),
+  'compaction.interval': option(
+    durationSchema.refine((text) => durationMs(text) >= 1000, 'expected at least 1s'),
+    '5m',
+    'Windows that are due are looked for this often.',
+  ),
+  'compaction.lateness': option(
+    durationSchema,
+    '15m',
+    'How long after its end a window waits for late samples. Later ones make it due again.',
   ),
 };

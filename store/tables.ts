@@ -136,6 +136,7 @@ export const tenantTables = [
   'trace_index',
   'series',
   'samples_head',
+  'samples_closing',
   'samples_chunk',
   'samples_5m',
   'label_values',

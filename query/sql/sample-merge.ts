@@ -1,6 +1,7 @@
 /**
  * Makes one series' samples of runs from several tables: in time order, each time once, within (startMs, endMs].
- * Of samples with one time the largest value wins, as in ClickHouse's own time series functions.
+ * Of samples with one time the largest value wins, as in ClickHouse's own time series functions; the compaction
+ * (store/compaction/chunk-sql.ts) keeps the same one, whichever order they come in.
  */
 import type { SampleRun } from './sample-block.ts';
 
@@ -61,12 +62,14 @@ function join(runs: readonly SampleRun[], startMs: number, endMs: number): Merge
 
 function sortUnique({ timestamps, values }: MergedSamples): MergedSamples {
   const order = Uint32Array.from(timestamps.keys());
-  // NaN is no larger than anything: among equal times it must come first to lose.
-  order.sort((a, b) => timestamps[a] - timestamps[b] || compareValues(values[a], values[b]));
   const sortedTimes = new Float64Array(order.length);
   const sortedValues = new Float64Array(order.length);
   const from = wordsOf(values);
   const to = wordsOf(sortedValues);
+  // NaN is no larger than anything: among equal times it must come first to lose.
+  order.sort(
+    (a, b) => timestamps[a] - timestamps[b] || compareValues(values[a], values[b]) || compareBits(from, a, b),
+  );
   let count = 0;
   for (const index of order) {
     if (count > 0 && sortedTimes[count - 1] === timestamps[index]) count--;
@@ -81,6 +84,11 @@ function sortUnique({ timestamps, values }: MergedSamples): MergedSamples {
 function compareValues(a: number, b: number): number {
   if (Number.isNaN(a) || Number.isNaN(b)) return Number(Number.isNaN(b)) - Number(Number.isNaN(a));
   return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** As signed 64-bit integers: between NaNs, and between zeros, the outcome must not depend on their order. */
+function compareBits(words: Uint32Array, a: number, b: number): number {
+  return (words[2 * a + 1] | 0) - (words[2 * b + 1] | 0) || words[2 * a] - words[2 * b];
 }
 
 function wordsOf(values: Float64Array): Uint32Array {

@@ -1,7 +1,8 @@
 /**
  * PromQL's SampleSource over ClickHouse. A selector first becomes a list of series ordered by id; then slices of
- * that list are read, recent rows (samples_head) before closed chunks (samples_chunk): what a compaction moves
- * between the two reads is seen twice, never missed, and equal times are one sample.
+ * that list are read, recent rows (samples_head) before those that are being compacted (samples_closing), and these
+ * before chunks (samples_chunk): what a compaction moves between the reads is seen twice, never missed, and equal times
+ * are one sample.
  */
 import type { LabelMatcher } from '#model/labels.ts';
 import { metricNameLabel } from '#model/labels.ts';
@@ -33,6 +34,8 @@ const sampleIntervalMsGuess = 10_000;
 const idListMax = 1000;
 /** Metric names that a condition names, in all; ids and matchers are bound beside them. */
 const metricBytesMax = 40_000;
+/** In the order of a sample's way: each must be read before the next. */
+const rowTables = ['samples_head', 'samples_closing'] as const;
 const bucketSeconds = 7200;
 /** The last second that DateTime holds. */
 const secondMax = 4_294_967_295;
@@ -73,14 +76,18 @@ async function* selectSlice(
   abort: AbortSignal | undefined,
 ): AsyncGenerator<SeriesSamples> {
   const where = seriesWhere(request.matchers, series, isPart);
-  const recent = new RunCollector(series);
-  for await (const run of readRuns(read, headSql(where.sql), headParams(request, where.params), abort)) {
-    recent.add(run);
+  const recent: RunCollector[] = [];
+  for (const table of rowTables) {
+    const runs = new RunCollector(series);
+    const sql = rowsSql(table, where.sql);
+    for await (const run of readRuns(read, sql, rowsParams(request, where.params), abort)) runs.add(run);
+    recent.push(runs);
   }
   let index = 0;
   let closed: SampleRun[] = [];
   const finish = () => {
-    const merged = mergeRuns([...closed, ...recent.take(index)], request.startMs, request.endMs);
+    const runs = [...closed, ...recent.flatMap((collected) => collected.take(index))];
+    const merged = mergeRuns(runs, request.startMs, request.endMs);
     const { labels } = series[index++];
     closed = [];
     return merged === undefined ? [] : [{ labels, ...merged }];
@@ -135,18 +142,18 @@ function idText({ idHigh, idLow }: StoredSeries): string {
   return String((BigInt(idHigh) << 32n) | BigInt(idLow));
 }
 
-function headSql(where: string): string {
-  return `SELECT id, ts, v FROM samples_head
+function rowsSql(table: (typeof rowTables)[number], where: string): string {
+  return `SELECT id, ts, v FROM ${table}
     WHERE ${where} AND ts > fromUnixTimestamp64Milli({after:Int64}, 'UTC')
       AND ts <= fromUnixTimestamp64Milli({until:Int64}, 'UTC')
     ORDER BY id, ts`;
 }
 
-function headParams({ startMs, endMs }: SampleRequest, params: QueryParams): QueryParams {
+function rowsParams({ startMs, endMs }: SampleRequest, params: QueryParams): QueryParams {
   return { ...params, after: clampMs(startMs), until: clampMs(endMs) };
 }
 
-/** A chunk holds the samples of [bucket, bucket + 2 h): the merge trims them. */
+/** A chunk holds samples of [bucket, bucket + 2 h), not always in order: the merge trims and sorts them. */
 function chunkSql(where: string): string {
   return `SELECT id, ts, v FROM samples_chunk
     WHERE ${where} AND bucket >= toDateTime({bucketFirst:UInt32}, 'UTC') AND bucket <= toDateTime({bucketLast:UInt32}, 'UTC')

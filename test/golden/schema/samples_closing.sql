@@ -1,0 +1,12 @@
+CREATE TABLE sonde.samples_closing
+(
+    `tenant` LowCardinality(String),
+    `metric` LowCardinality(String),
+    `id` UInt64 CODEC(Delta(8), ZSTD(1)),
+    `ts` DateTime64(3, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
+    `v` Float64 CODEC(Delta(8), ZSTD(1))
+)
+ENGINE = MergeTree
+PARTITION BY toStartOfInterval(ts, toIntervalHour(2))
+ORDER BY (tenant, metric, id, ts)
+SETTINGS index_granularity = 1024, min_compress_block_size = 16384, max_bytes_to_merge_at_max_space_in_pool = 1, non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
