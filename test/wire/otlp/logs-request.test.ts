@@ -4,10 +4,16 @@
  */
 import { expect, test } from 'vitest';
 import { decodeLogsRequest } from '#test/support/naive/otlp-proto.ts';
-import { ByteWriter, byteSource, copySlackBytes, varintBytes, writeVarint } from '#wire/otlp/byte-writer.ts';
 import { type AttributeValue, encodeKeyValues } from '#wire/otlp/key-values.ts';
 import { logAttributesField, writeLogRecord } from '#wire/otlp/log-record.ts';
 import { encodeLogsRequest, resourceAttributesField, resourceLogsBytes } from '#wire/otlp/logs-request.ts';
+import {
+  ByteWriter,
+  byteSource,
+  copySlackBytes,
+  varintBytes,
+  writeVarint,
+} from '#wire/protobuf/byte-writer.ts';
 
 interface TestRecord {
   readonly timeNs?: bigint;

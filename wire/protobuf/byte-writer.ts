@@ -1,12 +1,18 @@
 /**
  * A growing byte buffer with a position, and the protobuf primitives that write to it.
  *
+ *   writer.reserve(3); writer.bytes[writer.position++] = 0x08; writeVarint(writer, 300)  ->  08 ac 02
+ *
  * State only lives in ByteWriter; the encoders are free functions, so that they stay monomorphic. A caller must
  * `reserve` what it is about to write (capacity is then checked once per record, not once per byte).
  */
+import { RefusedError } from '#model/errors.ts';
 
 /** copyBytes moves 8 bytes at a time and may touch this many bytes past the end of both sides. */
 export const copySlackBytes = 8;
+
+/** The longest varint: 64 bits in groups of 7. */
+export const varintBytesMax = 10;
 
 /** Bytes with the view that copyBytes reads them by. Must have copySlackBytes behind the last byte that is copied. */
 export interface ByteSource {
@@ -18,20 +24,34 @@ export class ByteWriter implements ByteSource {
   bytes: Buffer;
   view: DataView;
   position = 0;
+  readonly #bytesMax: number;
 
-  constructor(capacityBytes = 4096) {
+  /** `bytesMax` bounds what is made of somebody else's input. */
+  constructor(capacityBytes = 4096, bytesMax = Number.POSITIVE_INFINITY) {
     this.bytes = Buffer.allocUnsafeSlow(capacityBytes + copySlackBytes);
     this.view = viewOf(this.bytes);
+    this.#bytesMax = bytesMax;
   }
 
-  /** Makes room for `byteCount` more bytes. */
+  /** Makes room for `byteCount` more bytes. Throws RefusedError with status 413 where that is over the bound. */
   reserve(byteCount: number): void {
     const needed = this.position + byteCount + copySlackBytes;
     if (needed <= this.bytes.length) return;
+    if (this.position + byteCount > this.#bytesMax) {
+      throw new RefusedError(
+        `the request takes more than ${this.#bytesMax} bytes when it is converted: send smaller batches, or raise receive.body_bytes_max`,
+        413,
+      );
+    }
     const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.bytes.length * 2));
     grown.set(this.bytes.subarray(0, this.position));
     this.bytes = grown;
     this.view = viewOf(grown);
+  }
+
+  /** Forgets the bytes and keeps the memory. */
+  clear(): void {
+    this.position = 0;
   }
 
   /** The bytes written so far; valid until the next write. */
@@ -63,6 +83,40 @@ export function copyBytes(writer: ByteWriter, source: ByteSource, from: number, 
     }
   }
   writer.position = end;
+}
+
+/** Appends all bytes, for which it makes room. */
+export function appendBytes(writer: ByteWriter, bytes: Uint8Array): void {
+  writer.reserve(bytes.length);
+  writer.bytes.set(bytes, writer.position);
+  writer.position += bytes.length;
+}
+
+/** Eight bytes, given as their low and high word: fixed64, or a double whose bits matter. Must be reserved. */
+export function writeWords(writer: ByteWriter, low: number, high: number): void {
+  writer.view.setUint32(writer.position, low, true);
+  writer.view.setUint32(writer.position + 4, high, true);
+  writer.position += 8;
+}
+
+/** Must be reserved: 8 bytes. */
+export function writeDouble(writer: ByteWriter, value: number): void {
+  writer.view.setFloat64(writer.position, value, true);
+  writer.position += 8;
+}
+
+/** A varint of 64 bits, given as unsigned low and high word. Must be reserved: at most varintBytesMax. */
+export function writeVarintWords(writer: ByteWriter, low: number, high: number): void {
+  const { bytes } = writer;
+  let position = writer.position;
+  let [restLow, restHigh] = [low, high];
+  while (restHigh !== 0 || restLow > 0x7f) {
+    bytes[position++] = (restLow & 0x7f) | 0x80;
+    restLow = ((restLow >>> 7) | (restHigh << 25)) >>> 0;
+    restHigh >>>= 7;
+  }
+  bytes[position++] = restLow;
+  writer.position = position;
 }
 
 /** A protobuf varint of a whole number below 2^53. Must be reserved: at most 8 bytes. */
