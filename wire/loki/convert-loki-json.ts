@@ -29,7 +29,7 @@ class LokiJsonReader {
   #path = '';
 
   constructor({ bytes, bytesMax }: ConversionTask) {
-    this.#streams = new StreamWriter(Math.min(bytes.length, bytesMax) + 256, bytesMax);
+    this.#streams = new StreamWriter(bytes.length + 256, bytesMax);
   }
 
   read(bytes: Uint8Array): Conversion {

@@ -36,7 +36,7 @@ class LokiProtobufReader {
   #bytes: Buffer = noBytes;
 
   constructor({ bytes, bytesMax }: ConversionTask) {
-    this.#streams = new StreamWriter(Math.min(bytes.length, bytesMax) + 256, bytesMax);
+    this.#streams = new StreamWriter(bytes.length + 256, bytesMax);
   }
 
   read(bytes: Uint8Array): Conversion {

@@ -6,12 +6,11 @@
  * Field names are lowerCamelCase only: the OTLP/JSON encoding does not allow the original ones.
  */
 
-/** How a value is written. `enum` is an integer only; `traceId` and `spanId` are hexadecimal in JSON. */
+/** How a value is written. `enum` is an integer only; `hex` is bytes that are hexadecimal in JSON: ids. */
 export type ScalarKind =
   | 'string'
   | 'bytes'
-  | 'traceId'
-  | 'spanId'
+  | 'hex'
   | 'bool'
   | 'double'
   | 'fixed64'

@@ -41,8 +41,8 @@ const logRecord = new MessageShape({
   attributes: [6, keyValue, 'repeated'],
   droppedAttributesCount: [7, 'uint32'],
   flags: [8, 'fixed32'],
-  traceId: [9, 'traceId'],
-  spanId: [10, 'spanId'],
+  traceId: [9, 'hex'],
+  spanId: [10, 'hex'],
   eventName: [12, 'string'],
 });
 
@@ -53,8 +53,8 @@ const event = new MessageShape({
   droppedAttributesCount: [4, 'uint32'],
 });
 const link = new MessageShape({
-  traceId: [1, 'traceId'],
-  spanId: [2, 'spanId'],
+  traceId: [1, 'hex'],
+  spanId: [2, 'hex'],
   traceState: [3, 'string'],
   attributes: [4, keyValue, 'repeated'],
   droppedAttributesCount: [5, 'uint32'],
@@ -62,10 +62,10 @@ const link = new MessageShape({
 });
 const status = new MessageShape({ message: [2, 'string'], code: [3, 'enum'] });
 const span = new MessageShape({
-  traceId: [1, 'traceId'],
-  spanId: [2, 'spanId'],
+  traceId: [1, 'hex'],
+  spanId: [2, 'hex'],
   traceState: [3, 'string'],
-  parentSpanId: [4, 'spanId'],
+  parentSpanId: [4, 'hex'],
   flags: [16, 'fixed32'],
   name: [5, 'string'],
   kind: [6, 'enum'],
@@ -85,8 +85,8 @@ const exemplar = new MessageShape({
   timeUnixNano: [2, 'fixed64'],
   asDouble: [3, 'double'],
   asInt: [6, 'sfixed64'],
-  spanId: [4, 'spanId'],
-  traceId: [5, 'traceId'],
+  spanId: [4, 'hex'],
+  traceId: [5, 'hex'],
 });
 const numberDataPoint = new MessageShape({
   attributes: [7, keyValue, 'repeated'],

@@ -28,7 +28,7 @@ export class ByteWriter implements ByteSource {
 
   /** `bytesMax` bounds what is made of somebody else's input. */
   constructor(capacityBytes = 4096, bytesMax = Number.POSITIVE_INFINITY) {
-    this.bytes = Buffer.allocUnsafeSlow(capacityBytes + copySlackBytes);
+    this.bytes = Buffer.allocUnsafeSlow(Math.min(capacityBytes, bytesMax) + copySlackBytes);
     this.view = viewOf(this.bytes);
     this.#bytesMax = bytesMax;
   }
@@ -43,7 +43,9 @@ export class ByteWriter implements ByteSource {
         413,
       );
     }
-    const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.bytes.length * 2));
+    const grown = Buffer.allocUnsafeSlow(
+      Math.max(needed, Math.min(this.bytes.length * 2, this.#bytesMax + copySlackBytes)),
+    );
     grown.set(this.bytes.subarray(0, this.position));
     this.bytes = grown;
     this.view = viewOf(grown);

@@ -17,7 +17,7 @@ const spanBytesMax = 4 * 1024 * 1024;
 
 export function convertZipkinJson({ bytes, bytesMax, nowUnixNano }: ConversionTask): Conversion {
   const cursor = new JsonCursor();
-  const spans = new SpanWriter(Math.min(bytes.length, bytesMax) + 256, bytesMax, Number(nowUnixNano / 1000n));
+  const spans = new SpanWriter(bytes.length + 256, bytesMax, Number(nowUnixNano / 1000n));
   let path = '';
   try {
     cursor.begin(bytes);
