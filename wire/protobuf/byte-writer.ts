@@ -72,17 +72,20 @@ const shortCopyBytesMax = 256;
 
 /** Appends source[from, to). Must be reserved. */
 export function copyBytes(writer: ByteWriter, source: ByteSource, from: number, to: number): void {
-  const end = writer.position + (to - from);
   if (to - from > shortCopyBytesMax) {
     writer.bytes.set(source.bytes.subarray(from, to), writer.position);
-  } else {
-    const target = writer.view;
-    const origin = source.view;
-    let read = from;
-    for (let write = writer.position; write < end; write += 8) {
-      target.setBigInt64(write, origin.getBigInt64(read, true), true);
-      read += 8;
-    }
+    writer.position += to - from;
+  } else copyWords(writer, source.view, from, to);
+}
+
+/** As copyBytes, for what is known to be short: some 200 bytes. */
+export function copyWords(writer: ByteWriter, source: DataView, from: number, to: number): void {
+  const end = writer.position + (to - from);
+  const target = writer.view;
+  let read = from;
+  for (let write = writer.position; write < end; write += 8) {
+    target.setBigInt64(write, source.getBigInt64(read, true), true);
+    read += 8;
   }
   writer.position = end;
 }
@@ -119,6 +122,13 @@ export function writeVarintWords(writer: ByteWriter, low: number, high: number):
   }
   bytes[position++] = restLow;
   writer.position = position;
+}
+
+/** A signed whole number of at most 53 bits; a negative one takes ten bytes (protobuf's int64). Must be reserved. */
+export function writeInt64(writer: ByteWriter, value: number): void {
+  const high = Math.floor(value / 0x1_0000_0000);
+  if (value >= 0) writeVarint(writer, value);
+  else writeVarintWords(writer, value - high * 0x1_0000_0000, high >>> 0);
 }
 
 /** A protobuf varint of a whole number below 2^53. Must be reserved: at most 8 bytes. */

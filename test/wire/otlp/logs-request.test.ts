@@ -70,6 +70,7 @@ test('a request of two resources decodes to what was written', () => {
             { key: 'service.name', value: { stringValue: 'web' } },
             { key: 'k8s.container.restart_count', value: { intValue: '3' } },
           ],
+          entityRefs: [],
         },
         scopeLogs: [
           {
@@ -85,7 +86,7 @@ test('a request of two resources decodes to what was written', () => {
         ],
       },
       {
-        resource: { attributes: [{ key: 'service.name', value: { stringValue: 'süß' } }] },
+        resource: { attributes: [{ key: 'service.name', value: { stringValue: 'süß' } }], entityRefs: [] },
         scopeLogs: [
           { logRecords: [{ timeUnixNano: '1', body: { stringValue: 'ünïcode ✓' }, attributes: [] }] },
         ],
