@@ -179,6 +179,8 @@ test('Loki push of a stream with bad labels stores the others and says 400 in pl
   expect(reply.status).toBe(400);
   expect(reply.text).toBe('streams[0]: error parsing labels: "not a name" is not a label name\n');
   expect((await askLogs('{app="half"}'))[0]!.values[0]![1]).toBe('kept');
+  const metrics = await (await fetch(`${sonde.otlpUrl}/metrics`)).text();
+  expect(metrics).toMatch(/^sonde_receive_rejections_total\{.*format="loki_json",reason="labels".*\} 1$/m);
 });
 
 test('Zipkin spans', async () => {

@@ -5,7 +5,9 @@
  *
  * A converter is a pure function: no I/O, no clock, no memory between two calls; so it runs in any thread.
  */
+import { RefusedError } from '#model/errors.ts';
 import type { Signal } from '../envelope.ts';
+import type { WriterLimit } from '../protobuf/byte-writer.ts';
 
 /** Each format that is converted, and what it becomes. */
 export const formatSignals = {
@@ -58,6 +60,18 @@ export interface Rejection {
   readonly count: number;
   /** The first one, in a sentence for a person. */
   readonly message: string;
+}
+
+/** The limit of a converted body, for what writes it. */
+export function conversionLimit({ bytesMax }: ConversionTask): WriterLimit {
+  return {
+    bytesMax,
+    error: () =>
+      new RefusedError(
+        `the request takes more than ${bytesMax} bytes when it is converted: send smaller batches, or raise receive.body_bytes_max`,
+        413,
+      ),
+  };
 }
 
 /** Collects rejections by reason, with the message of the first one of each. */

@@ -9,7 +9,7 @@ import type { Conversion, ConversionTask } from './conversion.ts';
 import { convert } from './convert.ts';
 import type { ConversionOutcome } from './worker.ts';
 
-/** JSON is converted at some 50 to 100 MB/s: the event loop stands still for at most a few milliseconds. */
+/** Bodies are converted at 10 to 100 MB/s: the event loop stands still for some milliseconds at most. */
 export const inlineBytesMax = 256 * 1024;
 const threadsMax = 2;
 const idleTimeoutMs = 10_000;

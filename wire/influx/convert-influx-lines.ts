@@ -15,6 +15,7 @@ import { type Labels, metricNameLabel, sortLabels } from '#model/labels.ts';
 import {
   type Conversion,
   type ConversionTask,
+  conversionLimit,
   type InfluxParameters,
   RejectionTally,
 } from '../conversion/conversion.ts';
@@ -23,6 +24,8 @@ import { LineParser } from './line-parser.ts';
 
 /** Each field of a line repeats all tags of the line. */
 const tagsMax = 256;
+/** Kept at a time: some hundred bytes each, and a body may have a new one in every line. */
+const headsMax = 10_000;
 /** The latest time that JavaScript, and most others, have. */
 const unixMsMax = 8.64e15;
 
@@ -33,7 +36,8 @@ const parametersDefault: InfluxParameters = { precision: 'ns', database: '' };
 
 /** Throws RefusedError where the bytes are not text, or where they become too many. */
 export function convertInfluxLines(task: ConversionTask): Conversion {
-  const { bytes, bytesMax, influx = parametersDefault } = task;
+  const { bytes, influx = parametersDefault } = task;
+  const limit = conversionLimit(task);
   if (!isUtf8(bytes)) throw new RefusedError('the lines are not valid UTF-8');
   const lines = new LineParser(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
   const tally = new RejectionTally();
@@ -57,12 +61,7 @@ export function convertInfluxLines(task: ConversionTask): Conversion {
         continue;
       }
       encoder.writeSample(series.id(ids, key), noMetadata, value, unixMs);
-      if (encoder.requestBytes > bytesMax) {
-        throw new RefusedError(
-          `the request takes more than ${bytesMax} bytes when it is converted: send smaller batches, or raise receive.body_bytes_max`,
-          413,
-        );
-      }
+      if (encoder.requestBytes > limit.bytesMax) throw limit.error();
     }
   }
   return {
@@ -103,6 +102,7 @@ class PointSeries {
   of(head: string): PointHead {
     let known = this.#heads.get(head);
     if (known === undefined) {
+      if (this.#heads.size >= headsMax) this.#heads.clear();
       known = parseHead(head, this.#database);
       this.#heads.set(head, known);
     }

@@ -83,7 +83,7 @@ export class LineParser {
   /** Returns a fault, or ''. */
   #readLine(): string {
     const start = this.#position;
-    this.#skipTo(space, newline);
+    this.#skipTo();
     this.head = this.#slice(start);
     if (this.#bytes[this.#position] !== space) return 'missing fields';
     this.#skipSpaces();
@@ -95,7 +95,7 @@ export class LineParser {
     }
     this.#skipSpaces();
     const timeStart = this.#position;
-    this.#skipTo(space, newline);
+    this.#skipTo();
     this.time = this.#slice(timeStart);
     if (!/^-?\d*$/.test(this.time) || this.time === '-') return 'bad timestamp';
     this.#skipSpaces();
@@ -117,7 +117,7 @@ export class LineParser {
     this.#position++;
     if (bytes[this.#position] === quote) return this.#readTextValue(key);
     const valueStart = this.#position;
-    this.#skipTo(space, comma, newline);
+    this.#skipTo(comma);
     const text = this.#slice(valueStart);
     const value = parseValue(text);
     if (value === undefined) return text === '' ? 'missing field value' : `invalid value of field "${key}"`;
@@ -141,12 +141,12 @@ export class LineParser {
       : `something follows the value of field "${key}"`;
   }
 
-  /** Goes to the first of the bytes that no backslash escapes, or to the end. */
-  #skipTo(...stops: number[]): void {
+  /** Goes to the first space, newline or `stop` that no backslash escapes, or to the end. */
+  #skipTo(stop = newline): void {
     const bytes = this.#bytes;
     for (; this.#position < bytes.length; this.#position++) {
       const byte = bytes[this.#position]!;
-      if (stops.includes(byte)) return;
+      if (byte === space || byte === newline || byte === stop) return;
       if (byte === backslash && bytes[this.#position + 1] !== newline) this.#position++;
     }
     this.#position = bytes.length;

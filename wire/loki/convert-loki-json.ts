@@ -8,7 +8,7 @@
  * its path: `streams[0].values[3]`.
  */
 import { DecodeError, errorMessage, RefusedError } from '#model/errors.ts';
-import type { Conversion, ConversionTask } from '../conversion/conversion.ts';
+import { type Conversion, type ConversionTask, conversionLimit } from '../conversion/conversion.ts';
 import { IntegerWords } from '../json/integer-words.ts';
 import { JsonCursor } from '../json/json-cursor.ts';
 import { writeTokenField } from '../json/token-field.ts';
@@ -28,8 +28,8 @@ class LokiJsonReader {
   readonly #streams: StreamWriter;
   #path = '';
 
-  constructor({ bytes, bytesMax }: ConversionTask) {
-    this.#streams = new StreamWriter(bytes.length + 256, bytesMax);
+  constructor(task: ConversionTask) {
+    this.#streams = new StreamWriter(task.bytes.length + 256, conversionLimit(task));
   }
 
   read(bytes: Uint8Array): Conversion {

@@ -11,7 +11,7 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { DecodeError, errorMessage, RefusedError } from '#model/errors.ts';
-import type { Conversion, ConversionTask } from '../conversion/conversion.ts';
+import { type Conversion, type ConversionTask, conversionLimit } from '../conversion/conversion.ts';
 import { IntegerWords } from '../json/integer-words.ts';
 import { ProtobufReader } from '../protobuf/protobuf-reader.ts';
 import { parseLabelText } from './label-text.ts';
@@ -35,8 +35,8 @@ class LokiProtobufReader {
   readonly #streams: StreamWriter;
   #bytes: Buffer = noBytes;
 
-  constructor({ bytes, bytesMax }: ConversionTask) {
-    this.#streams = new StreamWriter(bytes.length + 256, bytesMax);
+  constructor(task: ConversionTask) {
+    this.#streams = new StreamWriter(task.bytes.length + 256, conversionLimit(task));
   }
 
   read(bytes: Uint8Array): Conversion {

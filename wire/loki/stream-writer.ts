@@ -11,7 +11,7 @@
  *   LogRecord => time:1 severityNumber:2 severityText:3 body:5 attributes:6* traceId:9 spanId:10
  */
 import { RejectionTally } from '../conversion/conversion.ts';
-import { ByteWriter } from '../protobuf/byte-writer.ts';
+import { ByteWriter, type WriterLimit } from '../protobuf/byte-writer.ts';
 import {
   beginMessage,
   endMessage,
@@ -67,8 +67,8 @@ export class StreamWriter {
   #recordLevel = '';
   #recordLevelRank = 0;
 
-  constructor(capacityBytes: number, bytesMax: number) {
-    this.writer = new ByteWriter(capacityBytes, bytesMax);
+  constructor(capacityBytes: number, limit: WriterLimit) {
+    this.writer = new ByteWriter(capacityBytes, limit);
   }
 
   /** Starts a stream, and returns ''; or returns why its labels are not valid: nothing may be written of it then. */

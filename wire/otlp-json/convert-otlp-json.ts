@@ -8,7 +8,7 @@
  * by protobuf's own mapping null is absent. Errors name the path: `resourceLogs[0].scopeLogs[0].logRecords[3].spanId`.
  */
 import { DecodeError, RefusedError } from '#model/errors.ts';
-import type { Conversion, ConversionTask } from '../conversion/conversion.ts';
+import { type Conversion, type ConversionTask, conversionLimit } from '../conversion/conversion.ts';
 import { IntegerWords } from '../json/integer-words.ts';
 import { JsonCursor } from '../json/json-cursor.ts';
 import { writeTokenField } from '../json/token-field.ts';
@@ -43,7 +43,7 @@ class OtlpJsonReader {
 
   constructor(task: ConversionTask) {
     this.#bytes = task.bytes;
-    this.#writer = new ByteWriter(task.bytes.length + 64, task.bytesMax);
+    this.#writer = new ByteWriter(task.bytes.length + 64, conversionLimit(task));
   }
 
   read(shape: MessageShape): Uint8Array {

@@ -6,7 +6,6 @@
  * State only lives in ByteWriter; the encoders are free functions, so that they stay monomorphic. A caller must
  * `reserve` what it is about to write (capacity is then checked once per record, not once per byte).
  */
-import { RefusedError } from '#model/errors.ts';
 
 /** copyBytes moves 8 bytes at a time and may touch this many bytes past the end of both sides. */
 export const copySlackBytes = 8;
@@ -20,32 +19,36 @@ export interface ByteSource {
   readonly view: DataView;
 }
 
+/** How many bytes a writer may hold, and what is thrown for more: bounds what is made of somebody else's input. */
+export interface WriterLimit {
+  readonly bytesMax: number;
+  readonly error: () => Error;
+}
+
+const noLimit: WriterLimit = {
+  bytesMax: Number.POSITIVE_INFINITY,
+  error: () => new Error('BUG: a writer without a limit was full'),
+};
+
 export class ByteWriter implements ByteSource {
   bytes: Buffer;
   view: DataView;
   position = 0;
-  readonly #bytesMax: number;
+  readonly #limit: WriterLimit;
 
-  /** `bytesMax` bounds what is made of somebody else's input. */
-  constructor(capacityBytes = 4096, bytesMax = Number.POSITIVE_INFINITY) {
-    this.bytes = Buffer.allocUnsafeSlow(Math.min(capacityBytes, bytesMax) + copySlackBytes);
+  constructor(capacityBytes = 4096, limit = noLimit) {
+    this.bytes = Buffer.allocUnsafeSlow(Math.min(capacityBytes, limit.bytesMax) + copySlackBytes);
     this.view = viewOf(this.bytes);
-    this.#bytesMax = bytesMax;
+    this.#limit = limit;
   }
 
-  /** Makes room for `byteCount` more bytes. Throws RefusedError with status 413 where that is over the bound. */
+  /** Makes room for `byteCount` more bytes. Throws the limit's error where that is over it. */
   reserve(byteCount: number): void {
     const needed = this.position + byteCount + copySlackBytes;
     if (needed <= this.bytes.length) return;
-    if (this.position + byteCount > this.#bytesMax) {
-      throw new RefusedError(
-        `the request takes more than ${this.#bytesMax} bytes when it is converted: send smaller batches, or raise receive.body_bytes_max`,
-        413,
-      );
-    }
-    const grown = Buffer.allocUnsafeSlow(
-      Math.max(needed, Math.min(this.bytes.length * 2, this.#bytesMax + copySlackBytes)),
-    );
+    const lengthMax = this.#limit.bytesMax + copySlackBytes;
+    if (needed > lengthMax) throw this.#limit.error();
+    const grown = Buffer.allocUnsafeSlow(Math.max(needed, Math.min(this.bytes.length * 2, lengthMax)));
     grown.set(this.bytes.subarray(0, this.position));
     this.bytes = grown;
     this.view = viewOf(grown);

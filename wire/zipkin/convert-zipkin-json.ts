@@ -7,7 +7,7 @@
  * `[3].annotations[0].timestamp`. One span at a time is parsed to objects, so that memory stays near the body's size.
  */
 import { DecodeError, RefusedError } from '#model/errors.ts';
-import type { Conversion, ConversionTask } from '../conversion/conversion.ts';
+import { type Conversion, type ConversionTask, conversionLimit } from '../conversion/conversion.ts';
 import { JsonCursor } from '../json/json-cursor.ts';
 import { SpanWriter } from './span-writer.ts';
 import { zipkinSpanSchema } from './zipkin-span.ts';
@@ -15,9 +15,10 @@ import { zipkinSpanSchema } from './zipkin-span.ts';
 /** Of one span's JSON. Objects take up to twenty times as much. */
 const spanBytesMax = 4 * 1024 * 1024;
 
-export function convertZipkinJson({ bytes, bytesMax, nowUnixNano }: ConversionTask): Conversion {
+export function convertZipkinJson(task: ConversionTask): Conversion {
+  const { bytes, nowUnixNano } = task;
   const cursor = new JsonCursor();
-  const spans = new SpanWriter(bytes.length + 256, bytesMax, Number(nowUnixNano / 1000n));
+  const spans = new SpanWriter(bytes.length + 256, conversionLimit(task), Number(nowUnixNano / 1000n));
   let path = '';
   try {
     cursor.begin(bytes);

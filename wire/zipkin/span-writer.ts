@@ -10,7 +10,7 @@
  *   Event => time:1 name:2     Status => message:2 code:3
  */
 import { IntegerWords } from '../json/integer-words.ts';
-import { ByteWriter } from '../protobuf/byte-writer.ts';
+import { ByteWriter, type WriterLimit } from '../protobuf/byte-writer.ts';
 import {
   beginMessage,
   endMessage,
@@ -55,8 +55,8 @@ export class SpanWriter {
   #group = '';
   #marks: readonly [resourceSpans: number, scopeSpans: number] | undefined;
 
-  constructor(capacityBytes: number, bytesMax: number, nowUnixMicros: number) {
-    this.writer = new ByteWriter(capacityBytes, bytesMax);
+  constructor(capacityBytes: number, limit: WriterLimit, nowUnixMicros: number) {
+    this.writer = new ByteWriter(capacityBytes, limit);
     this.#nowUnixMicros = nowUnixMicros;
   }
 
