@@ -112,7 +112,7 @@ class PointSeries {
   id(head: PointHead, key: string): number {
     let id = head.ids.get(key);
     if (id === undefined) {
-      const field = key.replace(/\\([,= ])/g, '$1');
+      const field = undoEscapes(key);
       const name = field === 'value' ? head.measurement : `${head.measurement}_${field}`;
       const metric = toName(name, /[^a-zA-Z0-9_:]/g);
       id = this.encoder.addSeries(sortLabels([[metricNameLabel, metric], ...head.labels]));
@@ -130,15 +130,15 @@ function parseHead(head: string, database: string): PointHead {
   if (tags.length > tagsMax) fault = `more than ${tagsMax} tags`;
   for (const tag of fault === '' ? tags : []) {
     const [key = '', ...rest] = splitUnescaped(tag, '=');
-    const value = rest.join('=').replace(/\\([,= ])/g, '$1');
-    const label = toName(key.replace(/\\([,= ])/g, '$1'), /[^a-zA-Z0-9_]/g);
+    const value = undoEscapes(rest.join('='));
+    const label = toName(undoEscapes(key), /[^a-zA-Z0-9_]/g);
     if (key === '') fault = 'missing tag key';
     else if (value === '') fault = 'missing tag value';
     else if (labels.has(label) || label === metricNameLabel) fault = `two tags are the label "${label}"`;
     labels.set(label, value);
   }
   if (database !== '' && !labels.has('db')) labels.set('db', database);
-  return { fault, measurement: measurement!.replace(/\\([, ])/g, '$1'), labels: [...labels], ids: new Map() };
+  return { fault, measurement: undoEscapes(measurement!), labels: [...labels], ids: new Map() };
 }
 
 function splitUnescaped(text: string, separator: string): string[] {
@@ -153,6 +153,11 @@ function splitUnescaped(text: string, separator: string): string[] {
   }
   parts.push(text.slice(start));
   return parts;
+}
+
+/** A backslash before anything else stands for itself. In measurements = needs none, and may have one. */
+function undoEscapes(text: string): string {
+  return text.includes('\\') ? text.replace(/\\([,= ])/g, '$1') : text;
 }
 
 function toName(text: string, notAllowed: RegExp): string {

@@ -57,14 +57,15 @@ export async function decodeContent(
   const usualBytes = Math.min(Math.max(bytes.length * usualRatio, usualBytesMin), bytesMax);
   for (const plainMax of usualBytes < bytesMax ? [usualBytes, bytesMax] : [bytesMax]) {
     hold(bytes.length + plainMax);
+    let plain: Uint8Array;
     try {
-      const plain = await inflater(bytes, { maxOutputLength: plainMax });
-      hold(bytes.length + plain.length);
-      return plain;
+      plain = await inflater(bytes, { maxOutputLength: plainMax });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') continue;
       throw new RefusedError(`the body is not valid ${name}: ${errorMessage(error)}`, 400, { cause: error });
     }
+    hold(bytes.length + plain.length);
+    return plain;
   }
   throw bodyTooLarge(bytesMax);
 }

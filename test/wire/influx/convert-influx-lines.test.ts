@@ -155,6 +155,14 @@ test('tags times fields cannot make more than the limit', () => {
   expect(convert(`m,${tags} f=1 0`, {}, 100_000).rejections).toEqual([]);
 });
 
+test('more series than are kept at hand are all there, and the first is the same again', () => {
+  const lines = Array.from({ length: 10_001 }, (_, i) => `m,a=${i} b=${i} 1000000`);
+  const read = samples(convert([...lines, 'm,a=0 b=5 2000000'].join('\n')).bytes);
+  expect(read).toHaveLength(10_002);
+  expect(new Set(read).size).toBe(10_002);
+  expect([read[0], read.at(-1)]).toEqual(['m_b{a=0} 0 @1', 'm_b{a=0} 5 @2']);
+});
+
 test('bytes that are not UTF-8 are refused', () => {
   expect(() => convert(Buffer.from([0x6d, 0xff]))).toThrow(new RefusedError('the lines are not valid UTF-8'));
 });

@@ -196,9 +196,9 @@ test.each([
 });
 
 test('bodies over the limit are 413 in the words of each protocol, also when they become so', async () => {
-  const large = Buffer.alloc(5 * mebibyte, ' ');
+  const large = Buffer.alloc(6 * mebibyte, ' ');
   const says =
-    'the body is larger than 4194304 bytes after decompression: send smaller batches, or raise receive.body_bytes_max';
+    'the body is larger than 5242880 bytes after decompression: send smaller batches, or raise receive.body_bytes_max';
   const plain = await receivers.post('/v1/logs', large, asJson);
   expect(plain.status).toBe(413);
   expect(JSON.parse(plain.text)).toEqual({ code: 8, message: says });
