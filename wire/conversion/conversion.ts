@@ -74,6 +74,14 @@ export function conversionLimit({ bytesMax }: ConversionTask): WriterLimit {
   };
 }
 
+/** A message may repeat what was pushed, and that may be megabytes. */
+const messageLengthMax = 500;
+
+/** Returns a message short enough for a reply and a log line. */
+export function shortMessage(message: string): string {
+  return message.length > messageLengthMax ? `${message.slice(0, messageLengthMax)}...` : message;
+}
+
 /** Collects rejections by reason, with the message of the first one of each. */
 export class RejectionTally {
   readonly #byReason = new Map<string, Rejection>();
@@ -83,7 +91,7 @@ export class RejectionTally {
     this.#byReason.set(reason, {
       reason,
       count: (before?.count ?? 0) + count,
-      message: before?.message ?? message,
+      message: before?.message ?? shortMessage(message),
     });
   }
 

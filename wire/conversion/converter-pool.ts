@@ -42,7 +42,9 @@ export function createConverterPool(): ConverterPool {
       return outcome.conversion;
     },
     async close() {
-      await pool?.close();
+      const closing = pool;
+      pool = undefined;
+      await closing?.close();
     },
   };
 }

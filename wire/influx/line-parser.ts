@@ -30,6 +30,8 @@ const hash = 0x23;
 /** Longest part of a line that a fault repeats. */
 const excerptLengthMax = 80;
 
+const unbalanced = 'unbalanced quotes';
+
 const numberPattern = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 const integerPattern = /^[+-]?\d+[iu]$/;
 const booleans = new Map([
@@ -70,6 +72,11 @@ export class LineParser {
     this.fields = [];
     this.time = '';
     this.fault = this.#readLine();
+    if (this.fault === unbalanced) {
+      // The text would have gone on to the end: what follows are lines of their own. There is no quote in them.
+      this.#position = start;
+      this.#nextLineNumber = this.lineNumber;
+    }
     if (this.fault !== '') {
       const end = bytes.indexOf(newline, start);
       const line = bytes.toString('utf8', start, end === -1 ? bytes.length : end).trimEnd();
@@ -130,7 +137,7 @@ export class LineParser {
     const bytes = this.#bytes;
     for (this.#position++; bytes[this.#position] !== quote; this.#position++) {
       const byte = bytes[this.#position];
-      if (byte === undefined) return 'unbalanced quotes';
+      if (byte === undefined) return unbalanced;
       if (byte === newline) this.#nextLineNumber++;
       else if (byte === backslash && bytes[this.#position + 1] !== newline) this.#position++;
     }

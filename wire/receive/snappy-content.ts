@@ -14,6 +14,8 @@ const chunkHeaderBytes = 4;
 const crcBytes = 4;
 /** Of one chunk, plain. */
 const chunkPlainBytesMax = 65_536;
+/** Of the varint that a block begins with. */
+const lengthBytesMax = 5;
 const typeCompressed = 0x00;
 const typePlain = 0x01;
 /** Chunk types from here on may be skipped: padding, later stream identifiers, and what is not known. */
@@ -59,18 +61,46 @@ function decodeChunk(chunk: Buffer, type: number, admit: (plainBytes: number) =>
 /** A block says first how long it will be, so the limit is checked before allocation. */
 function decodeBlock(bytes: Buffer, admit: (plainBytes: number) => void): Uint8Array {
   let plainBytes = 0;
-  for (let index = 0; index < 5; index++) {
-    const byte = bytes[index];
-    if (byte === undefined) throw damaged('it ends in its length');
-    plainBytes += (byte & 0x7f) * 2 ** (7 * index);
-    if (byte < 0x80) break;
+  let start = 0;
+  for (let byte = 0x80; byte >= 0x80 && start < lengthBytesMax; start++) {
+    if (start === bytes.length) throw damaged('it ends in its length');
+    byte = bytes[start]!;
+    plainBytes += (byte & 0x7f) * 2 ** (7 * start);
   }
   admit(plainBytes);
+  if (elementsPlainBytes(bytes, start) !== plainBytes) throw damaged('its parts are not as long as it says');
   try {
     return snappy.uncompress(bytes, plainBytes);
   } catch (error) {
     throw damaged(errorMessage(error), error);
   }
+}
+
+// element => tag:u8 (low 2 bits: kind)   literal (0) => length - 1 in the tag, or behind it in 1 to 4 bytes; byte*
+// copy => length in the tag; offset in 1 (kind 1), 2 (2) or 4 (3) bytes
+/** What the elements of a block add up to, -1 where the last one is cut off: snappyjs would fill the rest with zeros. */
+function elementsPlainBytes(block: Buffer, start: number): number {
+  let plainBytes = 0;
+  let at = start;
+  while (at < block.length) {
+    const tag = block[at++]!;
+    const kind = tag & 3;
+    const bits = tag >>> 2;
+    if (kind === 1) {
+      plainBytes += (bits & 7) + 4;
+      at += 1;
+    } else if (kind !== 0) {
+      plainBytes += bits + 1;
+      at += kind === 2 ? 2 : 4;
+    } else {
+      const extra = Math.max(0, bits - 59);
+      if (at + extra > block.length) return -1;
+      const length = (extra === 0 ? bits : block.readUIntLE(at, extra)) + 1;
+      plainBytes += length;
+      at += extra + length;
+    }
+  }
+  return at === block.length ? plainBytes : -1;
 }
 
 function damaged(fact: string, cause?: unknown): RefusedError {

@@ -7,7 +7,12 @@
  * `[3].annotations[0].timestamp`. One span at a time is parsed to objects, so that memory stays near the body's size.
  */
 import { DecodeError, RefusedError } from '#model/errors.ts';
-import { type Conversion, type ConversionTask, conversionLimit } from '../conversion/conversion.ts';
+import {
+  type Conversion,
+  type ConversionTask,
+  conversionLimit,
+  shortMessage,
+} from '../conversion/conversion.ts';
 import { JsonCursor } from '../json/json-cursor.ts';
 import { SpanWriter } from './span-writer.ts';
 import { zipkinSpanSchema } from './zipkin-span.ts';
@@ -59,5 +64,5 @@ function refuse(
   const inner = issue.path
     .map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`))
     .join('');
-  return new RefusedError(`${path}${inner}: ${issue.message}`);
+  return new RefusedError(shortMessage(`${path}${inner}: ${issue.message}`));
 }

@@ -141,6 +141,21 @@ test.each([
   expect(rejections).toEqual([{ reason: 'line', count: 1, message }]);
 });
 
+test('a quote that does not end costs its own line only', () => {
+  const { bytes, rejections } = convert('m a="x\nm b=2 0\nbad\n');
+  expect(samples(bytes)).toEqual(['m_b{} 2 @0']);
+  expect(rejections).toEqual([
+    { reason: 'line', count: 2, message: `line 1: unable to parse 'm a="x': unbalanced quotes` },
+  ]);
+});
+
+test('what a fault repeats is short', () => {
+  const long = 'x'.repeat(10_000);
+  for (const line of [`${long} `, `m ${long}=y 0`, `m,${long}=1,${long}=2 a=1 0`]) {
+    expect(convert(line).rejections[0]!.message.length).toBeLessThan(600);
+  }
+});
+
 test('many faults are one rejection with their number and the first', () => {
   const { rejections } = convert('m a=1 0\nx\ny\nm "\n');
   expect(rejections).toEqual([

@@ -124,6 +124,17 @@ test.each([
   );
 });
 
+test('a snappy block that is cut off anywhere is refused, not filled up with zeros', async () => {
+  const plain = Buffer.concat([text, randomBytes(300), text]);
+  const block = Buffer.from(snappy.compress(plain));
+  expect(Buffer.compare(Buffer.from(await decodeContent(block, 'snappy', bytesMax)), plain)).toBe(0);
+  for (let end = 1; end < block.length; end++) {
+    await expect(decodeContent(block.subarray(0, end), 'snappy', bytesMax)).rejects.toThrow(
+      'not valid snappy',
+    );
+  }
+});
+
 test('cut off or damaged anywhere, bytes are undone or refused', async () => {
   const encoded = {
     gzip: gzipSync(text),

@@ -105,6 +105,13 @@ test.each([
   expect(await receivers.post(path, body, headers as Record<string, string>)).toMatchObject({ status, text });
 });
 
+test('OTLP in JSON is answered in JSON, errors too', async () => {
+  for (const body of [otlpLogs, 'x']) {
+    const { headers } = await receivers.post('/v1/logs', body, asJson);
+    expect(headers.get('content-type')).toMatch(/^application\/json\b/);
+  }
+});
+
 test('what the converter and the store refused is told together', async () => {
   receivers.answer = partly;
   const body = 'm a=1 5\nbad\nm s="text" 5';
