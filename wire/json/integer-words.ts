@@ -36,11 +36,6 @@ export class IntegerWords {
     else if (isSigned && this.high > 0x7fffffff) throw outOfRange(start);
   }
 
-  /** The value as a number, where it is below 2^53. */
-  number(): number {
-    return this.high * twoTo32 + this.low;
-  }
-
   #setNumber(text: string, position: number): void {
     const value = /^[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$/.test(text) ? Number(text) : Number.NaN;
     if (!Number.isSafeInteger(value)) throw notInteger(position);
