@@ -20,6 +20,7 @@ import { createSampleSource } from '#query/sql/samples.ts';
 import { createTraceSource } from '#query/sql/traces.ts';
 import type { Store } from '#store/store.ts';
 import { registerHttpReceiver } from '#wire/receive/http-receiver.ts';
+import { lokiRoutes, type PushRoute, remoteWriteRoutes } from '#wire/receive/push-routes.ts';
 import type { CollectorPart } from './collector-part.ts';
 import type { Parts } from './parts.ts';
 import type { RoleContext } from './role-context.ts';
@@ -33,7 +34,10 @@ export interface QueryPart {
 /** Queries under way have this long to be answered when the process stops. */
 const closeGraceMs = 10_000;
 
-/** `collector` is the one in this process, if any: this port then takes remote write too, as a Prometheus would. */
+/**
+ * `collector` is the one in this process, if any: this port then takes remote write and Loki pushes too, as a Prometheus
+ * and a Loki would.
+ */
 export async function startQueryPart(
   context: RoleContext,
   store: Store,
@@ -69,13 +73,14 @@ export async function startQueryPart(
 
   traceRequests(app);
   answerUnknownPaths(app);
-  mountApis(app, context, languages, store);
+  mountApis(app, context, languages, { store, takesPushes: collector !== undefined });
   mount(app, '', (scope) => registerRulerConfigApi(scope, { rules }));
   mount(app, '', (scope) => registerScalingApi(scope, { scaling }));
   for (const prefix of prometheusPrefixes) {
     mount(app, prefix, (scope) => registerRulesReadApi(scope, { rules }));
-    if (collector !== undefined) mountRemoteWrite(app, prefix, context, collector);
+    if (collector !== undefined) mountPushes(app, prefix, remoteWriteRoutes, context, collector);
   }
+  if (collector !== undefined) mountPushes(app, '', lokiRoutes, context, collector);
   registerStatusPage(app, {
     version: context.version,
     role: collector === undefined ? 'query' : 'up',
@@ -123,7 +128,12 @@ function createLanguages({ config }: RoleContext, store: Store) {
   };
 }
 
-function mountApis(app: FastifyInstance, context: RoleContext, languages: Languages, store: Store): void {
+function mountApis(
+  app: FastifyInstance,
+  context: RoleContext,
+  languages: Languages,
+  { store, takesPushes }: { readonly store: Store; readonly takesPushes: boolean },
+): void {
   const { config, version } = context;
   const now = Date.now;
   const traces = (tenant: string) => createTraceSource(store, tenant);
@@ -143,6 +153,7 @@ function mountApis(app: FastifyInstance, context: RoleContext, languages: Langua
       source: languages.logs,
       now,
       limits: { entriesMax: config.query.entries_max, seriesMax: config.query.series_max },
+      takesPushes,
       version,
     }),
   );
@@ -161,9 +172,10 @@ function mount(app: FastifyInstance, prefix: string, register: (scope: FastifyIn
   );
 }
 
-function mountRemoteWrite(
+function mountPushes(
   app: FastifyInstance,
   prefix: string,
+  routes: readonly PushRoute[],
   { config }: RoleContext,
   collector: CollectorPart,
 ): void {
@@ -172,7 +184,7 @@ function mountRemoteWrite(
       sink: collector.sink,
       bodyBytesMax: config.receive.body_bytes_max,
       inflightBytesMax: config.receive.inflight_bytes_max,
-      signals: ['remote_write'],
+      routes,
     }),
   );
 }

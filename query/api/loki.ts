@@ -29,6 +29,8 @@ export interface LokiApiOptions {
   /** Milliseconds since 1970. */
   readonly now: () => number;
   readonly limits: LokiLimits;
+  /** Whether somebody else answers the push API on this server. */
+  readonly takesPushes: boolean;
   /** For /status/buildinfo. */
   readonly version: string;
 }
@@ -56,14 +58,15 @@ const labelHours = 6n;
 const pathsMissing = [
   ...['index/stats', 'index/shards', 'index/volume', 'index/volume_range', 'patterns', 'detected_labels'],
   ...['detected_fields', 'detected_field/:name/values', 'format_query', 'tail', 'drilldown-limits', 'delete'],
-  'push',
 ].map((path) => `/loki/api/v1/${path}`);
 /** Loki's first API, and what Grafana's streaming asks. */
 const otherPathsMissing = [
-  ...['query', 'label', 'label/:name/values', 'series', 'tail', 'push'].map((path) => `/api/prom/${path}`),
+  ...['query', 'label', 'label/:name/values', 'series', 'tail'].map((path) => `/api/prom/${path}`),
   '/loki/api/v2alpha/tail',
   '/otlp/v1/logs',
 ];
+
+const pushPaths = ['/loki/api/v1/push', '/api/prom/push'];
 
 /** Adds the routes under /loki/api/v1, in a scope of their own. */
 export function registerLokiApi(app: FastifyInstance, options: LokiApiOptions): void {
@@ -97,7 +100,8 @@ function addRoutes(scope: FastifyInstance, options: LokiApiOptions): void {
   route('label/:name/values', answerLabelValues);
   route('series', answerSeries);
   scope.get('/loki/api/v1/status/buildinfo', async () => buildInfo(options.version));
-  for (const path of [...pathsMissing, ...otherPathsMissing]) {
+  const pushesMissing = options.takesPushes ? [] : pushPaths;
+  for (const path of [...pathsMissing, ...otherPathsMissing, ...pushesMissing]) {
     addMissingRoute(scope, path, path);
   }
 }

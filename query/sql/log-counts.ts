@@ -95,7 +95,7 @@ function named(names: readonly string[], values: readonly string[] = []): Labels
 }
 
 function recordLabels(row: RecordLabels): Labels {
-  return sortLabels([...toStream(row.stream_values), ...toStructuredMetadata(row)]);
+  return sortLabels([...toStream(row), ...toStructuredMetadata(row)]);
 }
 
 /** Rows that differ only in what becomes no label, such as the order of attributes, are one. */

@@ -32,9 +32,9 @@ function clamp(nano: bigint): bigint {
 export function matcherWhere(matchers: readonly LabelMatcher[], prefix = 'm'): LogWhere {
   const params: Record<string, string> = {};
   const conditions = matchers.map(({ name, op, value }, i) => {
-    // A name that is no stream label is a label that no stream has.
-    const label = streamLabelSql.get(name) ?? "''";
     const parameter = `${prefix}${i}`;
+    const { sql: label, takesName } = streamLabelSql(name, `${parameter}_name`);
+    if (takesName) params[`${parameter}_name`] = name;
     if (op === '=' || op === '!=') {
       params[parameter] = value;
       return `${label} ${op} {${parameter}:String}`;

@@ -5,11 +5,14 @@ import type { QueryParams, Store } from '#store/store.ts';
 import type { LogCount, LogCountRequest, LogEntry, LogRequest, LogSource } from '../logql/source.ts';
 import { readCounts } from './log-counts.ts';
 import {
+  indexedLabelNames,
+  indexedValuesSql,
+  plainNamesSql,
   type RecordLabels,
   recordLabelsSql,
-  streamLabelNames,
+  type StreamRow,
   streamLabelSql,
-  streamValuesSql,
+  streamSql,
   toStream,
   toStructuredMetadata,
 } from './log-labels.ts';
@@ -25,6 +28,8 @@ export interface LogSourceLimits {
 
 /** Values that one label-values reply lists. */
 const labelValuesMax = 10_000;
+/** Names that one labels reply lists, beside the indexed ones. */
+const labelNamesMax = 10_000;
 /** Returns the logs of one tenant. Calls reject with StoreError, LimitError, or ParseError on a pattern RE2 refuses. */
 export function createLogSource(store: Store, tenant: string, limits: LogSourceLimits): LogSource {
   const read = createLogRead(store, tenant);
@@ -90,7 +95,7 @@ function selectWindow(
 function toEntry(row: EntryRow): LogEntry {
   return {
     timeUnixNano: row.nano,
-    stream: toStream(row.stream_values),
+    stream: toStream(row),
     structuredMetadata: toStructuredMetadata(row),
     line: row.body,
   };
@@ -109,11 +114,14 @@ async function labelNames(
   [start, end]: readonly [bigint, bigint],
 ): Promise<string[]> {
   const { sql, params } = mergeWhere(timeWhere(start, end), matcherWhere(matchers));
-  const [row] = await read<{ present: number[] }>(
-    `SELECT maxForEach(arrayMap(v -> toUInt8(v != ''), ${streamValuesSql})) AS present FROM logs WHERE ${sql}`,
+  const [row] = await read<{ present: number[]; plain: string[] }>(
+    `SELECT maxForEach(arrayMap(v -> toUInt8(v != ''), ${indexedValuesSql})) AS present,
+       groupUniqArrayArray(${labelNamesMax})(${plainNamesSql}) AS plain
+     FROM logs WHERE ${sql}`,
     params,
   );
-  return streamLabelNames.filter((_, i) => row?.present[i] === 1).sort();
+  const indexed = indexedLabelNames.filter((_, i) => row?.present[i] === 1);
+  return [...new Set([...indexed, ...(row?.plain ?? [])])].sort();
 }
 
 async function labelValues(
@@ -122,13 +130,12 @@ async function labelValues(
   matchers: readonly LabelMatcher[],
   [start, end]: readonly [bigint, bigint],
 ): Promise<string[]> {
-  const label = streamLabelSql.get(name);
-  if (label === undefined) return [];
+  const { sql: label, takesName } = streamLabelSql(name, 'name');
   const { sql, params } = mergeWhere(timeWhere(start, end), matcherWhere(matchers));
   const rows = await read<{ value: string }>(
     `SELECT DISTINCT ${label} AS value FROM logs WHERE ${sql} AND ${label} != ''
      ORDER BY value LIMIT {limit:UInt32}`,
-    { ...params, limit: labelValuesMax },
+    { ...params, ...(takesName ? { name } : {}), limit: labelValuesMax },
   );
   return rows.map((row) => row.value);
 }
@@ -143,13 +150,15 @@ async function series(
   const lists = matchers.map((list, i) => matcherWhere(list, `m${i}_`));
   const anyList = lists.length === 0 ? '1' : lists.map(({ sql }) => `(${sql})`).join(' OR ');
   const { params } = mergeWhere(time, ...lists);
-  const rows = await read<{ stream_values: string[] }>(
-    `SELECT DISTINCT ${streamValuesSql} AS stream_values FROM logs WHERE ${time.sql} AND (${anyList})
-     ORDER BY stream_values LIMIT {limit:UInt32}`,
+  const rows = await read<StreamRow>(
+    `SELECT DISTINCT ${streamSql} FROM logs WHERE ${time.sql} AND (${anyList})
+     ORDER BY stream_values, label_names, label_values LIMIT {limit:UInt32}`,
     { ...params, limit: seriesMax + 1 },
   );
   if (rows.length > seriesMax) {
     throw new LimitError(`the selectors match more than ${seriesMax} streams`, 'query.series_max');
   }
-  return rows.map((row) => toStream(row.stream_values));
+  // Rows that differ only in the order of attributes are one stream.
+  const streams = new Map(rows.map(toStream).map((stream) => [JSON.stringify(stream), stream]));
+  return [...streams.values()];
 }

@@ -242,7 +242,7 @@ describe('Loki', () => {
 
   const missing = [
     ...['index/stats', 'index/volume', 'index/volume_range', 'index/shards', 'patterns', 'detected_labels'],
-    ...['detected_fields', 'format_query', 'tail', 'drilldown-limits', 'delete', 'push'],
+    ...['detected_fields', 'format_query', 'tail', 'drilldown-limits', 'delete'],
   ].map((path) => `${base}/${path}`);
   test.each([...missing, '/loki/api/v2alpha/tail', '/api/prom/query'])(
     '%s is refused by name',
@@ -259,9 +259,10 @@ describe('Loki', () => {
     [
       `${base}/push`,
       { method: 'POST', body: 'x', headers: { 'content-type': 'application/x-protobuf' } },
-      501,
-      /push/,
+      400,
+      /^the body is not valid snappy: /,
     ],
+    [`${base}/push`, {}, 405, /use POST\n$/],
     [`${base}/query_range`, { query: { query: '{a="b"} | json' } }, 400, /"\| json" is not supported yet/],
     [`${base}/query`, { query: { query: '{a="b"}' } }, 400, /please change your query to a range query/],
     [`${base}/query_range`, { query: { query: '{a="b"}', limit: '5001' } }, 400, /5001 > 5000/],

@@ -13,7 +13,8 @@ import { pino } from 'pino';
 import { afterAll, expect, test } from 'vitest';
 import { startSonde } from '#test/support/sonde-process.ts';
 import type { Envelope } from '#wire/envelope.ts';
-import { startReceivers } from '#wire/receive/receivers.ts';
+import { checkStructure } from '#wire/protobuf/structure.ts';
+import { type Receivers, startReceivers } from '#wire/receive/receivers.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'sonde-role-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
@@ -26,7 +27,8 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-test('an agent that stops forwards its own last metrics before its receiver closes', async () => {
+/** A receiver that stands for the collector, with what it received. */
+async function startCollector(): Promise<{ collector: Receivers; received: Envelope[] }> {
   const received: Envelope[] = [];
   const collector = await startReceivers({
     sink: async (envelope) => {
@@ -42,6 +44,11 @@ test('an agent that stops forwards its own last metrics before its receiver clos
     telemetry: { serveMetrics: (_request, response) => void response.end() },
     unready: () => [],
   });
+  return { collector, received };
+}
+
+test('an agent that stops forwards its own last metrics before its receiver closes', async () => {
+  const { collector, received } = await startCollector();
   const agent = await startSonde(['agent', '--data', directory], {
     SONDE_RECEIVE_OTLP_HTTP_PORT: String(await freePort()),
     SONDE_RECEIVE_OTLP_GRPC_PORT: '0',
@@ -53,6 +60,31 @@ test('an agent that stops forwards its own last metrics before its receiver clos
   expect(received.filter(isOwn)).toEqual([]);
   expect(await agent.end('SIGTERM')).toBe(0);
   expect(received.filter(isOwn)).toHaveLength(1);
+  await collector.close(1000);
+});
+
+test('an agent converts what is pushed to it, and forwards OTLP and remote write', async () => {
+  const { collector, received } = await startCollector();
+  const agent = await startSonde(['agent', '--data', join(directory, 'converting')], {
+    SONDE_RECEIVE_OTLP_HTTP_PORT: '0',
+    SONDE_RECEIVE_OTLP_GRPC_PORT: '0',
+    SONDE_TRANSPORT_COLLECTOR_URL: collector.httpUrl,
+    SONDE_AGENT_HOST_IS_READ: 'false',
+  });
+  const pushes = [
+    ['/loki/api/v1/push', '{"streams":[{"stream":{"app":"a"},"values":[["5","x"]]}]}', 204],
+    ['/api/v2/spans', '[{"traceId":"a","id":"b","timestamp":5}]', 202],
+    ['/write', 'm a=1 5', 204],
+  ] as const;
+  for (const [path, body, status] of pushes) {
+    const headers = { 'content-type': 'application/json', 'x-scope-orgid': 'pushed' };
+    const reply = await fetch(`${agent.otlpUrl}${path}`, { method: 'POST', headers, body });
+    expect(reply.status, await reply.text()).toBe(status);
+  }
+  const pushed = received.filter(({ tenant }) => tenant === 'pushed');
+  expect(pushed.map(({ signal }) => signal)).toEqual(['logs', 'traces', 'remote_write']);
+  for (const { signal, bytes } of pushed) checkStructure(signal, bytes);
+  expect(await agent.end('SIGTERM')).toBe(0);
   await collector.close(1000);
 });
 

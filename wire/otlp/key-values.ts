@@ -3,7 +3,7 @@
  *
  *   encodeKeyValues(6, { 'log.iostream': 'stdout' })  ->  32 1c 0a 0c 'log.iostream' 12 08 0a 06 'stdout'
  */
-import { ByteWriter, varintBytes, writeVarint } from './byte-writer.ts';
+import { ByteWriter, varintBytes, writeVarint } from '../protobuf/byte-writer.ts';
 
 /** Attribute values that agents write: text, or a whole number from 0 to 2^53 - 1. */
 export type AttributeValue = string | number;

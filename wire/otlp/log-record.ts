@@ -3,7 +3,13 @@
  *
  * The record's length is computed before it is written, so that nothing is moved afterwards.
  */
-import { type ByteSource, type ByteWriter, copyBytes, varintBytes, writeVarint } from './byte-writer.ts';
+import {
+  type ByteSource,
+  type ByteWriter,
+  copyBytes,
+  varintBytes,
+  writeVarint,
+} from '../protobuf/byte-writer.ts';
 
 /** What a record is made of. Callers reuse one object for all records: the writer keeps no reference to it. */
 export interface LogRecordFields {

@@ -1,7 +1,7 @@
 /**
  * Joins encoded log records of several resources into one OTLP ExportLogsServiceRequest.
  */
-import { ByteWriter, varintBytes, writeVarint } from './byte-writer.ts';
+import { ByteWriter, varintBytes, writeVarint } from '../protobuf/byte-writer.ts';
 
 /** A run of records of one resource: records[from, to) as writeLogRecord left them. */
 export interface ResourceRecords {

@@ -3,15 +3,22 @@
  * after it. Bodies are refused with 413 (too large), 415 (encoding unknown) or 400 (damaged).
  */
 import { promisify } from 'node:util';
-import { gunzip, inflate, zstdDecompress } from 'node:zlib';
-import snappy from 'snappyjs';
+import { gunzip, inflate, inflateRaw, zstdDecompress } from 'node:zlib';
 import { errorMessage, RefusedError } from '#model/errors.ts';
+import { decodeSnappy } from './snappy-content.ts';
 
-const zlibInflaters = {
+const inflaters = {
   gzip: promisify(gunzip),
   deflate: promisify(inflate),
   zstd: promisify(zstdDecompress),
 } as const;
+const inflateBare = promisify(inflateRaw);
+
+/** Other names of encodings: RFC 9110 section 8.4.1.3, and what the OpenTelemetry Collector calls framed snappy. */
+const aliases: ReadonlyMap<string, string> = new Map([
+  ['x-gzip', 'gzip'],
+  ['x-snappy-framed', 'snappy'],
+]);
 
 /** What Accept-Encoding of a 415 answer lists. */
 export const acceptedEncodings = 'gzip, zstd, deflate, snappy, identity';
@@ -24,8 +31,8 @@ const usualRatio = 32;
 const usualBytesMin = 64 * 1024;
 
 /**
- * Returns the plain bytes. `encoding` is the Content-Encoding header, absent or 'identity' for none. `hold` is told how
- * many bytes are held, received and plain ones together, before they are, and may throw.
+ * Returns the plain bytes. `encoding` is the Content-Encoding header, in any case, absent or 'identity' for none. `hold`
+ * is told how many bytes are held, received and plain ones together, before they are, and may throw.
  */
 export async function decodeContent(
   bytes: Uint8Array,
@@ -34,24 +41,31 @@ export async function decodeContent(
   hold: (heldBytes: number) => void = () => undefined,
 ): Promise<Uint8Array> {
   hold(bytes.length);
-  const name = (encoding ?? 'identity').trim().toLowerCase();
+  const given = (encoding ?? 'identity').trim().toLowerCase();
+  const name = aliases.get(given) ?? given;
   if (name === '' || name === 'identity') return bytes;
-  if (name === 'snappy') return decodeSnappy(bytes, bytesMax, hold);
-  const inflater = zlibInflaters[name as keyof typeof zlibInflaters];
-  if (inflater === undefined) {
-    throw new RefusedError(`content-encoding "${name}" is not supported: send ${acceptedEncodings}`, 415);
+  if (name === 'snappy') {
+    return decodeSnappy(bytes, (plainBytes) => {
+      if (plainBytes > bytesMax) throw bodyTooLarge(bytesMax);
+      hold(bytes.length + plainBytes);
+    });
   }
+  if (!isInflated(name)) {
+    throw new RefusedError(`content-encoding "${given}" is not supported: send ${acceptedEncodings}`, 415);
+  }
+  const inflater = name === 'deflate' && !hasZlibHeader(bytes) ? inflateBare : inflaters[name];
   const usualBytes = Math.min(Math.max(bytes.length * usualRatio, usualBytesMin), bytesMax);
   for (const plainMax of usualBytes < bytesMax ? [usualBytes, bytesMax] : [bytesMax]) {
     hold(bytes.length + plainMax);
+    let plain: Uint8Array;
     try {
-      const plain = await inflater(bytes, { maxOutputLength: plainMax });
-      hold(bytes.length + plain.length);
-      return plain;
+      plain = await inflater(bytes, { maxOutputLength: plainMax });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') continue;
       throw new RefusedError(`the body is not valid ${name}: ${errorMessage(error)}`, 400, { cause: error });
     }
+    hold(bytes.length + plain.length);
+    return plain;
   }
   throw bodyTooLarge(bytesMax);
 }
@@ -64,20 +78,15 @@ export function bodyTooLarge(bytesMax: number): RefusedError {
   );
 }
 
-/** Snappy block format: a varint with the plain length comes first, so the limit is checked before allocation. */
-function decodeSnappy(bytes: Uint8Array, bytesMax: number, hold: (heldBytes: number) => void): Uint8Array {
-  let plainLength = 0;
-  for (let index = 0; index < 5; index++) {
-    const byte = bytes[index];
-    if (byte === undefined) throw new RefusedError('the body is not valid snappy: it ends in its length');
-    plainLength += (byte & 0x7f) * 2 ** (7 * index);
-    if (byte < 0x80) break;
-  }
-  if (plainLength > bytesMax) throw bodyTooLarge(bytesMax);
-  hold(bytes.length + plainLength);
-  try {
-    return snappy.uncompress(bytes, bytesMax);
-  } catch (error) {
-    throw new RefusedError(`the body is not valid snappy: ${errorMessage(error)}`, 400, { cause: error });
-  }
+function isInflated(name: string): name is keyof typeof inflaters {
+  return Object.hasOwn(inflaters, name);
+}
+
+/**
+ * `deflate` means zlib's wrapping (RFC 9110 section 8.4.1.2), and some senders leave it out. A header says method 8 and
+ * is a multiple of 31 as a big-endian number (RFC 1950).
+ */
+function hasZlibHeader(bytes: Uint8Array): boolean {
+  const [first = 0, second = 0] = bytes;
+  return (first & 0x0f) === 8 && (first * 256 + second) % 31 === 0;
 }

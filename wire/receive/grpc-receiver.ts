@@ -1,6 +1,7 @@
 /**
  * The receiver over gRPC: the three OTLP export services. Messages stay bytes: the same envelopes as over HTTP.
- * Status codes follow OTLP 1.5 "Failures": UNAVAILABLE may be repeated, INVALID_ARGUMENT must not be.
+ * Status codes follow OTLP 1.5 "Failures": UNAVAILABLE may be repeated, and so may RESOURCE_EXHAUSTED
+ * with a RetryInfo (a quota); INVALID_ARGUMENT must not be.
  */
 import * as grpc from '@grpc/grpc-js';
 import { metrics } from '@opentelemetry/api';
@@ -8,9 +9,10 @@ import { errorMessage, RefusedError, UnavailableError } from '#model/errors.ts';
 import { parseTenant, tenantHeader } from '#model/tenant.ts';
 import { httpHeaderBatchId } from '../bus.ts';
 import type { EnvelopeSink, Signal } from '../envelope.ts';
-import { batchIdentity } from './batch-identity.ts';
+import { contentIdentity, senderIdentity } from './batch-identity.ts';
 import { InflightBytes } from './inflight-bytes.ts';
 import { encodeExportResponse, grpcCode } from './reply.ts';
+import { encodeRetryStatus, statusDetailsKey } from './retry-info.ts';
 
 const services: Readonly<Record<Exclude<Signal, 'remote_write'>, string>> = {
   logs: '/opentelemetry.proto.collector.logs.v1.LogsService/Export',
@@ -73,7 +75,8 @@ function exportHandler(
     const header = (name: string): string | undefined => call.metadata.get(name)[0]?.toString();
     const answer = async (): Promise<Buffer> => {
       const tenant = parseTenant(header(tenantHeader));
-      const batchId = batchIdentity(header(httpHeaderBatchId), tenant, signal, call.request);
+      const batchId =
+        senderIdentity(header(httpHeaderBatchId)) ?? contentIdentity(tenant, signal, call.request);
       const reservation = inflight.reserve(call.request.length);
       const delivery = await sink({
         signal,
@@ -90,13 +93,23 @@ function exportHandler(
         callback(null, reply);
       },
       (error: unknown) => {
-        const known = error instanceof RefusedError || error instanceof UnavailableError;
-        const code = known ? grpcCode(error.status) : grpc.status.INTERNAL;
-        requestCounter.add(1, { signal, code });
-        callback({ code, details: errorMessage(error) });
+        const failure = renderFailure(error);
+        requestCounter.add(1, { signal, code: failure.code });
+        callback(failure);
       },
     );
   };
+}
+
+/** A refusal that may be repeated says when: without it, OTLP senders give up on RESOURCE_EXHAUSTED. */
+function renderFailure(error: unknown): Partial<grpc.StatusObject> & { readonly code: number } {
+  const details = errorMessage(error);
+  if (error instanceof RefusedError) return { code: grpcCode(error.status), details };
+  if (!(error instanceof UnavailableError)) return { code: grpc.status.INTERNAL, details };
+  const code = grpcCode(error.status);
+  const metadata = new grpc.Metadata();
+  metadata.set(statusDetailsKey, encodeRetryStatus(code, details, error.retryAfterMs));
+  return { code, details, metadata };
 }
 
 async function closeServer(server: grpc.Server, graceMs: number): Promise<void> {

@@ -3,55 +3,50 @@
  * words of each protocol. The agent and the collector host the same receiver; only the sink differs.
  *
  *   POST /v1/logs (OTLP protobuf, gzip)  ->  sink({ signal: 'logs', tenant, batchId, bytes })  ->  200, empty message
+ *   POST /loki/api/v1/push (JSON)        ->  converted to OTLP protobuf, then the same        ->  204
  *
  * A request is answered 2xx only after the sink says that it is durable. Bytes in flight are bounded before bodies are
- * read; over the bound the answer is 503 with Retry-After, which OTLP and remote write senders repeat.
+ * read; over the bound the answer is 503 with Retry-After, which senders of all protocols repeat.
  */
 import { metrics } from '@opentelemetry/api';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { errorMessage, RefusedError, UnavailableError } from '#model/errors.ts';
 import { parseTenant, tenantHeader } from '#model/tenant.ts';
-import { httpHeaderBatchId, receivePaths } from '../bus.ts';
-import type { Delivery, EnvelopeSink, Signal } from '../envelope.ts';
-import { batchIdentity } from './batch-identity.ts';
-import { acceptedEncodings, bodyTooLarge, decodeContent } from './content-encoding.ts';
+import { httpHeaderBatchId } from '../bus.ts';
+import { createConverterPool } from '../conversion/converter-pool.ts';
+import type { EnvelopeSink } from '../envelope.ts';
+import { acceptedEncodings, bodyTooLarge } from './content-encoding.ts';
 import { InflightBytes, type Reservation } from './inflight-bytes.ts';
-import { encodeExportResponse, encodeStatus, grpcCode } from './reply.ts';
+import { createIntake } from './intake.ts';
+import type { PushHeaders, PushProtocol, PushReply } from './push-protocol.ts';
+import type { PushRoute } from './push-routes.ts';
 
 export interface HttpReceiverOptions {
   readonly sink: EnvelopeSink;
-  /** Of one body, before and after decompression. OTLP asks servers to accept 64 MiB. */
+  /** Of one body, before and after decompression, and after conversion. OTLP asks servers to accept 64 MiB. */
   readonly bodyBytesMax: number;
-  /** Of all bodies that are not yet answered, as received and as inflated. */
+  /** Of all bodies that are not yet answered, as received, inflated and converted. */
   readonly inflightBytesMax: number;
-  readonly signals: readonly Signal[];
+  readonly routes: readonly PushRoute[];
 }
 
-const remoteWriteMessages = ['io.prometheus.write.v2.Request', 'prometheus.WriteRequest'];
-
 const requestCounter = metrics.getMeter('sonde').createCounter('sonde.receive.requests', {
-  description: 'Requests that pushed telemetry, by signal and HTTP status.',
-});
-const byteCounter = metrics.getMeter('sonde').createCounter('sonde.receive.bytes', {
-  description: 'Bytes of accepted requests after decompression.',
-  unit: 'By',
+  description: 'Requests that pushed telemetry, by signal, path and HTTP status.',
 });
 
 /** Adds the receiver's routes to a server. Register it in its own fastify scope: it replaces the body parser there. */
 export function registerHttpReceiver(app: FastifyInstance, options: HttpReceiverOptions): void {
   const inflight = new InflightBytes(options.inflightBytesMax);
   const reservations = new WeakMap<FastifyRequest, Reservation>();
+  const pool = createConverterPool();
+  const intake = createIntake({ ...options, pool, now: () => BigInt(Date.now()) * 1_000_000n });
+  app.addHook('onClose', () => pool.close());
   app.removeAllContentTypeParsers();
   app.addContentTypeParser(
     '*',
     { parseAs: 'buffer', bodyLimit: options.bodyBytesMax },
     (_request, body, done) => done(null, body),
   );
-  app.setErrorHandler((error: FastifyError, request, reply) => {
-    const signal = signalOf(request);
-    const known = error.code === 'FST_ERR_CTP_BODY_TOO_LARGE' ? bodyTooLarge(options.bodyBytesMax) : error;
-    return sendError(reply, request, signal, known);
-  });
   app.addHook('onRequest', async (request, reply) => {
     const announced = Number(request.headers['content-length'] ?? options.bodyBytesMax);
     // A body that is over the limit by itself is refused by the body parser with 413, not told to come again.
@@ -59,28 +54,46 @@ export function registerHttpReceiver(app: FastifyInstance, options: HttpReceiver
     reservations.set(request, reservation);
     reply.raw.once('close', reservation.release);
   });
-  for (const signal of options.signals) {
-    app.post(receivePaths[signal], { config: { signal } }, async (request, reply) => {
-      const tenant = parseTenant(request.headers[tenantHeader]);
-      const mediaType = checkContentType(request, signal);
-      const bytes = await decodeContent(
-        (request.body as Buffer | undefined) ?? new Uint8Array(0),
-        headerText(request, 'content-encoding') ?? (signal === 'remote_write' ? 'snappy' : undefined),
-        options.bodyBytesMax,
-        (heldBytes) => reservations.get(request)?.resize(heldBytes),
-      );
-      const batchId = batchIdentity(headerText(request, httpHeaderBatchId), tenant, signal, bytes);
-      // The sink may hand the bytes on to another thread: their length is zero afterwards.
-      const byteCount = bytes.length;
-      const delivery = await options.sink({ signal, tenant, batchId, key: `${tenant}/${batchId}`, bytes });
-      byteCounter.add(byteCount, { signal });
-      return sendDelivery(reply, signal, mediaType, delivery);
+  for (const { path, protocol } of options.routes) {
+    const errorHandler = (
+      error: FastifyError,
+      request: FastifyRequest,
+      reply: FastifyReply,
+    ): FastifyReply => {
+      const known = error.code === 'FST_ERR_CTP_BODY_TOO_LARGE' ? bodyTooLarge(options.bodyBytesMax) : error;
+      return sendFailure(reply, request, protocol, known);
+    };
+    app.post(path, { errorHandler }, async (request, reply) => {
+      const headers = headersOf(request);
+      const outcome = await intake({
+        signal: protocol.signal,
+        form: protocol.readBody(headers),
+        tenant: parseTenant(request.headers[tenantHeader]),
+        received: (request.body as Buffer | undefined) ?? Buffer.alloc(0),
+        encoding: headerText(request, 'content-encoding'),
+        batchId: headerText(request, httpHeaderBatchId),
+        hold: (heldBytes) => reservations.get(request)?.resize(heldBytes),
+      });
+      return send(reply, protocol, protocol.renderOutcome(outcome, headers));
     });
   }
 }
 
-function signalOf(request: FastifyRequest): Signal {
-  return (request.routeOptions.config as { signal?: Signal }).signal ?? 'logs';
+/** Answers 405 to every method but POST. Register it in a scope of its own, of a server that does not do so itself. */
+export function refuseOtherMethods(app: FastifyInstance, routes: readonly PushRoute[]): void {
+  for (const { path, protocol } of routes) {
+    app.route({
+      method: ['GET', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'],
+      url: path,
+      // Before the body is read: nobody will.
+      onRequest: async (request, reply) => {
+        const message = `${request.method} is not a method of ${path}: use POST`;
+        const refusal = protocol.renderFailure(405, message, headersOf(request));
+        return send(reply.header('allow', 'POST'), protocol, refusal);
+      },
+      handler: () => undefined,
+    });
+  }
 }
 
 function headerText(request: FastifyRequest, name: string): string | undefined {
@@ -88,66 +101,44 @@ function headerText(request: FastifyRequest, name: string): string | undefined {
   return Array.isArray(value) ? value[0] : value;
 }
 
-/** Returns the reply's content type; throws 415 on a body that this version does not read. */
-function checkContentType(request: FastifyRequest, signal: Signal): string {
-  const header = headerText(request, 'content-type') ?? '';
-  const mediaType = header.split(';')[0]!.trim().toLowerCase();
-  const message = /;\s*proto=([^;\s]+)/.exec(header)?.[1];
-  if (signal === 'remote_write' && message !== undefined && !remoteWriteMessages.includes(message)) {
-    throw new RefusedError(
-      `remote write message "${message}" is not supported: send ${remoteWriteMessages.join(' or ')}`,
-      415,
-    );
-  }
-  if (mediaType === 'application/x-protobuf') return mediaType;
-  const advice =
-    mediaType === 'application/json' && signal !== 'remote_write'
-      ? 'OTLP as JSON is not supported yet: set the exporter to http/protobuf'
-      : 'send application/x-protobuf';
-  throw new RefusedError(`content-type "${header}" is not supported on ${request.url}: ${advice}`, 415);
+function headersOf(request: FastifyRequest): PushHeaders {
+  const contentType = headerText(request, 'content-type') ?? '';
+  return {
+    contentType,
+    mediaType: contentType.split(';')[0]!.trim().toLowerCase(),
+    path: request.url.split('?', 1)[0]!,
+    query: request.query as Readonly<Record<string, unknown>>,
+  };
 }
 
-function sendDelivery(
+function send(
   reply: FastifyReply,
-  signal: Signal,
-  mediaType: string,
-  delivery: Delivery,
+  { signal }: PushProtocol,
+  { status, headers, body }: PushReply,
 ): FastifyReply {
-  if (signal !== 'remote_write') {
-    requestCounter.add(1, { signal, status: 200 });
-    return reply
-      .code(200)
-      .header('content-type', mediaType)
-      .send(Buffer.from(encodeExportResponse(delivery.rejected, delivery.reason)));
-  }
-  if (delivery.accepted !== undefined) {
-    reply.header('x-prometheus-remote-write-samples-written', String(delivery.accepted));
-    reply.header('x-prometheus-remote-write-histograms-written', '0');
-    reply.header('x-prometheus-remote-write-exemplars-written', '0');
-  }
-  // Remote write 2.0, "Partial Write": never a 2xx when something was refused; 4xx is not retried.
-  const status = delivery.rejected > 0 ? 400 : 204;
-  requestCounter.add(1, { signal, status });
-  if (status === 204) return reply.code(204).send();
-  return reply.code(400).header('content-type', 'text/plain; charset=utf-8').send(`${delivery.reason}\n`);
-}
-
-function sendError(reply: FastifyReply, request: FastifyRequest, signal: Signal, error: Error): FastifyReply {
-  const status = statusOf(error);
-  requestCounter.add(1, { signal, status });
-  if (status >= 500)
-    request.log.warn({ signal, error: errorMessage(error) }, 'a pushed request was not stored');
-  if (error instanceof UnavailableError)
-    reply.header('retry-after', String(Math.ceil(error.retryAfterMs / 1000)));
-  if (status === 415) reply.header('accept-encoding', acceptedEncodings);
-  const message = errorMessage(error);
-  if (signal === 'remote_write') {
-    return reply.code(status).header('content-type', 'text/plain; charset=utf-8').send(`${message}\n`);
-  }
+  requestCounter.add(1, { signal, path: reply.request.routeOptions.url ?? '', status });
   return reply
     .code(status)
-    .header('content-type', 'application/x-protobuf')
-    .send(Buffer.from(encodeStatus(grpcCode(status), message)));
+    .headers(headers ?? {})
+    .send(body);
+}
+
+function sendFailure(
+  reply: FastifyReply,
+  request: FastifyRequest,
+  protocol: PushProtocol,
+  error: Error,
+): FastifyReply {
+  const status = statusOf(error);
+  const message = errorMessage(error);
+  if (status >= 500) {
+    request.log.warn({ signal: protocol.signal, error: message }, 'a pushed request was not stored');
+  }
+  if (error instanceof UnavailableError) {
+    reply.header('retry-after', String(Math.ceil(error.retryAfterMs / 1000)));
+  }
+  if (status === 415) reply.header('accept-encoding', acceptedEncodings);
+  return send(reply, protocol, protocol.renderFailure(status, message, headersOf(request)));
 }
 
 function statusOf(error: Error): number {

@@ -3,17 +3,17 @@ import { z } from 'zod';
 import { countSchema, option, portSchema } from '#model/config/option.ts';
 
 export const receiveOptions = {
-  host: option(z.string(), '127.0.0.1', 'Address to listen on for OTLP and remote write.'),
+  host: option(z.string(), '127.0.0.1', 'Address to listen on for pushed telemetry.'),
   otlp_http_port: option(
     portSchema,
     4318,
-    'OTLP over HTTP, and Prometheus remote write. 0 picks a free port.',
+    'OTLP over HTTP, remote write, Loki push, Zipkin and Influx lines. 0 picks a free port.',
   ),
   otlp_grpc_port: option(portSchema, 4317, 'OTLP over gRPC. 0 picks a free port.'),
   body_bytes_max: option(
     countSchema,
     64 * 1024 * 1024,
-    'Largest request body, before and after decompression.',
+    'Largest request body, before and after decompression, and after conversion.',
   ),
   inflight_bytes_max: option(
     countSchema,

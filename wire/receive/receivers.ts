@@ -1,10 +1,11 @@
-/** Both listeners of a host that takes telemetry in: OTLP over HTTP (with remote write) and OTLP over gRPC. */
+/** Both listeners of a host that takes telemetry in: HTTP (OTLP and every other push protocol) and OTLP over gRPC. */
 import type { FastifyBaseLogger } from 'fastify';
 import { closeHttpServer, createHttpServer, listen, portError } from '#model/http-server.ts';
 import type { Telemetry } from '#model/telemetry.ts';
-import { type EnvelopeSink, signals } from '../envelope.ts';
+import type { EnvelopeSink } from '../envelope.ts';
 import { startGrpcReceiver } from './grpc-receiver.ts';
-import { registerHttpReceiver } from './http-receiver.ts';
+import { refuseOtherMethods, registerHttpReceiver } from './http-receiver.ts';
+import { allRoutes } from './push-routes.ts';
 
 export interface ReceiversOptions {
   readonly sink: EnvelopeSink;
@@ -29,7 +30,11 @@ export interface Receivers {
 export async function startReceivers(options: ReceiversOptions): Promise<Receivers> {
   const app = createHttpServer(options);
   await app.register((scope, _options, done) => {
-    registerHttpReceiver(scope, { ...options, signals });
+    registerHttpReceiver(scope, { ...options, routes: allRoutes });
+    done();
+  });
+  await app.register((scope, _options, done) => {
+    refuseOtherMethods(scope, allRoutes);
     done();
   });
   const httpPort = await listen(app, {

@@ -1,6 +1,6 @@
 /** The small protobuf bodies that OTLP answers with: export responses and `google.rpc.Status`. */
-
-const textEncoder = new TextEncoder();
+import { ByteWriter } from '../protobuf/byte-writer.ts';
+import { beginMessage, endMessage, writeTextField, writeVarintField } from '../protobuf/message-writer.ts';
 
 /**
  * Export{Logs,Trace,Metrics}ServiceResponse => partial_success:1 { rejected:1 varint, error_message:2 string }.
@@ -8,26 +8,20 @@ const textEncoder = new TextEncoder();
  */
 export function encodeExportResponse(rejected: number, message: string): Uint8Array {
   if (rejected === 0 && message === '') return new Uint8Array(0);
-  const text = textEncoder.encode(message);
-  const partial = [
-    ...(rejected === 0 ? [] : [0x08, ...varint(rejected)]),
-    ...(text.length === 0 ? [] : [0x12, ...varint(text.length)]),
-  ];
-  const head = [0x0a, ...varint(partial.length + text.length), ...partial];
-  const reply = new Uint8Array(head.length + text.length);
-  reply.set(head);
-  reply.set(text, head.length);
-  return reply;
+  const writer = new ByteWriter(message.length + 64);
+  const partial = beginMessage(writer, 1);
+  if (rejected !== 0) writeVarintField(writer, 1, rejected);
+  if (message !== '') writeTextField(writer, 2, message);
+  endMessage(writer, partial);
+  return writer.written();
 }
 
 /** google.rpc.Status => code:1 varint, message:2 string. */
 export function encodeStatus(code: number, message: string): Uint8Array {
-  const text = textEncoder.encode(message);
-  const head = [...(code === 0 ? [] : [0x08, ...varint(code)]), 0x12, ...varint(text.length)];
-  const reply = new Uint8Array(head.length + text.length);
-  reply.set(head);
-  reply.set(text, head.length);
-  return reply;
+  const writer = new ByteWriter(message.length + 64);
+  if (code !== 0) writeVarintField(writer, 1, code);
+  writeTextField(writer, 2, message);
+  return writer.written();
 }
 
 /** google.rpc.Code for an HTTP status, as OTLP maps them. */
@@ -37,15 +31,4 @@ export function grpcCode(httpStatus: number): number {
   if (httpStatus === 413) return 8;
   if (httpStatus >= 500) return 13; // INTERNAL
   return 3; // INVALID_ARGUMENT
-}
-
-function varint(value: number): number[] {
-  const bytes: number[] = [];
-  let rest = value;
-  while (rest >= 0x80) {
-    bytes.push((rest % 0x80) | 0x80);
-    rest = Math.floor(rest / 0x80);
-  }
-  bytes.push(rest);
-  return bytes;
 }

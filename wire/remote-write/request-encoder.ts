@@ -14,8 +14,17 @@
  *   Metadata   => type:1 enum help_ref:3 uint32 unit_ref:4 uint32
  */
 import type { Labels } from '#model/labels.ts';
+import {
+  appendBytes,
+  ByteWriter,
+  copyWords,
+  varintBytesMax,
+  writeDouble,
+  writeInt64,
+  writeVarint,
+  writeWords,
+} from '../protobuf/byte-writer.ts';
 import { ByteDictionary } from './byte-dictionary.ts';
-import { ByteWriter, varintBytesMax } from './byte-writer.ts';
 
 /** Metadata.MetricType of the specification. */
 export const metricTypes = {
@@ -53,20 +62,23 @@ const timeseriesOverheadBytes = 20;
 /** The most that a TimeSeries adds to its labels and metadata, for reserving. */
 const timeseriesOverheadBytesMax = 16 + 2 * varintBytesMax;
 
+/** A tracker has an encoder for each target: they start small. */
+const writerBytes = 256;
+
 const textEncoder = new TextEncoder();
 
 export class RequestEncoder {
   readonly #symbols = new Map<string, number>();
   readonly #texts: string[] = [];
   /** The symbols field of the request, as it is sent. */
-  readonly #symbolField = new ByteWriter();
+  readonly #symbolField = new ByteWriter(writerBytes);
   /** Each entry is a labels_refs field, as it is sent. */
   readonly #series = new ByteDictionary();
   /** Each entry is a metadata field, as it is sent. */
   readonly #metadata = new ByteDictionary();
-  readonly #body = new ByteWriter();
-  readonly #scratch = new ByteWriter();
-  readonly #timestamp = new ByteWriter();
+  readonly #body = new ByteWriter(writerBytes);
+  readonly #scratch = new ByteWriter(writerBytes);
+  readonly #timestamp = new ByteWriter(writerBytes);
   #timestampMs = Number.NaN;
   #sampleCount = 0;
 
@@ -85,12 +97,12 @@ export class RequestEncoder {
 
   /** Bytes of the request if it were finished now. */
   get requestBytes(): number {
-    return this.#symbolField.length + this.#body.length;
+    return this.#symbolField.position + this.#body.position;
   }
 
   /** Bytes of the request that carries one sample of every series, without metadata. */
   get fullRequestBytes(): number {
-    return this.#symbolField.length + this.#series.bytes + this.#series.count * timeseriesOverheadBytes;
+    return this.#symbolField.position + this.#series.bytes + this.#series.count * timeseriesOverheadBytes;
   }
 
   /** Returns the id of a series, or -1 where it was not added. */
@@ -100,22 +112,22 @@ export class RequestEncoder {
       const nameRef = this.#symbols.get(name);
       const valueRef = this.#symbols.get(value);
       if (nameRef === undefined || valueRef === undefined) return -1;
-      scratch.varint(nameRef);
-      scratch.varint(valueRef);
+      writeVarint(scratch, nameRef);
+      writeVarint(scratch, valueRef);
     }
     const start = this.#wrap(tagLabelsRefs);
-    return this.#series.find(scratch.bytes, scratch.view, start, scratch.length);
+    return this.#series.find(scratch.bytes, scratch.view, start, scratch.position);
   }
 
   /** Returns the id of a series, which is added where it is new. Ids count from 0. */
   addSeries(labels: Labels): number {
     const scratch = this.#startScratch(labels.length * 2);
     for (const [name, value] of labels) {
-      scratch.varint(this.#symbol(name));
-      scratch.varint(this.#symbol(value));
+      writeVarint(scratch, this.#symbol(name));
+      writeVarint(scratch, this.#symbol(value));
     }
     const start = this.#wrap(tagLabelsRefs);
-    return this.#series.intern(scratch.bytes, scratch.view, start, scratch.length);
+    return this.#series.intern(scratch.bytes, scratch.view, start, scratch.position);
   }
 
   /** Returns the labels that a series was added with. */
@@ -147,33 +159,33 @@ export class RequestEncoder {
     ] as const;
     for (const [tag, value] of fields) {
       if (value === 0) continue;
-      scratch.byte(tag);
-      scratch.varint(value);
+      writeVarint(scratch, tag);
+      writeVarint(scratch, value);
     }
     const start = this.#wrap(tagMetadata);
-    return this.#metadata.intern(scratch.bytes, scratch.view, start, scratch.length);
+    return this.#metadata.intern(scratch.bytes, scratch.view, start, scratch.position);
   }
 
   /** Adds a sample to the request. `metadata` is an id of addMetadata or noMetadata; any NaN is sent as a plain NaN. */
   writeSample(series: number, metadata: number, value: number, timestampMs: number): void {
     this.#writeHead(series, metadata, timestampMs);
-    this.#body.float64(value);
+    writeDouble(this.#body, value);
     this.#writeTail(metadata);
   }
 
   /** Adds the marker which says that a series has ended. */
   writeStaleMarker(series: number, timestampMs: number): void {
     this.#writeHead(series, noMetadata, timestampMs);
-    this.#body.words(staleLow, staleHigh);
+    writeWords(this.#body, staleLow, staleHigh);
     this.#writeTail(noMetadata);
   }
 
   /** Returns the request with all samples since the last call, and starts the next one. Ids stay valid. */
   finish(): Uint8Array {
     const symbols = this.#symbolField;
-    const request = new Uint8Array(symbols.length + this.#body.length);
-    request.set(symbols.bytes.subarray(0, symbols.length));
-    request.set(this.#body.bytes.subarray(0, this.#body.length), symbols.length);
+    const request = new Uint8Array(symbols.position + this.#body.position);
+    request.set(symbols.bytes.subarray(0, symbols.position));
+    request.set(this.#body.bytes.subarray(0, this.#body.position), symbols.position);
     this.#body.clear();
     this.#sampleCount = 0;
     return request;
@@ -183,29 +195,34 @@ export class RequestEncoder {
     if (timestampMs !== this.#timestampMs) {
       this.#timestamp.clear();
       this.#timestamp.reserve(varintBytesMax);
-      this.#timestamp.int64(timestampMs);
+      writeInt64(this.#timestamp, timestampMs);
       this.#timestampMs = timestampMs;
     }
     this.#sampleCount++;
     const start = this.#series.start(series);
     const end = this.#series.end(series);
     const metadataBytes = metadata < 0 ? 0 : this.#metadata.end(metadata) - this.#metadata.start(metadata);
-    const sampleBytes = 10 + this.#timestamp.length;
+    const sampleBytes = 10 + this.#timestamp.position;
     const body = this.#body;
     body.reserve(timeseriesOverheadBytesMax + end - start + metadataBytes);
-    body.byte(tagTimeseries);
-    body.varint(end - start + 2 + sampleBytes + metadataBytes);
-    body.copy(this.#series.arenaView, start, end);
-    body.byte(tagSamples);
-    body.byte(sampleBytes);
-    body.byte(tagSampleValue);
+    writeVarint(body, tagTimeseries);
+    writeVarint(body, end - start + 2 + sampleBytes + metadataBytes);
+    copyWords(body, this.#series.arenaView, start, end);
+    writeVarint(body, tagSamples);
+    writeVarint(body, sampleBytes);
+    writeVarint(body, tagSampleValue);
   }
 
   #writeTail(metadata: number): void {
-    this.#body.byte(tagSampleTimestamp);
-    this.#body.copy(this.#timestamp.view, 0, this.#timestamp.length);
+    writeVarint(this.#body, tagSampleTimestamp);
+    copyWords(this.#body, this.#timestamp.view, 0, this.#timestamp.position);
     if (metadata < 0) return;
-    this.#body.copy(this.#metadata.arenaView, this.#metadata.start(metadata), this.#metadata.end(metadata));
+    copyWords(
+      this.#body,
+      this.#metadata.arenaView,
+      this.#metadata.start(metadata),
+      this.#metadata.end(metadata),
+    );
   }
 
   #startScratch(varintCount: number): ByteWriter {
@@ -217,11 +234,11 @@ export class RequestEncoder {
   /** Makes a field of the scratch's payload, behind the payload: returns where the field starts. */
   #wrap(tag: number): number {
     const scratch = this.#scratch;
-    const length = scratch.length;
+    const length = scratch.position;
     scratch.reserve(length + 1 + varintBytesMax);
-    scratch.byte(tag);
-    scratch.varint(length);
-    scratch.append(scratch.bytes.subarray(0, length));
+    writeVarint(scratch, tag);
+    writeVarint(scratch, length);
+    appendBytes(scratch, scratch.bytes.subarray(0, length));
     return length;
   }
 
@@ -232,9 +249,9 @@ export class RequestEncoder {
     this.#symbols.set(text, ref);
     const bytes = textEncoder.encode(text);
     this.#symbolField.reserve(bytes.length + 1 + varintBytesMax);
-    this.#symbolField.byte(tagSymbols);
-    this.#symbolField.varint(bytes.length);
-    this.#symbolField.append(bytes);
+    writeVarint(this.#symbolField, tagSymbols);
+    writeVarint(this.#symbolField, bytes.length);
+    appendBytes(this.#symbolField, bytes);
     return ref;
   }
 }

@@ -2,8 +2,9 @@
  * Gathers what the files have into one batch: reads, decides where each range ends, encodes, and stops at the size
  * limit. Files take turns of one window each, so that a chatty one cannot starve the others.
  */
-import { type ByteSource, ByteWriter, byteSource, copySlackBytes } from '#wire/otlp/byte-writer.ts';
+
 import { encodeLogsRequest, type ResourceRecords, resourceLogsBytes } from '#wire/otlp/logs-request.ts';
+import { type ByteSource, ByteWriter, byteSource, copySlackBytes } from '#wire/protobuf/byte-writer.ts';
 import type { FrameReaders } from '../frame/frame-readers.ts';
 import { type GroupCut, GroupCutFinder } from '../frame/group-cut.ts';
 import { createEncodeCounts, type EncodeCounts, RangeEncoder } from '../frame/range-encoder.ts';

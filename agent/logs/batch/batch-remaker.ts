@@ -1,8 +1,9 @@
 /**
  * Makes the bytes of a batch again from the ranges that the checkpoint names, for sending it again after a crash.
  */
-import { ByteWriter, byteSource, copySlackBytes } from '#wire/otlp/byte-writer.ts';
+
 import { encodeLogsRequest, type ResourceRecords } from '#wire/otlp/logs-request.ts';
+import { ByteWriter, byteSource, copySlackBytes } from '#wire/protobuf/byte-writer.ts';
 import type { PendingBatch } from '../checkpoint/checkpoint.ts';
 import type { FrameReaders } from '../frame/frame-readers.ts';
 import { RangeEncoder } from '../frame/range-encoder.ts';

@@ -1,7 +1,7 @@
 /**
  * The log format of the Kubernetes container runtime interface (containerd, CRI-O).
  */
-import type { ByteSource } from '#wire/otlp/byte-writer.ts';
+import type { ByteSource } from '#wire/protobuf/byte-writer.ts';
 import { type Frame, type FrameReader, streamStderr, streamStdout, trimCarriageReturn } from './frame.ts';
 import { TimestampParser } from './timestamp-parser.ts';
 

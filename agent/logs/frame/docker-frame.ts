@@ -5,7 +5,7 @@
  * order, and lines with `attrs`, go through JSON.parse. A text without a line feed at its end goes on in the next line
  * of its stream (the driver cuts at 16 KiB).
  */
-import { type ByteSource, ByteWriter, byteSource, copySlackBytes } from '#wire/otlp/byte-writer.ts';
+import { type ByteSource, ByteWriter, byteSource, copySlackBytes } from '#wire/protobuf/byte-writer.ts';
 import { readStream } from './cri-frame.ts';
 import {
   type Frame,

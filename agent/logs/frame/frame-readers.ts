@@ -1,7 +1,7 @@
 /**
  * Chooses a file's format by its first lines, and the reader for it.
  */
-import type { ByteSource } from '#wire/otlp/byte-writer.ts';
+import type { ByteSource } from '#wire/protobuf/byte-writer.ts';
 import { CriFrameReader } from './cri-frame.ts';
 import { DockerFrameReader } from './docker-frame.ts';
 import { createFrame, type FrameReader, type LineFormat } from './frame.ts';

@@ -3,7 +3,7 @@
  *
  *   '2026-01-02T03:04:05.000000006Z stderr F hello'  ->  stream stderr, whole, 1767323045000000006 ns, body 'hello'
  */
-import { type ByteSource, byteSource } from '#wire/otlp/byte-writer.ts';
+import { type ByteSource, byteSource } from '#wire/protobuf/byte-writer.ts';
 
 export const lineFormats = ['cri', 'docker', 'plain'] as const;
 export type LineFormat = (typeof lineFormats)[number];

@@ -6,7 +6,7 @@
  * A wrong answer here splits a stack trace; it never loses or repeats a byte, because the range that is chosen is what
  * gets written to the checkpoint.
  */
-import type { ByteSource } from '#wire/otlp/byte-writer.ts';
+import type { ByteSource } from '#wire/protobuf/byte-writer.ts';
 import {
   createFrame,
   type LineFormat,

@@ -1,7 +1,7 @@
 /**
  * Undoes the escapes of a JSON string (RFC 8259 section 7), from bytes to UTF-8 bytes.
  */
-import type { ByteSource, ByteWriter } from '#wire/otlp/byte-writer.ts';
+import type { ByteSource, ByteWriter } from '#wire/protobuf/byte-writer.ts';
 
 const quote = 0x22;
 const backslash = 0x5c;

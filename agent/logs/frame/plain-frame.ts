@@ -2,7 +2,7 @@
  * A line without a frame: all of it is body. It has no time, and must not be given one here: the bytes of a batch
  * that is sent again would differ. The collector puts its arrival time.
  */
-import type { ByteSource } from '#wire/otlp/byte-writer.ts';
+import type { ByteSource } from '#wire/protobuf/byte-writer.ts';
 import { type Frame, type FrameReader, streamNone, trimCarriageReturn } from './frame.ts';
 
 /** Fills `frame` with the bytes as they are, carriage return included. */

@@ -7,15 +7,15 @@
  * starts and ends with no record open: whoever chooses a range's end (see group-cut.ts) decides where records end.
  */
 import { isUtf8 } from 'node:buffer';
+import { encodeKeyValues } from '#wire/otlp/key-values.ts';
+import { type LogRecordFields, logAttributesField, writeLogRecord } from '#wire/otlp/log-record.ts';
 import {
   type ByteSource,
   ByteWriter,
   byteSource,
   copyBytes,
   copySlackBytes,
-} from '#wire/otlp/byte-writer.ts';
-import { encodeKeyValues } from '#wire/otlp/key-values.ts';
-import { type LogRecordFields, logAttributesField, writeLogRecord } from '#wire/otlp/log-record.ts';
+} from '#wire/protobuf/byte-writer.ts';
 import {
   createFrame,
   type Frame,

@@ -6,7 +6,7 @@
  * Lines of one second share their first 19 bytes: the seconds are computed once and remembered. What it remembers
  * never changes what it returns.
  */
-import type { ByteSource } from '#wire/otlp/byte-writer.ts';
+import type { ByteSource } from '#wire/protobuf/byte-writer.ts';
 
 /** 'YYYY-MM-DDTHH:MM:SS' */
 const secondsTextBytes = 19;

@@ -1,7 +1,7 @@
 /**
  * Keeps record bodies valid UTF-8, which protobuf strings must be.
  */
-import { type ByteSource, byteSource, copySlackBytes } from '#wire/otlp/byte-writer.ts';
+import { type ByteSource, byteSource, copySlackBytes } from '#wire/protobuf/byte-writer.ts';
 
 /** Returns the text with each invalid sequence as U+FFFD. */
 export function repairUtf8(

@@ -4,8 +4,8 @@ import type { LineFormat } from '#agent/logs/frame/frame.ts';
 import { FrameReaders } from '#agent/logs/frame/frame-readers.ts';
 import { type EncodeCounts, RangeEncoder } from '#agent/logs/frame/range-encoder.ts';
 import { decodeLogsRequest } from '#test/support/naive/otlp-proto.ts';
-import { ByteWriter, byteSource, copySlackBytes } from '#wire/otlp/byte-writer.ts';
 import { encodeLogsRequest } from '#wire/otlp/logs-request.ts';
+import { ByteWriter, byteSource, copySlackBytes } from '#wire/protobuf/byte-writer.ts';
 
 export interface TestRecord {
   readonly body: string;

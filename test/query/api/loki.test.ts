@@ -27,6 +27,7 @@ beforeAll(async () => {
     source: (tenant) => createLogSource(store, tenant, { samplesMax: 1000, seriesMax: 100 }),
     now: () => Date.parse('2026-01-01T00:10:00Z'),
     limits: { entriesMax: 50, seriesMax: 100 },
+    takesPushes: false,
     version: '1.2.3',
   });
   await app.ready();

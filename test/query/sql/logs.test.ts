@@ -29,7 +29,13 @@ beforeAll(async () => {
       unhex('0102030405060708'), {'service.name':'cart','k8s.pod.name':'cart-2'}, {'service_name':'other'}, '1000 failed_'),
     ('default', '2026-01-01 05:00:00', 'pay', 'unknown', 0, '', '', '', {'service.name':'pay'}, {'host.name':'h'}, 'a\\nb \\\\ "c"'),
     ('other', '2026-01-01 00:00:00', 'secret', 'info', 9, '', '', '',
-      {'service.name':'secret','k8s.namespace.name':'hidden'}, {}, '100% secret')`);
+      {'service.name':'secret','k8s.namespace.name':'hidden'}, {}, '100% secret'),
+    ('pushed', '2026-01-01 00:00:00', 'shop', 'warn', 0, '', '', '',
+      {'service.name':'shop','app':'shop','container_name':'own','host.name':'h'}, {'app':'other'}, 'one'),
+    ('pushed', '2026-01-01 00:00:01', 'shop', 'warn', 0, '', '', '',
+      {'host.name':'h','container_name':'own','app':'shop','service.name':'shop'}, {}, 'two'),
+    ('pushed', '2026-01-01 00:00:02', 'cart', 'warn', 0, '', '', '',
+      {'service.name':'cart','app':'cart','container.name':'c','container_name':'not c'}, {}, 'three')`);
   source = createLogSource(store, 'default', { samplesMax: 1000, seriesMax: 100 });
 });
 
@@ -212,4 +218,63 @@ describe('counts', () => {
 test('a pattern that only the engine refuses is a ParseError', async () => {
   const matchers: LabelMatcher[] = [{ name: 'service_name', op: '=~', value: '(' }];
   await expect(source.labelValues('service_name', matchers, start, end)).rejects.toThrow(ParseError);
+});
+
+describe('resource attributes that are labels already, as a Loki push makes them', () => {
+  const pushed = () => createLogSource(store, 'pushed', { samplesMax: 1000, seriesMax: 100 });
+  const request = { lineFilters: [], startUnixNano: start, endUnixNano: end, limit: 10 } as const;
+
+  test.each<[string, string[]]>([
+    ['{app="shop"}', ['one', 'two']],
+    ['{app=~"c.*"}', ['three']],
+    ['{app!="shop", service_name=~".+"}', ['three']],
+    ['{container_name="own"}', ['one', 'two']],
+    // An indexed attribute wins over a label of the same name.
+    ['{container_name="c"}', ['three']],
+    ['{container_name="not c"}', []],
+    ['{host_name="h"}', []],
+  ])('%s', async (query, lines) => {
+    const expr = parseLogql(query);
+    const matchers = expr.kind === 'log' ? expr.matchers : [];
+    const entries = await pushed().select({ ...request, matchers, direction: 'forward' });
+    expect(entries.map(({ line }) => line)).toEqual(lines);
+  });
+
+  test('they are in the stream, and metadata of the same name has the suffix', async () => {
+    const entries = await pushed().select({ ...request, matchers: [], direction: 'forward' });
+    expect(
+      entries.map(({ stream, structuredMetadata }) => `${show(stream)} | ${show(structuredMetadata)}`),
+    ).toEqual([
+      'app=shop container_name=own service_name=shop | app_extracted=other detected_level=warn host_name=h',
+      'app=shop container_name=own service_name=shop | detected_level=warn host_name=h',
+      'app=cart container_name=c service_name=cart | container_name_extracted=not c detected_level=warn',
+    ]);
+  });
+
+  test('names, values and streams list them, whatever order a sender has', async () => {
+    expect(await pushed().labelNames([], start, end)).toEqual(['app', 'container_name', 'service_name']);
+    expect(await pushed().labelValues('app', [], start, end)).toEqual(['cart', 'shop']);
+    expect(await pushed().labelValues('container_name', [], start, end)).toEqual(['c', 'own']);
+    expect(await pushed().labelValues('host_name', [], start, end)).toEqual([]);
+    expect((await pushed().series([], start, end)).map(show).sort()).toEqual([
+      'app=cart container_name=c service_name=cart',
+      'app=shop container_name=own service_name=shop',
+    ]);
+  });
+
+  test('counts are grouped by them', async () => {
+    const counts = await pushed().count({
+      matchers: [],
+      lineFilters: [],
+      groupBy: ['app'],
+      measure: 'lines',
+      startUnixNano: '0',
+      endUnixNano: end,
+      cellNano: '2000000000000000000',
+    });
+    expect(counts.map(({ labels, value }) => `${show(labels)} ${value}`).sort()).toEqual([
+      'app=cart 1',
+      'app=shop 2',
+    ]);
+  });
 });

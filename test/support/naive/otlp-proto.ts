@@ -22,7 +22,12 @@ message AnyValue {
 message ArrayValue { repeated AnyValue values = 1; }
 message KeyValueList { repeated KeyValue values = 1; }
 message KeyValue { string key = 1; AnyValue value = 2; }
-message Resource { repeated KeyValue attributes = 1; uint32 dropped_attributes_count = 2; }
+message EntityRef {
+  string schema_url = 1; string type = 2; repeated string id_keys = 3; repeated string description_keys = 4;
+}
+message Resource {
+  repeated KeyValue attributes = 1; uint32 dropped_attributes_count = 2; repeated EntityRef entity_refs = 3;
+}
 message InstrumentationScope {
   string name = 1; string version = 2; repeated KeyValue attributes = 3; uint32 dropped_attributes_count = 4;
 }
@@ -83,7 +88,8 @@ message ExponentialHistogramDataPoint {
   message Buckets { sint32 offset = 1; repeated uint64 bucket_counts = 2; }
   repeated KeyValue attributes = 1; fixed64 start_time_unix_nano = 2; fixed64 time_unix_nano = 3; fixed64 count = 4;
   optional double sum = 5; sint32 scale = 6; fixed64 zero_count = 7; Buckets positive = 8; Buckets negative = 9;
-  uint32 flags = 10;
+  uint32 flags = 10; repeated Exemplar exemplars = 11; optional double min = 12; optional double max = 13;
+  double zero_threshold = 14;
 }
 message SummaryDataPoint {
   message ValueAtQuantile { double quantile = 1; double value = 2; }

@@ -4,10 +4,16 @@
  */
 import { expect, test } from 'vitest';
 import { decodeLogsRequest } from '#test/support/naive/otlp-proto.ts';
-import { ByteWriter, byteSource, copySlackBytes, varintBytes, writeVarint } from '#wire/otlp/byte-writer.ts';
 import { type AttributeValue, encodeKeyValues } from '#wire/otlp/key-values.ts';
 import { logAttributesField, writeLogRecord } from '#wire/otlp/log-record.ts';
 import { encodeLogsRequest, resourceAttributesField, resourceLogsBytes } from '#wire/otlp/logs-request.ts';
+import {
+  ByteWriter,
+  byteSource,
+  copySlackBytes,
+  varintBytes,
+  writeVarint,
+} from '#wire/protobuf/byte-writer.ts';
 
 interface TestRecord {
   readonly timeNs?: bigint;
@@ -64,6 +70,7 @@ test('a request of two resources decodes to what was written', () => {
             { key: 'service.name', value: { stringValue: 'web' } },
             { key: 'k8s.container.restart_count', value: { intValue: '3' } },
           ],
+          entityRefs: [],
         },
         scopeLogs: [
           {
@@ -79,7 +86,7 @@ test('a request of two resources decodes to what was written', () => {
         ],
       },
       {
-        resource: { attributes: [{ key: 'service.name', value: { stringValue: 'süß' } }] },
+        resource: { attributes: [{ key: 'service.name', value: { stringValue: 'süß' } }], entityRefs: [] },
         scopeLogs: [
           { logRecords: [{ timeUnixNano: '1', body: { stringValue: 'ünïcode ✓' }, attributes: [] }] },
         ],

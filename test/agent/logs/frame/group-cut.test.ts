@@ -6,7 +6,7 @@
 import { expect, test } from 'vitest';
 import { FrameReaders } from '#agent/logs/frame/frame-readers.ts';
 import { GroupCutFinder } from '#agent/logs/frame/group-cut.ts';
-import { byteSource, copySlackBytes } from '#wire/otlp/byte-writer.ts';
+import { byteSource, copySlackBytes } from '#wire/protobuf/byte-writer.ts';
 import { criLine } from '../log-text.ts';
 
 const finder = new GroupCutFinder(new FrameReaders());

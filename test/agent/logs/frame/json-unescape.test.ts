@@ -5,7 +5,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { unescapeJson } from '#agent/logs/frame/json-unescape.ts';
-import { ByteWriter, byteSource } from '#wire/otlp/byte-writer.ts';
+import { ByteWriter, byteSource } from '#wire/protobuf/byte-writer.ts';
 
 /** The text of a JSON string with its quotes, and how many bytes were taken; undefined where it is broken. */
 function unescaped(json: string): { text: string; end: number } | undefined {

@@ -8,7 +8,7 @@ import { expect, test } from 'vitest';
 import { type LineFormat, lineFormats } from '#agent/logs/frame/frame.ts';
 import { FrameReaders } from '#agent/logs/frame/frame-readers.ts';
 import { GroupCutFinder } from '#agent/logs/frame/group-cut.ts';
-import { byteSource, copySlackBytes } from '#wire/otlp/byte-writer.ts';
+import { byteSource, copySlackBytes } from '#wire/protobuf/byte-writer.ts';
 import { criLine, dockerLine, encodeText, type TestRecord, timeText } from '../log-text.ts';
 
 /** 'stdout:body' per record; without a stream just the body. */

@@ -5,7 +5,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { TimestampParser } from '#agent/logs/frame/timestamp-parser.ts';
-import { byteSource } from '#wire/otlp/byte-writer.ts';
+import { byteSource } from '#wire/protobuf/byte-writer.ts';
 
 const parser = new TimestampParser();
 
