@@ -10,7 +10,15 @@ import { errorMessage, UnavailableError } from '#model/errors.ts';
 import { selectLandedBatches } from '#store/landed-batches.ts';
 import { type NativeBlock, type Store, StoreError } from '#store/store.ts';
 import { isNaming, NameAnnouncements } from './name-announcements.ts';
-import type { RequestOutcome, RunInserter, RunRequest, TranscodeResult, TranscodeTask } from './run.ts';
+import type {
+  RequestOutcome,
+  RunInserter,
+  RunRequest,
+  RunStanding,
+  TranscodeResult,
+  TranscodeTask,
+} from './run.ts';
+import { RunStandings } from './run-standings.ts';
 
 export interface PipelineOptions {
   readonly store: Store;
@@ -67,6 +75,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   });
   const running = new Set<Promise<unknown>>();
   const names = new NameAnnouncements();
+  const standings = new RunStandings();
   let isClosing = false;
   let inflightBytes = 0;
   const totals = { rowsStored: 0, recordsAccepted: 0, recordsRejected: 0 };
@@ -83,7 +92,10 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   ): Promise<readonly RequestOutcome[]> {
     const isRepeat = await findRepeats(options.store, all);
     const requests = all.filter((_, index) => !isRepeat[index]);
-    const outcomes = requests.length === 0 ? [] : await insertRequests(requests, token);
+    const outcomes =
+      requests.length === 0
+        ? []
+        : await standings.track((standing) => insertRequests(requests, token, standing));
     const rest = outcomes.values();
     return all.map((_, index) => (isRepeat[index] ? repeatOutcome : rest.next().value!));
   }
@@ -91,6 +103,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
   async function insertRequests(
     requests: readonly RunRequest[],
     token: string,
+    standing: RunStanding,
   ): Promise<readonly RequestOutcome[]> {
     const nowUnixMs = options.now();
     const owned = requests.map((request) => ({ ...request, bytes: ownBytes(request.bytes) }));
@@ -99,6 +112,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       nowUnixMs,
       oldestUnixMs: options.retentionMs === 0 ? Number.NEGATIVE_INFINITY : nowUnixMs - options.retentionMs,
       seriesEpoch: names.epoch,
+      standing,
     };
     const result = await transcode(task);
     await names.store(result, token, task.seriesEpoch, insertBlock);

@@ -1,6 +1,7 @@
 /**
  * A run: the requests that are inserted together, and what became of them. On Kafka a run is the messages
- * [first, last] of one partition; on the direct transport it is one request. Its blocks are a pure function of it.
+ * [first, last] of one partition; on the direct transport it is one request. Its blocks are a pure function of it,
+ * except that samples which are in the store already may be missing from them.
  */
 import type { NativeBlock } from '#store/store.ts';
 import type { Signal } from '#wire/envelope.ts';
@@ -18,6 +19,16 @@ export interface RunRequest {
   readonly batch?: string | undefined;
 }
 
+/**
+ * Which of a pipeline's runs a worker may take for stored: those in [storedFrom, storedBelow). A run that failed moves
+ * storedFrom past itself.
+ */
+export interface RunStanding {
+  readonly number: number;
+  readonly storedFrom: number;
+  readonly storedBelow: number;
+}
+
 export interface TranscodeTask {
   readonly requests: readonly RunRequest[];
   /** Arrival time, for records that carry no time. */
@@ -26,6 +37,8 @@ export interface TranscodeTask {
   readonly oldestUnixMs: number;
   /** A worker forgets which series it has announced when this changes (an insert failed). */
   readonly seriesEpoch: number;
+  /** Without it, a sample that is sent again is recognised within the run only. */
+  readonly standing?: RunStanding;
 }
 
 /** Records of one request that were refused, by reason (a metric label: snake_case, few values). */
@@ -40,12 +53,22 @@ export interface Rejection {
  * Reasons that the sender is not told as refusals: what was dropped comes on top of records that were stored, and SDKs
  * and Prometheus attach it by default. They are counted like the others.
  */
-export const untoldReasons: ReadonlySet<string> = new Set(['unsupported_exemplar']);
+export const untoldReasons: ReadonlySet<string> = new Set([
+  'exemplar_too_old',
+  'exemplar_out_of_range',
+  'exemplar_labels_too_long',
+  'exemplar_invalid_labels',
+  'invalid_start_time',
+]);
 
 /** What became of one request, in the order of TranscodeTask.requests. */
 export interface RequestOutcome {
-  /** Records (log records, spans, samples) that are in the blocks. */
+  /** Records (log records, spans, samples, native histograms) that are in the blocks, or were in the store already. */
   readonly accepted: number;
+  /** Native histograms among the accepted. */
+  readonly histograms?: number | undefined;
+  /** Exemplars that are in the blocks, on top of the accepted. */
+  readonly exemplars?: number | undefined;
   readonly rejections: readonly Rejection[];
   /** Set where the bytes could not be decoded: nothing of this request is in the blocks. */
   readonly decodeError: string | undefined;

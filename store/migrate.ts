@@ -10,6 +10,7 @@ import { rulesMigration } from './migrations/0004-rules.ts';
 import { scalingMigration } from './migrations/0005-scaling.ts';
 import { otelViewsMigration } from './migrations/0006-otel-views.ts';
 import { landedBatchesMigration } from './migrations/0007-landed-batches.ts';
+import { nativeHistogramsMigration } from './migrations/0008-native-histograms.ts';
 import { durableSettings, type Migration } from './migrations/migration.ts';
 import type { Store } from './store.ts';
 
@@ -22,6 +23,7 @@ export const migrations: readonly Migration[] = [
   scalingMigration,
   otelViewsMigration,
   landedBatchesMigration,
+  nativeHistogramsMigration,
 ];
 
 const recordTable = `

@@ -27,6 +27,9 @@ const partitionSpans = {
   trace_index: 'day',
   scaling_decisions: 'day',
   samples_head: 'two-hours',
+  histograms_head: 'two-hours',
+  sample_starts: 'day',
+  exemplars: 'day',
   samples_chunk: 'day',
   samples_5m: 'month',
 } as const;

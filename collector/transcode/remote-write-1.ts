@@ -1,21 +1,22 @@
 /**
  * The messages of Prometheus remote write 1.0.
  *
- *   TimeSeries     => labels:Label* (1) samples:Sample* (2) exemplars (3) histograms (4)
+ *   TimeSeries     => labels:Label* (1) samples:Sample* (2) exemplars:Exemplar* (3) histograms:Histogram* (4)
  *   Label          => name:string (1) value:string (2)
  *   MetricMetadata => type:enum (1) metric_family_name:string (2) help:string (4) unit:string (5)
  */
 import type { ByteView } from '#wire/protobuf/byte-view.ts';
 import type { ProtobufReader } from '#wire/protobuf/protobuf-reader.ts';
 import { equalBytes } from './byte-copy.ts';
+import type { LabelSet } from './label-set.ts';
 import { describeFamily } from './metric-family.ts';
 import { RangeList } from './range-list.ts';
 import type { RequestTally } from './request-tally.ts';
-import type { FillLabels, SampleRun } from './sample-run.ts';
+import type { LabelReader, SampleRun } from './sample-run.ts';
 import { metricNameKey } from './series-rules.ts';
 import type { SeriesSink } from './series-sink.ts';
 
-export class RemoteWrite1 {
+export class RemoteWrite1 implements LabelReader {
   readonly #reader: ProtobufReader;
   readonly #series: SeriesSink;
   readonly #run: SampleRun;
@@ -43,11 +44,9 @@ export class RemoteWrite1 {
       const tag = reader.readTag();
       if (tag === 0x0a) run.keep(labels);
       else if (tag === 0x12) run.keep(run.samples);
-      else {
-        if (tag === 0x1a) run.exemplarCount++;
-        else if (tag === 0x22) run.histogramCount++;
-        reader.skip();
-      }
+      else if (tag === 0x1a) run.keep(run.exemplars);
+      else if (tag === 0x22) run.keep(run.histograms);
+      else reader.skip();
     }
     const { source } = reader;
     for (let i = 0; i < labels.count; i++) {
@@ -55,25 +54,28 @@ export class RemoteWrite1 {
       this.#readLabel(labels.starts[i], labels.ends[i]);
       if (this.#isMetricName(source)) run.setMetric(this.#valueStart, this.#valueLength);
     }
-    run.write(this.#fillLabels, tally);
+    run.write(this, tally);
   }
 
-  readonly #fillLabels: FillLabels = () => {
-    const { source } = this.#reader;
+  fillLabels(): void {
     for (let i = 0; i < this.#labels.count; i++) {
-      this.#readLabel(this.#labels.starts[i], this.#labels.ends[i]);
-      // To Prometheus an empty label is none.
-      if (this.#valueLength === 0) continue;
-      this.#run.labels.add(
-        source,
-        this.#nameStart,
-        this.#nameLength,
-        source,
-        this.#valueStart,
-        this.#valueLength,
-      );
+      this.#addLabel(this.#run.labels, this.#labels.starts[i], this.#labels.ends[i]);
     }
-  };
+  }
+
+  fillExemplarLabels(fields: RangeList): undefined {
+    for (let i = 0; i < fields.count; i++) {
+      this.#addLabel(this.#run.exemplarLabels, fields.starts[i], fields.ends[i]);
+    }
+  }
+
+  #addLabel(to: LabelSet, start: number, end: number): void {
+    const { source } = this.#reader;
+    this.#readLabel(start, end);
+    // To Prometheus an empty label is none.
+    if (this.#valueLength === 0) return;
+    to.add(source, this.#nameStart, this.#nameLength, source, this.#valueStart, this.#valueLength);
+  }
 
   #readLabel(start: number, end: number): void {
     const reader = this.#reader;

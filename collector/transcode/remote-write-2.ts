@@ -1,23 +1,29 @@
 /**
  * The messages of Prometheus remote write 2.0: labels and texts are numbers of symbols, which come once per request.
  *
- *   TimeSeries => labels_refs:uint32* (1) samples:Sample* (2) histograms (3) exemplars (4) metadata:Metadata (5)
+ *   TimeSeries => labels_refs:uint32* (1) samples:Sample* (2) histograms:Histogram* (3) exemplars:Exemplar* (4)
+ *                 metadata:Metadata (5) created_timestamp:int64 ms (6)
  *   Metadata   => type:enum (1) help_ref:uint32 (3) unit_ref:uint32 (4)
+ *
+ * Since 2.0-rc.4 samples and histograms say themselves since when they count, and field 6 is reserved; senders of
+ * before still send it.
  */
 import { DecodeError } from '#model/errors.ts';
 import type { ProtobufReader } from '#wire/protobuf/protobuf-reader.ts';
 import { equalBytes } from './byte-copy.ts';
 import { Hash64 } from './byte-hash.ts';
+import type { LabelSet } from './label-set.ts';
 import { describeFamily, familyName } from './metric-family.ts';
 import { RangeList } from './range-list.ts';
+import { twoTo32 } from './record-window.ts';
 import type { RequestTally } from './request-tally.ts';
-import type { FillLabels, SampleRun } from './sample-run.ts';
+import type { LabelReader, SampleRun } from './sample-run.ts';
 import { metricNameKey, type SeriesRefusal } from './series-rules.ts';
 import type { SeriesSink } from './series-sink.ts';
 
 const noSymbols = new RangeList();
 
-export class RemoteWrite2 {
+export class RemoteWrite2 implements LabelReader {
   readonly #reader: ProtobufReader;
   readonly #series: SeriesSink;
   readonly #run: SampleRun;
@@ -78,11 +84,12 @@ export class RemoteWrite2 {
       } else if (tag === 0x08) this.#addRef(reader.readVarint());
       else if (tag === 0x12) run.keep(run.samples);
       else if (tag === 0x2a) run.keep(this.#metadata);
-      else {
-        if (tag === 0x1a) run.histogramCount++;
-        else if (tag === 0x22) run.exemplarCount++;
-        reader.skip();
-      }
+      else if (tag === 0x1a) run.keep(run.histograms);
+      else if (tag === 0x22) run.keep(run.exemplars);
+      else if (tag === 0x30) {
+        reader.readVarint64();
+        run.startMs = (reader.high | 0) * twoTo32 + reader.low;
+      } else reader.skip();
     }
     if (this.#refCount % 2 !== 0) {
       this.#refusal ??= { reason: 'invalid_labels_refs', message: 'a label has a name and no value' };
@@ -92,7 +99,11 @@ export class RemoteWrite2 {
       return;
     }
     this.#hashLabels();
-    if (run.write(this.#fillLabels, tally) && this.#metadata.count > 0) this.#describe(tally);
+    const hasMetadata = this.#metadata.count > 0;
+    const isAnnounced = run.write(this, tally);
+    // Metadata alone has no series to announce, and is described all the same.
+    const isAlone = hasMetadata && run.recordCount === 0 && run.checkLabels(this, tally);
+    if (hasMetadata && (isAnnounced || isAlone)) this.#describe(tally);
   }
 
   #addRef(ref: number): void {
@@ -132,25 +143,37 @@ export class RemoteWrite2 {
     }
   }
 
-  readonly #fillLabels: FillLabels = () => {
+  fillLabels(): void {
+    for (let i = 0; i < this.#refCount; i += 2) this.#addLabel(this.#run.labels, i);
+  }
+
+  fillExemplarLabels(fields: RangeList): SeriesRefusal | undefined {
+    const reader = this.#reader;
+    // Behind the series' own numbers, which are needed again where it is announced.
+    const first = this.#refCount;
+    this.#refusal = undefined;
+    for (let i = 0; i < fields.count; i++) {
+      reader.seek(fields.starts[i], fields.ends[i]);
+      while (reader.position < fields.ends[i]) this.#addRef(reader.readVarint());
+    }
+    const isOdd = (this.#refCount - first) % 2 !== 0;
+    for (let i = first; i + 1 < this.#refCount; i += 2) this.#addLabel(this.#run.exemplarLabels, i);
+    this.#refCount = first;
+    if (!isOdd && this.#refusal === undefined) return undefined;
+    return { reason: 'exemplar_invalid_labels', message: 'the labels of an exemplar refer to no symbols' };
+  }
+
+  /** Adds the label whose name is number `i` of the numbers that were read. */
+  #addLabel(to: LabelSet, i: number): void {
     const { source } = this.#reader;
     const { starts, ends } = this.#symbols;
-    for (let i = 0; i < this.#refCount; i += 2) {
-      const name = this.#refs[i];
-      const value = this.#refs[i + 1];
-      const valueLength = ends[value] - starts[value];
-      // To Prometheus an empty label is none.
-      if (valueLength === 0) continue;
-      this.#run.labels.add(
-        source,
-        starts[name],
-        ends[name] - starts[name],
-        source,
-        starts[value],
-        valueLength,
-      );
-    }
-  };
+    const name = this.#refs[i];
+    const value = this.#refs[i + 1];
+    const valueLength = ends[value] - starts[value];
+    // To Prometheus an empty label is none.
+    if (valueLength === 0) return;
+    to.add(source, starts[name], ends[name] - starts[name], source, starts[value], valueLength);
+  }
 
   /** Appends the metadata of the series that was just announced. */
   #describe(tally: RequestTally): void {

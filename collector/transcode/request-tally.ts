@@ -5,6 +5,9 @@ import { ExpansionError } from './byte-buffer.ts';
 /** What every transcoder reports per request. `reject` is off the hot path. */
 export class RequestTally {
   accepted = 0;
+  /** Native histograms among the accepted. */
+  histograms = 0;
+  exemplars = 0;
   readonly #rejections = new Map<string, { count: number; message: string }>();
 
   /** `message` is one sentence for the sender; the first per reason is kept. */
@@ -20,7 +23,13 @@ export class RequestTally {
       count,
       message,
     }));
-    return { accepted: this.accepted, rejections, decodeError: undefined };
+    return {
+      accepted: this.accepted,
+      histograms: this.histograms === 0 ? undefined : this.histograms,
+      exemplars: this.exemplars === 0 ? undefined : this.exemplars,
+      rejections,
+      decodeError: undefined,
+    };
   }
 }
 

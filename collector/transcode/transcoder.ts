@@ -22,8 +22,8 @@ import type { TableSink } from './table-sink.ts';
 
 /**
  * Returns a function that transcodes one run. It is synchronous and keeps state: which series it has announced, until
- * TranscodeTask.seriesEpoch changes. Blocks come in insert order: metric_metadata, series, samples_head,
- * trace_index, spans, logs, landed_batches; a table without rows has none. Never throws on content: see RequestOutcome.decodeError.
+ * TranscodeTask.seriesEpoch changes. Blocks come in insert order: metric_metadata, series, samples_head, sample_starts,
+ * histograms_head, exemplars, trace_index, spans, logs, landed_batches; a table without rows has none. Never throws on content: see RequestOutcome.decodeError.
  */
 export function createTranscoder(): (task: TranscodeTask) => TranscodeResult {
   const transcoder = new Transcoder();
@@ -50,7 +50,7 @@ class Transcoder {
 
   transcode(task: TranscodeTask): TranscodeResult {
     this.#window.begin(task.nowUnixMs, task.oldestUnixMs);
-    this.#series.beginTask(task.seriesEpoch);
+    this.#series.beginTask(task.seriesEpoch, task.standing);
     try {
       const nowSeconds = Math.floor(task.nowUnixMs / 1000);
       const outcomes = task.requests.map((request) => this.#transcodeRequest(request, nowSeconds));

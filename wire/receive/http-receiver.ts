@@ -27,6 +27,8 @@ export interface HttpReceiverOptions {
   readonly signals: readonly Signal[];
 }
 
+/** The protocol has snappy alone; zstd is what some senders of 1.0 add. These two it wants answered with 415. */
+const remoteWriteEncodingsRefused = ['gzip', 'deflate'];
 const remoteWriteMessages = ['io.prometheus.write.v2.Request', 'prometheus.WriteRequest'];
 
 const requestCounter = metrics.getMeter('sonde').createCounter('sonde.receive.requests', {
@@ -99,12 +101,23 @@ function checkContentType(request: FastifyRequest, signal: Signal): string {
       415,
     );
   }
+  const encoding = headerText(request, 'content-encoding')?.trim().toLowerCase() ?? '';
+  if (signal === 'remote_write' && remoteWriteEncodingsRefused.includes(encoding)) {
+    throw new RefusedError(
+      `content-encoding "${encoding}" is not supported on ${request.url}: send snappy`,
+      415,
+    );
+  }
   if (mediaType === 'application/x-protobuf') return mediaType;
   const advice =
     mediaType === 'application/json' && signal !== 'remote_write'
       ? 'OTLP as JSON is not supported yet: set the exporter to http/protobuf'
       : 'send application/x-protobuf';
   throw new RefusedError(`content-type "${header}" is not supported on ${request.url}: ${advice}`, 415);
+}
+
+function isRemoteWrite2(request: FastifyRequest): boolean {
+  return (headerText(request, 'content-type') ?? '').includes(remoteWriteMessages[0]!);
 }
 
 function sendDelivery(
@@ -120,10 +133,12 @@ function sendDelivery(
       .header('content-type', mediaType)
       .send(Buffer.from(encodeExportResponse(delivery.rejected, delivery.reason)));
   }
-  if (delivery.accepted !== undefined) {
-    reply.header('x-prometheus-remote-write-samples-written', String(delivery.accepted));
-    reply.header('x-prometheus-remote-write-histograms-written', '0');
-    reply.header('x-prometheus-remote-write-exemplars-written', '0');
+  // Their presence says that 2.0 was understood: 1.0 is answered without.
+  if (delivery.accepted !== undefined && isRemoteWrite2(reply.request)) {
+    const { accepted, histograms = 0, exemplars = 0 } = delivery;
+    reply.header('x-prometheus-remote-write-samples-written', String(accepted - histograms));
+    reply.header('x-prometheus-remote-write-histograms-written', String(histograms));
+    reply.header('x-prometheus-remote-write-exemplars-written', String(exemplars));
   }
   // Remote write 2.0, "Partial Write": never a 2xx when something was refused; 4xx is not retried.
   const status = delivery.rejected > 0 ? 400 : 204;

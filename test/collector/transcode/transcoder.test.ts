@@ -157,6 +157,8 @@ test('the same task twice gives the same bytes, and all but series and metadata 
     'metric_metadata',
     'series',
     'samples_head',
+    'sample_starts',
+    'exemplars',
     'trace_index',
     'spans',
     'logs',

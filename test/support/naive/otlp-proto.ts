@@ -83,7 +83,8 @@ message ExponentialHistogramDataPoint {
   message Buckets { sint32 offset = 1; repeated uint64 bucket_counts = 2; }
   repeated KeyValue attributes = 1; fixed64 start_time_unix_nano = 2; fixed64 time_unix_nano = 3; fixed64 count = 4;
   optional double sum = 5; sint32 scale = 6; fixed64 zero_count = 7; Buckets positive = 8; Buckets negative = 9;
-  uint32 flags = 10;
+  uint32 flags = 10; repeated Exemplar exemplars = 11; optional double min = 12; optional double max = 13;
+  double zero_threshold = 14;
 }
 message SummaryDataPoint {
   message ValueAtQuantile { double quantile = 1; double value = 2; }
