@@ -32,6 +32,8 @@ export class RemoteWrite2 implements LabelReader {
   /** Hash of each symbol, taken once: a label then costs two words. */
   #symbolLows = new Int32Array(0);
   #symbolHighs = new Int32Array(0);
+  /** 1 where a symbol is __name__. */
+  #symbolIsName = new Uint8Array(0);
   /** The symbols' numbers, name and value in turn. */
   #refs = new Int32Array(64);
   #refCount = 0;
@@ -57,10 +59,16 @@ export class RemoteWrite2 implements LabelReader {
     if (this.#symbolLows.length < symbols.count) {
       this.#symbolLows = new Int32Array(symbols.starts.length);
       this.#symbolHighs = new Int32Array(symbols.starts.length);
+      this.#symbolIsName = new Uint8Array(symbols.starts.length);
     }
+    const nameLength = metricNameKey.bytes.length;
     for (let symbol = 0; symbol < symbols.count; symbol++) {
+      const start = symbols.starts[symbol];
+      const length = symbols.ends[symbol] - start;
+      const isName = length === nameLength && equalBytes(source, start, metricNameKey, 0, length);
+      this.#symbolIsName[symbol] = isName ? 1 : 0;
       hash.begin();
-      hash.addRange(source, symbols.starts[symbol], symbols.ends[symbol] - symbols.starts[symbol]);
+      hash.addRange(source, start, length);
       hash.finish();
       this.#symbolLows[symbol] = hash.low;
       this.#symbolHighs[symbol] = hash.high;
@@ -99,11 +107,11 @@ export class RemoteWrite2 implements LabelReader {
       return;
     }
     this.#hashLabels();
-    const hasMetadata = this.#metadata.count > 0;
-    const isAnnounced = run.write(this, tally);
+    if (run.write(this, tally)) this.#describe(tally);
     // Metadata alone has no series to announce, and is described all the same.
-    const isAlone = hasMetadata && run.recordCount === 0 && run.checkLabels(this, tally);
-    if (hasMetadata && (isAnnounced || isAlone)) this.#describe(tally);
+    else if (run.recordCount === 0 && this.#metadata.count > 0 && run.checkLabels(this, tally)) {
+      this.#describe(tally);
+    }
   }
 
   #addRef(ref: number): void {
@@ -123,20 +131,21 @@ export class RemoteWrite2 implements LabelReader {
   }
 
   #hashLabels(): void {
-    const { source } = this.#reader;
     const run = this.#run;
+    const { hash } = run;
+    const lows = this.#symbolLows;
+    const highs = this.#symbolHighs;
     const symbols = this.#symbols;
     const refs = this.#refs;
-    const { length } = metricNameKey.bytes;
+    const isName = this.#symbolIsName;
     for (let i = 0; i < this.#refCount; i += 2) {
       const name = refs[i];
       const value = refs[i + 1];
-      run.hash.addWord(this.#symbolLows[name]);
-      run.hash.addWord(this.#symbolHighs[name]);
-      run.hash.addWord(this.#symbolLows[value]);
-      run.hash.addWord(this.#symbolHighs[value]);
-      const start = symbols.starts[name];
-      if (symbols.ends[name] - start === length && equalBytes(source, start, metricNameKey, 0, length)) {
+      hash.addWord(lows[name]);
+      hash.addWord(highs[name]);
+      hash.addWord(lows[value]);
+      hash.addWord(highs[value]);
+      if (isName[name] === 1) {
         this.#metricRef = value;
         run.setMetric(symbols.starts[value], symbols.ends[value] - symbols.starts[value]);
       }
@@ -179,6 +188,7 @@ export class RemoteWrite2 implements LabelReader {
   #describe(tally: RequestTally): void {
     const reader = this.#reader;
     const last = this.#metadata.count - 1;
+    if (last < 0) return;
     let type = 0;
     let help = 0;
     let unit = 0;

@@ -124,10 +124,8 @@ export class SampleRun {
     }
     this.#firstMs = Number.POSITIVE_INFINITY;
     this.#lastMs = -1;
-    series.memory.open(entry);
     if (this.samples.count > 0) this.#pushSamples(entry, tally);
     if (this.histograms.count > 0) this.#pushHistograms(entry, tally);
-    series.memory.close();
     if (this.exemplars.count > 0) this.#pushExemplars(entry, from, tally);
     if (this.#lastMs < 0 || series.isAnnounced(entry, this.#firstMs, this.#lastMs)) return false;
     if (!isNew && !this.checkLabels(from, tally)) throw new Error('BUG: a known series is refused');
@@ -170,12 +168,17 @@ export class SampleRun {
           reader.readFixed64();
           valueLow = reader.low;
           valueHigh = reader.high;
-        } else if (tag === 0x10) unixMs = this.#readTime();
-        else if (tag === 0x18) startMs = this.#readTime();
+        } else if (tag === 0x10) {
+          reader.readVarint64();
+          unixMs = (reader.high | 0) * twoTo32 + reader.low;
+        } else if (tag === 0x18) startMs = this.#readTime();
         else reader.skip();
       }
-      if (!this.#isInWindow(unixMs, tally)) continue;
-      const verdict = memory.judge(unixMs, valueLow, valueHigh);
+      if (this.#window.refusalOfMs(unixMs) !== undefined) {
+        this.#refuseTime(unixMs, tally);
+        continue;
+      }
+      const verdict = memory.judge(entry, unixMs, valueLow, valueHigh);
       if (verdict === sampleVerdict.fresh) {
         series.pushSample(entry, metric, unixMs, valueLow, valueHigh);
         if (startMs !== 0 && this.#isStart(startMs, unixMs, tally)) {
@@ -186,7 +189,8 @@ export class SampleRun {
         this.#refuseConflict(unixMs, tally);
         continue;
       }
-      this.#widen(unixMs);
+      if (unixMs < this.#firstMs) this.#firstMs = unixMs;
+      if (unixMs > this.#lastMs) this.#lastMs = unixMs;
     }
   }
 
@@ -199,7 +203,10 @@ export class SampleRun {
       const start = histograms.starts[i];
       const end = histograms.ends[i];
       this.#histogramReader.read(start, end, histogram);
-      if (!this.#isInWindow(histogram.unixMs, tally)) continue;
+      if (this.#window.refusalOfMs(histogram.unixMs) !== undefined) {
+        this.#refuseTime(histogram.unixMs, tally);
+        continue;
+      }
       const refusal = histogramRefusal(histogram);
       if (refusal !== undefined) {
         tally.reject(refusal.reason, refusal.message);
@@ -208,7 +215,7 @@ export class SampleRun {
       hash.begin();
       hash.addRange(source, start, end - start);
       hash.finish();
-      const verdict = this.#series.memory.judge(histogram.unixMs, hash.low, hash.high);
+      const verdict = this.#series.memory.judge(entry, histogram.unixMs, hash.low, hash.high);
       if (verdict === sampleVerdict.conflict) {
         this.#refuseConflict(histogram.unixMs, tally);
         continue;
@@ -280,11 +287,9 @@ export class SampleRun {
     return (reader.high | 0) * twoTo32 + reader.low;
   }
 
-  #isInWindow(unixMs: number, tally: RequestTally): boolean {
+  #refuseTime(unixMs: number, tally: RequestTally): void {
     const refusal = this.#window.refusalOfMs(unixMs);
-    if (refusal === undefined) return true;
-    tally.reject(refusal, this.#window.describe(refusal, unixMs));
-    return false;
+    if (refusal !== undefined) tally.reject(refusal, this.#window.describe(refusal, unixMs));
   }
 
   #isStart(startMs: number, unixMs: number, tally: RequestTally): boolean {
