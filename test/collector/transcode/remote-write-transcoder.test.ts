@@ -6,6 +6,7 @@
 import { afterAll, expect, test } from 'vitest';
 import type { TranscodeResult } from '#collector/run.ts';
 import { createTranscoder } from '#collector/transcode/transcoder.ts';
+import type { TableName } from '#store/tables.ts';
 import { naiveRemoteWrite1, naiveRemoteWrite2 } from '../../support/naive/naive-remote-write.ts';
 import { NaiveSamples } from '../../support/naive/naive-samples.ts';
 import { encodeRemoteWrite1, encodeRemoteWrite2 } from '../../support/naive/prometheus-proto.ts';
@@ -33,11 +34,7 @@ function transcode(...requests: Uint8Array[]): TranscodeResult {
   });
 }
 
-function rowsOf(
-  result: TranscodeResult,
-  table: 'samples_head' | 'series' | 'metric_metadata',
-  sql: string,
-): unknown[] {
+function rowsOf(result: TranscodeResult, table: TableName, sql: string): unknown[] {
   const name = `${table}_${tableCount++}`;
   const block = result.blocks.find((candidate) => candidate.table === table);
   if (block === undefined) return [];
@@ -268,4 +265,80 @@ test('label references that point nowhere refuse the series only', () => {
     accepted: 1,
     rejections: [{ reason: 'invalid_labels_refs', count: 2 }],
   });
+});
+
+const sentAt = 1_700_000_000_000;
+const startsOf = (result: TranscodeResult): unknown[] =>
+  rowsOf(
+    result,
+    'sample_starts',
+    'SELECT toUnixTimestamp64Milli(ts) - 1700000000000 AS t, toUnixTimestamp64Milli(start_ts) - 1700000000000 AS start FROM t ORDER BY ts',
+  ).map((row) => Object.values(row as object).join(' since '));
+
+test('start times are told where they change, and again in the next two hours', () => {
+  const hourMs = 3_600_000;
+  const samples = [
+    { value: 1, timestamp: sentAt, startTimestamp: sentAt - 50 },
+    { value: 2, timestamp: sentAt + 15, startTimestamp: sentAt - 50 },
+    { value: 3, timestamp: sentAt + 30 },
+    { value: 1, timestamp: sentAt + 45, startTimestamp: sentAt + 40 },
+    { value: 2, timestamp: sentAt + 2 * hourMs, startTimestamp: sentAt + 40 },
+    { value: 3, timestamp: sentAt + 2 * hourMs + 1, startTimestamp: sentAt + 3 * hourMs },
+  ];
+  const result = transcode(
+    encodeRemoteWrite2({ symbols: ['', '__name__', 'm'], timeseries: [{ labelsRefs: [1, 2], samples }] }),
+  );
+  expect(startsOf(result)).toEqual(['0 since -50', '45 since 40', '7200000 since 40']);
+  expect(result.outcomes[0]).toMatchObject({
+    accepted: 6,
+    rejections: [{ reason: 'invalid_start_time', count: 1 }],
+  });
+});
+
+test('the created timestamp of senders before 2.0-rc.4 is for the samples that do not say', () => {
+  const timeseries = [
+    {
+      labelsRefs: [1, 2],
+      createdTimestamp: sentAt - 7,
+      samples: [
+        { value: 1, timestamp: sentAt },
+        { value: 1, timestamp: sentAt + 1, startTimestamp: sentAt },
+      ],
+    },
+  ];
+  const result = transcode(encodeRemoteWrite2({ symbols: ['', '__name__', 'm'], timeseries }));
+  expect(startsOf(result)).toEqual(['0 since -7', '1 since 0']);
+});
+
+test('an exemplar has the labels of its symbols, its trace, and the time of its sample where it has none', () => {
+  const symbols = [
+    '',
+    '__name__',
+    'm',
+    'trace_id',
+    '0af7651916cd43dd8448eb211c80319c',
+    'traceID',
+    'B7AD6B7169203331',
+  ];
+  const exemplars = [
+    { labelsRefs: [3, 4], value: 0.5, timestamp: sentAt - 5 },
+    { labelsRefs: [5, 6], value: 1.5 },
+    { value: 2.5, timestamp: sentAt + 5 },
+  ];
+  const samples = [{ value: 1, timestamp: sentAt }];
+  const result = transcode(
+    encodeRemoteWrite2({ symbols, timeseries: [{ labelsRefs: [1, 2], samples, exemplars }] }),
+  );
+  expect(result.outcomes[0]).toMatchObject({ accepted: 1, exemplars: 3, rejections: [] });
+  expect(
+    rowsOf(
+      result,
+      'exemplars',
+      'SELECT toUnixTimestamp64Milli(ts) AS t, v, labels, hex(trace_id) AS id FROM t ORDER BY ts',
+    ),
+  ).toEqual([
+    { t: String(sentAt - 5), v: 0.5, labels: { trace_id: symbols[4] }, id: symbols[4]!.toUpperCase() },
+    { t: String(sentAt), v: 1.5, labels: { traceID: symbols[6] }, id: `0000000000000000${symbols[6]}` },
+    { t: String(sentAt + 5), v: 2.5, labels: {}, id: '0'.repeat(32) },
+  ]);
 });

@@ -1,0 +1,104 @@
+/**
+ * Goal: a sample is left out only where its row is in the store.
+ * Method: runs with the standings that a pipeline would give them, through the transcoder; and the standings themselves.
+ */
+import { expect, test } from 'vitest';
+import type { RunStanding, TranscodeTask } from '#collector/run.ts';
+import { RunStandings } from '#collector/run-standings.ts';
+import { createTranscoder } from '#collector/transcode/transcoder.ts';
+import { encodeRemoteWrite2 } from '../../support/naive/prometheus-proto.ts';
+
+const timestamp = 1_700_000_000_000;
+
+const samples = (...all: readonly (readonly [value: number, timestamp?: number])[]): Uint8Array =>
+  encodeRemoteWrite2({
+    symbols: ['', '__name__', 'm'],
+    timeseries: [
+      { labelsRefs: [1, 2], samples: all.map(([value, time]) => ({ value, timestamp: time ?? timestamp })) },
+    ],
+  });
+
+const task = (bodies: readonly Uint8Array[], standing?: RunStanding, seriesEpoch = 0): TranscodeTask => ({
+  requests: bodies.map((bytes) => ({ signal: 'remote_write', tenant: 'default', bytes })),
+  nowUnixMs: timestamp,
+  oldestUnixMs: Number.NEGATIVE_INFINITY,
+  seriesEpoch,
+  ...(standing === undefined ? {} : { standing }),
+});
+
+/** Rows in the block, and what became of each request: `accepted` or `accepted-refused`. */
+function run(transcode: ReturnType<typeof createTranscoder>, of: TranscodeTask): string {
+  const { blocks, outcomes } = transcode(of);
+  const rows = blocks.find(({ table }) => table === 'samples_head')?.rowCount ?? 0;
+  const counts = outcomes.map(({ accepted, rejections }) =>
+    [accepted, ...rejections.map(({ count, reason }) => `${reason}:${count}`)].join('-'),
+  );
+  return `${rows} rows of ${counts.join()}`;
+}
+
+test('within a run the newest sample is known, and older ones are not', () => {
+  const bodies = [
+    samples([1]),
+    samples([1]),
+    samples([2]),
+    samples([5, timestamp + 1], [1]),
+    samples([6, timestamp - 9]),
+  ];
+  expect(run(createTranscoder(), task(bodies))).toBe('4 rows of 1,1,0-duplicate_timestamp:1,2,1');
+});
+
+test.each([
+  { name: 'an earlier run that is stored', standing: { number: 1, storedFrom: 0, storedBelow: 1 }, rows: 0 },
+  {
+    name: 'an earlier run that is under way',
+    standing: { number: 1, storedFrom: 0, storedBelow: 0 },
+    rows: 1,
+  },
+  { name: 'an earlier run that failed', standing: { number: 1, storedFrom: 1, storedBelow: 1 }, rows: 1 },
+  { name: 'whatever there was, without a standing', standing: undefined, rows: 1 },
+])('$name: $rows rows of a repeat', ({ standing, rows }) => {
+  const transcode = createTranscoder();
+  run(transcode, task([samples([1])], { number: 0, storedFrom: 0, storedBelow: 0 }));
+  expect(run(transcode, task([samples([1])], standing))).toBe(`${rows} rows of 1`);
+});
+
+test('what a request that cannot be decoded brought is forgotten with its rows', () => {
+  const transcode = createTranscoder();
+  const cut = Uint8Array.from([...samples([1]), 0x2a, 0x05]);
+  expect(run(transcode, task([cut, samples([2]), samples([1])]))).toBe(
+    '1 rows of 0,1,0-duplicate_timestamp:1',
+  );
+});
+
+test('a cache that was emptied knows nothing', () => {
+  const transcode = createTranscoder();
+  const stored = (number: number): RunStanding => ({ number, storedFrom: 0, storedBelow: number });
+  run(transcode, task([samples([1])], stored(0)));
+  expect(run(transcode, task([samples([1])], stored(1), 1))).toBe('1 rows of 1');
+});
+
+test('standings: below the oldest run under way, and from after the last that failed', async () => {
+  const standings = new RunStandings();
+  const gates = [0, 1, 2, 3].map(() => Promise.withResolvers<void>());
+  const seen: string[] = [];
+  const begin = (gate: number): Promise<void> =>
+    standings.track(async ({ number, storedFrom, storedBelow }) => {
+      seen.push(`${number}: [${storedFrom}, ${storedBelow})`);
+      await gates[gate]!.promise;
+    });
+  const first = begin(0);
+  const second = begin(1);
+  gates[0]!.resolve();
+  await first;
+  const third = begin(2);
+  gates[1]!.reject(new Error('down'));
+  await expect(second).rejects.toThrow('down');
+  const fourth = begin(3);
+  gates[2]!.resolve();
+  gates[3]!.resolve();
+  await Promise.all([third, fourth]);
+  await standings.track(async ({ number, storedFrom, storedBelow }) => {
+    seen.push(`${number}: [${storedFrom}, ${storedBelow})`);
+  });
+  expect(seen).toEqual(['0: [0, 0)', '1: [0, 0)', '2: [0, 1)', '3: [3, 2)', '4: [3, 4)']);
+});
