@@ -64,7 +64,8 @@ test.each([
 
 test('what a request that cannot be decoded brought is forgotten with its rows', () => {
   const transcode = createTranscoder();
-  const cut = Uint8Array.from([...samples([1]), 0x2a, 0x05]);
+  // The fault is in a second series: the first was read, and is taken back.
+  const cut = Uint8Array.from([...samples([1]), 0x2a, 0x02, 0x0a, 0x05]);
   expect(run(transcode, task([cut, samples([2]), samples([1])]))).toBe(
     '1 rows of 0,1,0-duplicate_timestamp:1',
   );
