@@ -7,6 +7,15 @@ import type { SeriesRefusal } from './series-rules.ts';
 /** OpenMetrics 1.0, Exemplars: code points of all names and values together. Prometheus refuses more, too. */
 export const exemplarRunesMax = 128;
 
+/** Refuses more labels than could fit, before they are read: each has a character at least. Undefined where they could. */
+export function exemplarCountRefusal(labelCount: number): SeriesRefusal | undefined {
+  if (labelCount <= exemplarRunesMax) return undefined;
+  return {
+    reason: 'exemplar_labels_too_long',
+    message: `an exemplar has ${labelCount} labels, which are longer than ${exemplarRunesMax} characters`,
+  };
+}
+
 /** Returns why an exemplar is refused, or undefined where it is fine. `labels` must be sorted. */
 export function exemplarRefusal(
   labels: LabelSet,

@@ -11,7 +11,7 @@
 import { ByteView } from '#wire/protobuf/byte-view.ts';
 import type { ProtobufReader } from '#wire/protobuf/protobuf-reader.ts';
 import type { AttributeReader } from './any-value.ts';
-import { exemplarRefusal, exemplarRunesMax, runeCount } from './exemplar-rules.ts';
+import { exemplarCountRefusal, exemplarRefusal, exemplarRunesMax, runeCount } from './exemplar-rules.ts';
 import { LabelSet } from './label-set.ts';
 import type { PointSeries, SeriesRole } from './point-series.ts';
 import { RangeList } from './range-list.ts';
@@ -25,8 +25,6 @@ const spanIdName = textBytes('span_id');
 const hexDigits = new TextEncoder().encode('0123456789abcdef');
 /** Longer ids are no ids; 16 and 8 bytes are the only lengths that OTLP knows. */
 const idBytesMax = 16;
-/** More attributes than this are longer than labels may be, as each takes a character at least. */
-const attributesMax = exemplarRunesMax;
 
 export class PointExemplars {
   readonly #reader: ProtobufReader;
@@ -139,7 +137,7 @@ export class PointExemplars {
     const labels = this.#labels;
     labels.clear();
     this.#addIds();
-    if (this.#attributes.count > 0 && this.#attributes.count <= attributesMax) {
+    if (this.#attributes.count > 0 && exemplarCountRefusal(this.#attributes.count) === undefined) {
       this.#addAttributes();
       labels.sort();
       if (runeCount(labels) <= exemplarRunesMax) return;

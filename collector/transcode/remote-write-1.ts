@@ -8,12 +8,13 @@
 import type { ByteView } from '#wire/protobuf/byte-view.ts';
 import type { ProtobufReader } from '#wire/protobuf/protobuf-reader.ts';
 import { equalBytes } from './byte-copy.ts';
+import { exemplarCountRefusal } from './exemplar-rules.ts';
 import type { LabelSet } from './label-set.ts';
 import { describeFamily } from './metric-family.ts';
 import { RangeList } from './range-list.ts';
 import type { RequestTally } from './request-tally.ts';
 import type { LabelReader, SampleRun } from './sample-run.ts';
-import { metricNameKey } from './series-rules.ts';
+import { metricNameKey, type SeriesRefusal } from './series-rules.ts';
 import type { SeriesSink } from './series-sink.ts';
 
 export class RemoteWrite1 implements LabelReader {
@@ -63,10 +64,13 @@ export class RemoteWrite1 implements LabelReader {
     }
   }
 
-  fillExemplarLabels(fields: RangeList): undefined {
+  fillExemplarLabels(fields: RangeList): SeriesRefusal | undefined {
+    const refusal = exemplarCountRefusal(fields.count);
+    if (refusal !== undefined) return refusal;
     for (let i = 0; i < fields.count; i++) {
       this.#addLabel(this.#run.exemplarLabels, fields.starts[i], fields.ends[i]);
     }
+    return undefined;
   }
 
   #addLabel(to: LabelSet, start: number, end: number): void {

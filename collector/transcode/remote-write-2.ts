@@ -12,6 +12,7 @@ import { DecodeError } from '#model/errors.ts';
 import type { ProtobufReader } from '#wire/protobuf/protobuf-reader.ts';
 import { equalBytes } from './byte-copy.ts';
 import { Hash64 } from './byte-hash.ts';
+import { exemplarCountRefusal } from './exemplar-rules.ts';
 import type { LabelSet } from './label-set.ts';
 import { describeFamily, familyName } from './metric-family.ts';
 import { RangeList } from './range-list.ts';
@@ -165,10 +166,14 @@ export class RemoteWrite2 implements LabelReader {
       reader.seek(fields.starts[i], fields.ends[i]);
       while (reader.position < fields.ends[i]) this.#addRef(reader.readVarint());
     }
-    const isOdd = (this.#refCount - first) % 2 !== 0;
-    for (let i = first; i + 1 < this.#refCount; i += 2) this.#addLabel(this.#run.exemplarLabels, i);
+    const count = this.#refCount - first;
     this.#refCount = first;
-    if (!isOdd && this.#refusal === undefined) return undefined;
+    const tooMany = exemplarCountRefusal(count / 2);
+    if (tooMany !== undefined) return tooMany;
+    if (count % 2 === 0 && this.#refusal === undefined) {
+      for (let i = first; i < first + count; i += 2) this.#addLabel(this.#run.exemplarLabels, i);
+      return undefined;
+    }
     return { reason: 'exemplar_invalid_labels', message: 'the labels of an exemplar refer to no symbols' };
   }
 

@@ -21,7 +21,8 @@ export class SampleMemory {
   /** Since when an entry's series counts, and the 2 h bucket that this was said for; made when it is first needed. */
   #starts: Float64Array | undefined;
   #startBuckets: Int32Array | undefined;
-  #run = -1;
+  #run = 0;
+  #runsWithoutStanding = 0;
   #storedFrom = 0;
   #storedBelow = 0;
   /** Entries that were written since the mark; one may be there more than once. */
@@ -35,7 +36,7 @@ export class SampleMemory {
 
   /** Without a standing, a run knows only of itself. */
   beginRun(standing: RunStanding | undefined): void {
-    this.#run = standing?.number ?? Math.min(this.#run, 0) - 1;
+    this.#run = standing?.number ?? -++this.#runsWithoutStanding;
     this.#storedFrom = standing?.storedFrom ?? 0;
     this.#storedBelow = standing?.storedBelow ?? 0;
   }

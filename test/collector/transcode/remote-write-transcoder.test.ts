@@ -342,3 +342,25 @@ test('an exemplar has the labels of its symbols, its trace, and the time of its 
     { t: String(sentAt + 5), v: 2.5, labels: {}, id: '0'.repeat(32) },
   ]);
 });
+
+test.each([
+  { what: 'a symbol that is not there', labelsRefs: [3, 99], reason: 'exemplar_invalid_labels' },
+  { what: 'a name without a value', labelsRefs: [3], reason: 'exemplar_invalid_labels' },
+  { what: 'a name twice', labelsRefs: [3, 4, 3, 4], reason: 'exemplar_invalid_labels' },
+  { what: 'a label without a name', labelsRefs: [0, 4], reason: 'exemplar_invalid_labels' },
+  { what: '129 characters', labelsRefs: [3, 5], reason: 'exemplar_labels_too_long' },
+  {
+    what: 'a million labels',
+    labelsRefs: Array.from({ length: 2_000_000 }, () => 0),
+    reason: 'exemplar_labels_too_long',
+  },
+])('an exemplar with $what is refused alone, as $reason', ({ labelsRefs, reason }) => {
+  const symbols = ['', '__name__', 'm', 'user', 'anna', 'ü'.repeat(125)];
+  const exemplars = [
+    { labelsRefs, value: 1, timestamp: sentAt },
+    { labelsRefs: [3, 4], value: 2, timestamp: sentAt },
+  ];
+  const series = { labelsRefs: [1, 2], samples: [{ value: 1, timestamp: sentAt }], exemplars };
+  const { outcomes } = transcode(encodeRemoteWrite2({ symbols, timeseries: [series] }));
+  expect(outcomes[0]).toMatchObject({ accepted: 1, exemplars: 1, rejections: [{ reason, count: 1 }] });
+});

@@ -13,10 +13,10 @@ CREATE TABLE sonde.histograms_head
     `zero_count` Float64 CODEC(Delta(8), ZSTD(1)),
     `positive_offsets` Array(Int32) CODEC(ZSTD(1)),
     `positive_lengths` Array(UInt32) CODEC(ZSTD(1)),
-    `positive_counts` Array(Float64) CODEC(ZSTD(1)),
+    `positive_counts` Array(Float64) CODEC(Delta(8), ZSTD(1)),
     `negative_offsets` Array(Int32) CODEC(ZSTD(1)),
     `negative_lengths` Array(UInt32) CODEC(ZSTD(1)),
-    `negative_counts` Array(Float64) CODEC(ZSTD(1)),
+    `negative_counts` Array(Float64) CODEC(Delta(8), ZSTD(1)),
     `custom_values` Array(Float64) CODEC(ZSTD(1))
 )
 ENGINE = MergeTree
