@@ -312,12 +312,18 @@ export class MetricPoints {
     }
   }
 
-  /** An exemplar is of the first bucket whose bound is not below its value. */
+  /** An exemplar is of the first bucket whose bound is not below its value; NaN is of the last. */
   #writeBucketExemplars(names: MetricNames, buckets: number, tally: RequestTally): void {
     const point = this.#point;
     const boundOf = (value: number): number => {
-      for (let b = 0; b < buckets; b++) if (value <= point.boundAt(b)) return point.boundAt(b);
-      return Number.POSITIVE_INFINITY;
+      let first = 0;
+      let last = buckets;
+      while (first < last) {
+        const middle = (first + last) >> 1;
+        if (value <= point.boundAt(middle)) last = middle;
+        else first = middle + 1;
+      }
+      return first < buckets ? point.boundAt(first) : Number.POSITIVE_INFINITY;
     };
     this.#exemplars.write(point.exemplars, point.unixMs, names.bucket, seriesRole.bucket, boundOf, tally);
   }
