@@ -17,6 +17,7 @@ import { PointReader } from './point-reader.ts';
 import { type PointSeries, seriesRole } from './point-series.ts';
 import type { RecordWindow } from './record-window.ts';
 import { checkRecordCount, type RequestTally } from './request-tally.ts';
+import { inMetric } from './series-rules.ts';
 import { metricType, type SeriesSink } from './series-sink.ts';
 
 const fieldGauge = 5;
@@ -249,7 +250,7 @@ export class MetricPoints {
       if (!this.#beginPointAt(unixMs, names, tally)) continue;
       const refusal = this.#exponential.finish(histogram);
       if (refusal !== undefined) {
-        tally.reject(refusal.reason, refusal.message);
+        tally.reject(refusal.reason, inMetric(refusal.message, base.bytes));
         continue;
       }
       if (histogram.startMs > unixMs) {

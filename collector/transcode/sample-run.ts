@@ -19,7 +19,7 @@ import { RangeList } from './range-list.ts';
 import { type RecordWindow, twoTo32 } from './record-window.ts';
 import type { RequestTally } from './request-tally.ts';
 import { sampleVerdict } from './sample-memory.ts';
-import { type SeriesRefusal, seriesRefusal } from './series-rules.ts';
+import { inMetric, type SeriesRefusal, seriesRefusal } from './series-rules.ts';
 import type { SeriesSink } from './series-sink.ts';
 
 /** What the two protocols do in their own ways. Labels with an empty value must be left out. */
@@ -209,7 +209,7 @@ export class SampleRun {
       }
       const refusal = histogramRefusal(histogram);
       if (refusal !== undefined) {
-        tally.reject(refusal.reason, refusal.message);
+        tally.reject(refusal.reason, this.#inMetric(refusal.message));
         continue;
       }
       hash.begin();
@@ -299,7 +299,13 @@ export class SampleRun {
   }
 
   #refuseConflict(unixMs: number, tally: RequestTally): void {
-    tally.reject('duplicate_timestamp', `a series has another value at ${unixMs} ms: the first one is kept`);
+    const fact = `a series has another value at ${unixMs} ms and keeps the first`;
+    tally.reject('duplicate_timestamp', this.#inMetric(fact));
+  }
+
+  #inMetric(fact: string): string {
+    const start = this.#metricStart;
+    return inMetric(fact, this.#reader.source.bytes.subarray(start, start + this.#metricLength));
   }
 
   #widen(unixMs: number): void {

@@ -259,7 +259,7 @@ test('a sample that is sent again in another request is accepted and not stored 
   expect(await deliver('d3', samples('sent_again', 6), 'remote_write')).toEqual({
     accepted: 0,
     rejected: 1,
-    reason: `a series has another value at ${nowMs} ms: the first one is kept`,
+    reason: `a series has another value at ${nowMs} ms and keeps the first, in the metric "sent_again"`,
   });
   expect(await count('samples_head', "metric = 'sent_again'")).toBe(1);
   expect(await count('samples_head', "metric = 'beside'")).toBe(1);

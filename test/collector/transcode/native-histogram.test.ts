@@ -216,6 +216,13 @@ describe('remote write', () => {
     expect(outcomes[0]).toMatchObject({ accepted: 1, histograms: 1, rejections: [{ reason, count: 1 }] });
   });
 
+  test('a refusal says what is wrong, and in which metric', () => {
+    const { outcomes } = write({ countInt: 3, zeroCountInt: 1 });
+    expect(outcomes[0]!.rejections[0]!.message).toBe(
+      'a native histogram has 1 observations in buckets, its count is 3, in the metric "m"',
+    );
+  });
+
   test('NaN among the observations leaves the count above the buckets', () => {
     const { outcomes } = write({ countInt: 5, zeroCountInt: 2, sum: Number.NaN });
     expect(outcomes[0]).toMatchObject({ accepted: 1, rejections: [] });

@@ -364,3 +364,15 @@ test.each([
   const { outcomes } = transcode(encodeRemoteWrite2({ symbols, timeseries: [series] }));
   expect(outcomes[0]).toMatchObject({ accepted: 1, exemplars: 1, rejections: [{ reason, count: 1 }] });
 });
+
+test('a series with nothing in it is nothing; labels in any order are one series', () => {
+  const symbols = ['', '__name__', 'm', 'a', 'b'];
+  const timeseries = [
+    { labelsRefs: [1, 2] },
+    { labelsRefs: [3, 4, 1, 2], samples: [{ value: 1, timestamp: sentAt }] },
+    { labelsRefs: [1, 2, 3, 4], samples: [{ value: 2, timestamp: sentAt - 1 }] },
+  ];
+  const result = transcode(encodeRemoteWrite2({ symbols, timeseries }));
+  expect(result.outcomes[0]).toMatchObject({ accepted: 2, rejections: [] });
+  expect(rowsOf(result, 'samples_head', 'SELECT count(DISTINCT id) AS ids FROM t')).toEqual([{ ids: '1' }]);
+});
