@@ -1,7 +1,11 @@
-/** The agent's end of pushed telemetry: what applications send to the node goes on through the agent's transport. */
+/**
+ * The agent's end of pushed telemetry: what applications send to the node goes on through the agent's transport. A
+ * remote write sender is told that all of its records are durable; what a collector refuses later, it counts.
+ */
 import { errorMessage, RefusedError, UnavailableError } from '#model/errors.ts';
-import type { EnvelopeSink, Transport } from '#wire/envelope.ts';
+import type { Delivery, Envelope, EnvelopeSink, Transport } from '#wire/envelope.ts';
 import { checkStructure } from '#wire/protobuf/structure.ts';
+import { countRecords } from '#wire/remote-write/record-counts.ts';
 
 /** A pusher waits at most this long for the next station: OTLP exporters give up after 10 s. */
 const forwardTimeoutMs = 8000;
@@ -22,7 +26,7 @@ export function createForwardSink(transport: Transport): EnvelopeSink {
     }
     const timeout = AbortSignal.timeout(forwardTimeoutMs);
     try {
-      return await transport.send(envelope, timeout);
+      return withCounts(await transport.send(envelope, timeout), envelope);
     } catch (error) {
       if (!timeout.aborted) throw error;
       throw new UnavailableError(
@@ -34,4 +38,13 @@ export function createForwardSink(transport: Transport): EnvelopeSink {
       );
     }
   };
+}
+
+/** Next stations say no numbers: without them, a sender of remote write 2.0 would take its records for lost. */
+function withCounts(delivery: Delivery, { signal, bytes }: Envelope): Delivery {
+  if (signal !== 'remote_write' || delivery.accepted !== undefined) return delivery;
+  const { samples, histograms, exemplars } = countRecords(bytes);
+  // A request of 1.0 has none: its senders ask for no numbers.
+  if (samples + histograms + exemplars === 0) return delivery;
+  return { ...delivery, accepted: samples + histograms, histograms, exemplars };
 }

@@ -11,6 +11,7 @@ import { type NativeBlock, type Store, StoreError } from '#store/store.ts';
 import type { NotedTable } from '#store/tables.ts';
 import { isNaming, NameAnnouncements } from './name-announcements.ts';
 import type { LandedIn } from './run.ts';
+import { RunStandings } from './run-standings.ts';
 
 const meter = metrics.getMeter('sonde');
 const rowCounter = meter.createCounter('sonde.store.rows', { description: 'Rows inserted, by table.' });
@@ -35,6 +36,8 @@ const openEndedPauseMs = 500;
 export class BlockInserter {
   readonly #store: Store;
   readonly #names = new NameAnnouncements();
+  /** Which runs are stored: every run that is inserted here must have begun there. */
+  readonly standings = new RunStandings();
   rowsStored = 0;
 
   constructor(store: Store) {

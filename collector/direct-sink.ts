@@ -15,6 +15,8 @@ export function createDirectSink(insertRequest: RequestInserter): EnvelopeSink {
     const told = outcome.rejections.filter(({ reason }) => !untoldReasons.has(reason));
     return {
       accepted: outcome.accepted,
+      histograms: outcome.histograms,
+      exemplars: outcome.exemplars,
       rejected: told.reduce((total, { count }) => total + count, 0),
       reason: told.map(({ message }) => message).join('; '),
     };

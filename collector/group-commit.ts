@@ -46,6 +46,8 @@ interface Member {
 interface Group {
   readonly threadId: number;
   readonly epoch: number;
+  /** See RunStandings. */
+  readonly run: number;
   readonly members: Member[];
   readonly outcomes: RequestOutcome[];
   bytes: number;
@@ -140,34 +142,41 @@ export class GroupCommit {
   }
 
   async #append(members: readonly Member[]): Promise<void> {
-    const { lane, context } = this.#options;
-    const now = context();
+    const { lane } = this.#options;
     const group = this.#group;
+    const run = group?.run ?? this.#options.inserter.standings.begin();
+    const now = this.#context(run);
     try {
       const requests = members.map(({ request }) => request);
       const { threadId, outcomes, rowCount, touched } = await lane.append('pushed', requests, now);
       const isSame = group?.threadId === threadId;
-      if (group !== undefined && !isSame) this.#abandon(group, lostThread());
-      const next = group !== undefined && isSame ? group : this.#openGroup(threadId, now.seriesEpoch);
+      if (group !== undefined && !isSame) this.#rejectAll(group.members.splice(0), lostThread());
+      const next = group !== undefined && isSame ? group : this.#openGroup(threadId, now.seriesEpoch, run);
       for (const [index, outcome] of outcomes.entries()) this.#admit(next, members[index], outcome);
       next.rowCount = rowCount;
       next.touched = touched;
       if (rowCount > 0) this.#bytesPerRow = Math.max(1, next.bytes / rowCount);
-      if (next.members.length === 0) this.#endGroup();
+      // Nothing of it is in the blocks, so nothing of it is missing from the store.
+      if (next.members.length === 0) this.#abandon(next, true);
       else if (next.bytes >= quietBytesMin) {
         if (this.#quiet === undefined) this.#quiet = setTimeout(() => this.#close('quiet'), quietMs);
         else this.#quiet.refresh();
       }
     } catch (error) {
       this.#rejectAll(members, error);
-      if (group !== undefined) this.#abandon(group, error);
+      if (group !== undefined) this.#rejectAll(group.members.splice(0), error);
+      this.#abandon({ run }, false);
       await this.#discard();
     }
   }
 
-  #openGroup(threadId: number, epoch: number): Group {
+  #context(run: number): TranscodeContext {
+    return { ...this.#options.context(), standing: this.#options.inserter.standings.of(run) };
+  }
+
+  #openGroup(threadId: number, epoch: number, run: number): Group {
     this.#age ??= setTimeout(() => this.#close('age'), this.#options.limits.ageMsMax);
-    this.#group = { threadId, epoch, members: [], outcomes: [], bytes: 0, rowCount: 0, touched: {} };
+    this.#group = { threadId, epoch, run, members: [], outcomes: [], bytes: 0, rowCount: 0, touched: {} };
     return this.#group;
   }
 
@@ -196,15 +205,20 @@ export class GroupCommit {
         .then(
           () => {
             lane.recycle(sealed.blocks);
+            inserter.standings.end(group.run, true);
             this.#resolveAll(group.members, sealed.outcomes);
           },
-          (error: unknown) => this.#rejectAll(group.members, error),
+          (error: unknown) => {
+            inserter.standings.end(group.run, false);
+            this.#rejectAll(group.members, error);
+          },
         )
         .finally(() => {
           this.#insertCount--;
           void this.#work();
         });
     } catch (error) {
+      inserter.standings.end(group.run, false);
       this.#rejectAll(group.members, error);
       await this.#discard();
     }
@@ -214,12 +228,12 @@ export class GroupCommit {
   async #take(
     group: Group,
   ): Promise<{ blocks: readonly NativeBlock[]; outcomes: RequestOutcome[]; epoch: number }> {
-    const { lane, family, inserter, context } = this.#options;
+    const { lane, family, inserter } = this.#options;
     let { outcomes, epoch } = group;
     const notes = group.members.flatMap(({ request }) => request.note ?? []);
     const landed = await inserter.selectLanded(group.touched, notes);
     if (landed.size > 0) {
-      const now = context();
+      const now = this.#context(group.run);
       const again = await lane.again('pushed', family, landed, now);
       if (again.threadId !== group.threadId) throw lostThread();
       outcomes = [...again.outcomes];
@@ -239,9 +253,9 @@ export class GroupCommit {
     this.#due = undefined;
   }
 
-  #abandon(group: Group, error: unknown): void {
+  #abandon({ run }: Pick<Group, 'run'>, isStored: boolean): void {
     this.#endGroup();
-    this.#rejectAll(group.members, error);
+    this.#options.inserter.standings.end(run, isStored);
   }
 
   /** The thread may have rows of requests that were told to come again: none of them may stay. */

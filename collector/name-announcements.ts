@@ -9,6 +9,14 @@ import type { NativeBlock } from '#store/store.ts';
 /** Equal rows are merged in these tables, so that a repeat does no harm. */
 const namingTables: ReadonlySet<string> = new Set(['series', 'metric_metadata']);
 
+/** Their rows mean nothing without the rows of `series`. */
+const namedTables: ReadonlySet<string> = new Set([
+  'samples_head',
+  'sample_starts',
+  'histograms_head',
+  'exemplars',
+]);
+
 export function isNaming({ table }: NativeBlock): boolean {
   return namingTables.has(table);
 }
@@ -36,7 +44,7 @@ export class NameAnnouncements {
     epoch: number,
     insert: (block: NativeBlock, token: string) => Promise<void>,
   ): Promise<void> {
-    const hasSamples = blocks.some(({ table }) => table === 'samples_head');
+    const hasSamples = blocks.some(({ table }) => namedTables.has(table));
     const earlier = hasSamples ? [...this.#underWay] : [];
     if (hasSamples && epoch !== this.#epoch) {
       throw new UnavailableError('series that an earlier request announced were not stored: come again');

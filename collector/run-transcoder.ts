@@ -36,16 +36,30 @@ export class RunTranscoder {
     const seen = new Set<string>();
     const isSecond = requests.map(({ note }) => note !== undefined && seen.size === seen.add(note).size);
     const once = requests.filter((_, index) => !isSecond[index]);
-    const { blocks, outcomes, epoch } = await this.#inTurn(family, () => this.#transcode(family, once));
-    await this.#inserter.insert(blocks, token, epoch);
-    this.#lane.recycle(blocks);
-    const rest = outcomes.values();
-    return isSecond.map((isRepeat) => (isRepeat ? repeatOutcome : rest.next().value!));
+    const { standings } = this.#inserter;
+    const run = standings.begin();
+    let isStored = false;
+    try {
+      const { blocks, outcomes, epoch } = await this.#inTurn(family, () =>
+        this.#transcode(family, once, run),
+      );
+      await this.#inserter.insert(blocks, token, epoch);
+      isStored = true;
+      this.#lane.recycle(blocks);
+      const rest = outcomes.values();
+      return isSecond.map((isRepeat) => (isRepeat ? repeatOutcome : rest.next().value!));
+    } finally {
+      standings.end(run, isStored);
+    }
   }
 
-  async #transcode(family: Family, requests: readonly RunRequest[]): Promise<TranscodedRun> {
+  #contextOf(run: number): TranscodeContext {
+    return { ...this.#context(), standing: this.#inserter.standings.of(run) };
+  }
+
+  async #transcode(family: Family, requests: readonly RunRequest[], run: number): Promise<TranscodedRun> {
     const lane = this.#lane;
-    const first = this.#context();
+    const first = this.#contextOf(run);
     let epoch = first.seriesEpoch;
     try {
       let open = await lane.append('kafka', requests, first);
@@ -55,7 +69,7 @@ export class RunTranscoder {
       let outcomes = open.outcomes;
       const landed = await this.#inserter.selectLanded(open.touched, notes);
       if (landed.size > 0) {
-        const second = this.#context();
+        const second = this.#contextOf(run);
         epoch = second.seriesEpoch;
         const threadId = open.threadId;
         open = await lane.again('kafka', family, landed, second);

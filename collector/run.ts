@@ -1,6 +1,7 @@
 /**
  * A run: the requests that are inserted together, and what became of them. On Kafka a run is the messages
- * [first, last] of one partition; requests that are pushed are gathered into one (group-commit.ts).
+ * [first, last] of one partition; requests that are pushed are gathered into one (group-commit.ts). Its blocks are a
+ * pure function of it, except that rows which are in the store already may be missing from them.
  */
 import type { NativeBlock } from '#store/store.ts';
 import type { NotedTable } from '#store/tables.ts';
@@ -29,6 +30,16 @@ export function familyOf(signal: Signal): Family {
   return signal === 'metrics' || signal === 'remote_write' ? 'series' : signal;
 }
 
+/**
+ * Which of a pipeline's runs a worker may take for stored: those in [storedFrom, storedBelow). A run that failed moves
+ * storedFrom past itself.
+ */
+export interface RunStanding {
+  readonly number: number;
+  readonly storedFrom: number;
+  readonly storedBelow: number;
+}
+
 export interface TranscodeTask {
   readonly requests: readonly RunRequest[];
   /** Arrival time, for records that carry no time. */
@@ -37,6 +48,8 @@ export interface TranscodeTask {
   readonly oldestUnixMs: number;
   /** A worker forgets which series it has announced when this changes (an insert failed). */
   readonly seriesEpoch: number;
+  /** Without it, a sample that is sent again is recognised within the run only. */
+  readonly standing?: RunStanding;
 }
 
 /** Records of one request that were refused, by reason (a metric label: snake_case, few values). */
@@ -51,14 +64,24 @@ export interface Rejection {
  * Reasons that the sender is not told as refusals: what was dropped comes on top of records that were stored, and SDKs
  * and Prometheus attach it by default. They are counted like the others.
  */
-export const untoldReasons: ReadonlySet<string> = new Set(['unsupported_exemplar']);
+export const untoldReasons: ReadonlySet<string> = new Set([
+  'exemplar_too_old',
+  'exemplar_out_of_range',
+  'exemplar_labels_too_long',
+  'exemplar_invalid_labels',
+  'invalid_start_time',
+]);
 
 /** What became of one request, in the order of TranscodeTask.requests. */
 export interface RequestOutcome {
-  /** Records (log records, spans, samples) that are in the blocks, or were stored by an earlier try. */
+  /** Records (log records, spans, samples, native histograms) that are in the blocks, or were in the store already. */
   readonly accepted: number;
-  /** How many of them an earlier try had stored. */
+  /** How many of them were stored by an earlier try of the same batch. */
   readonly repeated: number;
+  /** Native histograms among the accepted. */
+  readonly histograms?: number | undefined;
+  /** Exemplars that are in the blocks, on top of the accepted. */
+  readonly exemplars?: number | undefined;
   readonly rejections: readonly Rejection[];
   /** Set where the bytes could not be decoded: nothing of this request is in the blocks. */
   readonly decodeError: string | undefined;

@@ -13,6 +13,7 @@ import { landedBatchesMigration } from './migrations/0007-landed-batches.ts';
 import { batchNotesMigration } from './migrations/0008-batch-notes.ts';
 import { searchIndexesMigration } from './migrations/0009-search-indexes.ts';
 import { compactionMigration } from './migrations/0010-compaction.ts';
+import { nativeHistogramsMigration } from './migrations/0011-native-histograms.ts';
 import { durableSettings, type Migration } from './migrations/migration.ts';
 import type { Store } from './store.ts';
 
@@ -28,6 +29,7 @@ export const migrations: readonly Migration[] = [
   batchNotesMigration,
   searchIndexesMigration,
   compactionMigration,
+  nativeHistogramsMigration,
 ];
 
 const recordTable = `

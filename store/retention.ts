@@ -29,6 +29,9 @@ const partitionSpans = {
   scaling_decisions: 'day',
   samples_head: 'two-hours',
   samples_closing: 'two-hours',
+  histograms_head: 'two-hours',
+  sample_starts: 'day',
+  exemplars: 'day',
   samples_chunk: 'day',
   samples_5m: 'month',
 } as const;

@@ -83,6 +83,54 @@ const samplesHead = [
   ['v', 'Float64'],
 ] as const;
 
+/** From `ts` on, a series counts from `start_ts`; a row where that changes, and one in every two hours. */
+const sampleStarts = [
+  ['tenant', 'LowCardinality(String)'],
+  ['metric', 'LowCardinality(String)'],
+  ['id', 'UInt64'],
+  ['ts', "DateTime64(3, 'UTC')"],
+  ['start_ts', "DateTime64(3, 'UTC')"],
+] as const;
+
+/** Native histograms, one row each, as Prometheus's FloatHistogram. */
+const histogramsHead = [
+  ['tenant', 'LowCardinality(String)'],
+  ['metric', 'LowCardinality(String)'],
+  ['id', 'UInt64'],
+  ['ts', "DateTime64(3, 'UTC')"],
+  /** 1970 where the sender does not say. */
+  ['start_ts', "DateTime64(3, 'UTC')"],
+  /** -4 to 8: 2^schema buckets per power of two; -53: the bounds are `custom_values`. */
+  ['schema', 'Int8'],
+  /** Prometheus's numbers: 0 unknown, 1 reset, 2 no reset, 3 gauge. */
+  ['reset_hint', 'UInt8'],
+  ['count', 'Float64'],
+  ['sum', 'Float64'],
+  ['zero_threshold', 'Float64'],
+  ['zero_count', 'Float64'],
+  /** Of each span: the index of its first bucket, counted from the end of the span before; and its buckets. */
+  ['positive_offsets', 'Array(Int32)'],
+  ['positive_lengths', 'Array(UInt32)'],
+  ['positive_counts', 'Array(Float64)'],
+  ['negative_offsets', 'Array(Int32)'],
+  ['negative_lengths', 'Array(UInt32)'],
+  ['negative_counts', 'Array(Float64)'],
+  ['custom_values', 'Array(Float64)'],
+] as const;
+
+/** Example observations of a series, mostly with the trace that they were made in. */
+const exemplars = [
+  ['tenant', 'LowCardinality(String)'],
+  ['metric', 'LowCardinality(String)'],
+  ['id', 'UInt64'],
+  ['ts', "DateTime64(3, 'UTC')"],
+  ['v', 'Float64'],
+  /** Of the exemplar, not of its series. */
+  ['labels', 'Map(LowCardinality(String), String)'],
+  /** From the label trace_id or traceID; zeros where there is none, or it is no trace id. */
+  ['trace_id', 'FixedString(16)'],
+] as const;
+
 /** TYPE, HELP and UNIT of each metric family; the newest row wins. */
 const metricMetadata = [
   ['tenant', 'LowCardinality(String)'],
@@ -103,6 +151,9 @@ export const insertColumns = {
   trace_index: traceIndex,
   series,
   samples_head: samplesHead,
+  sample_starts: sampleStarts,
+  histograms_head: histogramsHead,
+  exemplars,
   metric_metadata: metricMetadata,
 } as const satisfies Record<string, readonly (readonly [string, string])[]>;
 
@@ -118,6 +169,8 @@ export const noteColumns = {
   logs: 'service',
   spans: 'service',
   samples_head: 'metric',
+  histograms_head: 'metric',
+  exemplars: 'metric',
 } as const satisfies Partial<Record<TableName, string>>;
 
 /** How long a partition of these tables lasts: PARTITION BY in migrations/. */
@@ -125,6 +178,8 @@ export const notePartitionMs: Readonly<Record<NotedTable, number>> = {
   logs: 86_400_000,
   spans: 86_400_000,
   samples_head: 7_200_000,
+  histograms_head: 7_200_000,
+  exemplars: 86_400_000,
 };
 
 export type NotedTable = keyof typeof noteColumns;
@@ -139,6 +194,9 @@ export const tenantTables = [
   'samples_closing',
   'samples_chunk',
   'samples_5m',
+  'sample_starts',
+  'histograms_head',
+  'exemplars',
   'label_values',
   'metric_metadata',
   'rule_groups',

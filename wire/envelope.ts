@@ -25,6 +25,10 @@ export interface Envelope {
 export interface Delivery {
   /** Records that are durable now; undefined where the next station cannot know (Kafka). */
   readonly accepted?: number;
+  /** Native histograms among the accepted. */
+  readonly histograms?: number | undefined;
+  /** Exemplars that are durable now, on top of the accepted. */
+  readonly exemplars?: number | undefined;
   readonly rejected: number;
   /** Why, for a person; '' where nothing was rejected. */
   readonly reason: string;

@@ -10,6 +10,8 @@ import type { Column } from './column.ts';
 const typeBytes: Readonly<Record<string, number>> = {
   UInt8: 1,
   Int8: 1,
+  Int32: 4,
+  UInt32: 4,
   UInt64: 8,
   Float64: 8,
   "DateTime('UTC')": 4,
@@ -59,6 +61,14 @@ export class FixedColumn implements Column {
     const view = buffer.data.view;
     view.setUint32(buffer.length, low, true);
     view.setUint32(buffer.length + 4, high, true);
+    buffer.length += 8;
+  }
+
+  /** For columns of width 8: a number that we computed. What comes from a sender goes by its halves. */
+  pushFloat64(value: number): void {
+    const buffer = this.#buffer;
+    buffer.ensure(8);
+    buffer.data.view.setFloat64(buffer.length, value, true);
     buffer.length += 8;
   }
 

@@ -18,8 +18,16 @@ interface MessageShape {
 const leaf: MessageShape = {};
 const keyValue: MessageShape = { 2: ['value', leaf] };
 const resource: MessageShape = { 1: ['attributes', keyValue] };
-const points = (attributes: number): MessageShape => ({
-  1: ['data_points', { [attributes]: ['attributes', keyValue] }],
+const points = (attributes: number, exemplars?: number): MessageShape => ({
+  1: [
+    'data_points',
+    {
+      [attributes]: ['attributes', keyValue],
+      ...(exemplars === undefined
+        ? {}
+        : { [exemplars]: ['exemplars', { 7: ['filtered_attributes', keyValue] }] }),
+    },
+  ],
 });
 const logRecord: MessageShape = { 5: ['body', leaf], 6: ['attributes', keyValue] };
 const span: MessageShape = {
@@ -29,12 +37,14 @@ const span: MessageShape = {
   15: ['status', leaf],
 };
 const metric: MessageShape = {
-  5: ['gauge', points(7)],
-  7: ['sum', points(7)],
-  9: ['histogram', points(9)],
-  10: ['exponential_histogram', points(1)],
+  5: ['gauge', points(7, 5)],
+  7: ['sum', points(7, 5)],
+  9: ['histogram', points(9, 8)],
+  10: ['exponential_histogram', points(1, 11)],
   11: ['summary', points(7)],
 };
+
+const nativeHistogram: MessageShape = { 8: ['negative_spans', leaf], 11: ['positive_spans', leaf] };
 
 function otlpShape(prefix: string, group: string, records: string, record: MessageShape): MessageShape {
   const scope: MessageShape = { 1: ['scope', leaf], 2: [records, record] };
@@ -48,9 +58,25 @@ const requests: Readonly<Record<Signal, readonly [name: string, shape: MessageSh
   remote_write: [
     'remote write request',
     {
-      1: ['timeseries', { 1: ['labels', leaf], 2: ['samples', leaf] }],
+      1: [
+        'timeseries',
+        {
+          1: ['labels', leaf],
+          2: ['samples', leaf],
+          3: ['exemplars', { 1: ['labels', leaf] }],
+          4: ['histograms', nativeHistogram],
+        },
+      ],
       3: ['metadata', leaf],
-      5: ['timeseries', { 2: ['samples', leaf], 5: ['metadata', leaf] }],
+      5: [
+        'timeseries',
+        {
+          2: ['samples', leaf],
+          3: ['histograms', nativeHistogram],
+          4: ['exemplars', leaf],
+          5: ['metadata', leaf],
+        },
+      ],
     },
   ],
 };

@@ -2,17 +2,22 @@
  * The data points of one OTLP Metric, as samples.
  *
  *   gauge, sum -> name         histogram -> name_count name_sum name_bucket{le}      summary -> name{quantile} ...
+ *   exponential histogram -> name, a native histogram
  *
  *   Metric => name:string (1) description:string (2) unit:string (3)
  *             gauge (5) | sum (7) | histogram (9) | exponential_histogram (10) | summary (11)
  */
 import type { ProtobufReader } from '#wire/protobuf/protobuf-reader.ts';
+import { ExponentialHistogramReader } from './exponential-histogram.ts';
 import type { MetricKind } from './metric-name.ts';
 import { MetricNameCache, type MetricNames } from './metric-names.ts';
+import { NativeHistogram, staleHigh, staleLow } from './native-histogram.ts';
+import type { PointExemplars } from './point-exemplars.ts';
 import { PointReader } from './point-reader.ts';
 import { type PointSeries, seriesRole } from './point-series.ts';
 import type { RecordWindow } from './record-window.ts';
 import { checkRecordCount, type RequestTally } from './request-tally.ts';
+import { inMetric } from './series-rules.ts';
 import { metricType, type SeriesSink } from './series-sink.ts';
 
 const fieldGauge = 5;
@@ -26,10 +31,6 @@ const temporalityCumulative = 2;
 /** Buckets of one histogram point: each becomes a series, so more than this is a mistake. */
 export const histogramBucketsMax = 1024;
 
-/** What Prometheus stores where a series ended: this very NaN, no other (flag no_recorded_value). */
-const staleLow = 0x2;
-const staleHigh = 0x7ff0_0000;
-
 const typeOfKind: Readonly<Record<MetricKind, number>> = {
   gauge: metricType.gauge,
   updown: metricType.gauge,
@@ -41,8 +42,11 @@ const kindOfField: Readonly<Record<number, MetricKind>> = {
   [fieldGauge]: 'gauge',
   [fieldSum]: 'updown',
   [fieldHistogram]: 'histogram',
+  [fieldExponentialHistogram]: 'histogram',
   [fieldSummary]: 'summary',
 };
+
+const noBound = (): number => 0;
 
 export class MetricPoints {
   readonly #reader: ProtobufReader;
@@ -51,6 +55,9 @@ export class MetricPoints {
   readonly #pointSeries: PointSeries;
   readonly #names = new MetricNameCache();
   readonly #point: PointReader;
+  readonly #exemplars: PointExemplars;
+  readonly #exponential: ExponentialHistogramReader;
+  readonly #native = new NativeHistogram();
 
   // The metric that is being read.
   #nameStart = 0;
@@ -66,12 +73,20 @@ export class MetricPoints {
   #countIndex = 0;
   #sumIndex = 0;
 
-  constructor(reader: ProtobufReader, window: RecordWindow, series: SeriesSink, pointSeries: PointSeries) {
+  constructor(
+    reader: ProtobufReader,
+    window: RecordWindow,
+    series: SeriesSink,
+    pointSeries: PointSeries,
+    exemplars: PointExemplars,
+  ) {
     this.#reader = reader;
     this.#window = window;
     this.#series = series;
     this.#pointSeries = pointSeries;
     this.#point = new PointReader(reader, window);
+    this.#exemplars = exemplars;
+    this.#exponential = new ExponentialHistogramReader(reader, window);
   }
 
   /** Appends the samples of the Metric that is [start, end) of the request. */
@@ -100,22 +115,26 @@ export class MetricPoints {
       );
       return;
     }
-    const before = this.#series.sampleCount;
-    if (kind === 'histogram' || kind === 'summary') {
+    const before = this.#recordCount;
+    const isNative = this.#dataField === fieldExponentialHistogram;
+    if ((kind === 'histogram' && !isNative) || kind === 'summary') {
       this.#countIndex = this.#series.metricIndex(names.count, 0, names.count.bytes.length);
       this.#sumIndex = this.#series.metricIndex(names.sum, 0, names.sum.bytes.length);
     }
-    if (kind === 'histogram') this.#readHistogram(names, tally);
+    if (isNative) this.#readExponential(names, tally);
+    else if (kind === 'histogram') this.#readHistogram(names, tally);
     else if (kind === 'summary') this.#readSummary(names, tally);
     else this.#readNumbers(names, tally);
-    checkRecordCount(this.#series.sampleCount);
-    if (point.exemplarCount > 0) {
-      tally.reject('unsupported_exemplar', 'exemplars are not stored yet', point.exemplarCount);
-    }
-    if (this.#series.sampleCount > before) {
+    checkRecordCount(this.#recordCount);
+    if (this.#recordCount > before) {
       const helpLength = this.#helpEnd - this.#helpStart;
       this.#series.describe(names.base, typeOfKind[kind], source, this.#helpStart, helpLength, names.unit);
     }
+  }
+
+  get #recordCount(): number {
+    const series = this.#series;
+    return series.sampleCount + series.histogramCount + series.exemplarCount;
   }
 
   #scanMetric(start: number, end: number): void {
@@ -167,15 +186,7 @@ export class MetricPoints {
       JSON.stringify(
         Buffer.from(this.#reader.source.bytes.subarray(this.#nameStart, this.#nameEnd)).toString(),
       );
-    if (this.#dataField === fieldExponentialHistogram) {
-      tally.reject(
-        'unsupported_exponential_histogram',
-        `the metric ${name()} is an exponential histogram: send explicit buckets`,
-        points.count,
-      );
-      return false;
-    }
-    if (this.#dataField !== fieldSum && this.#dataField !== fieldHistogram) return true;
+    if (this.#dataField === fieldGauge || this.#dataField === fieldSummary) return true;
     if (temporality === temporalityCumulative) return true;
     const isDelta = temporality === temporalityDelta;
     tally.reject(
@@ -190,13 +201,16 @@ export class MetricPoints {
 
   /** Judges the time of the point that was read, and makes it the one that samples are pushed for. */
   #beginPoint(names: MetricNames, tally: RequestTally): boolean {
-    const point = this.#point;
-    const refusal = this.#window.refusalOfMs(point.unixMs);
+    return this.#beginPointAt(this.#point.unixMs, names, tally);
+  }
+
+  #beginPointAt(unixMs: number, names: MetricNames, tally: RequestTally): boolean {
+    const refusal = this.#window.refusalOfMs(unixMs);
     if (refusal !== undefined) {
-      tally.reject(refusal, this.#window.describe(refusal, point.unixMs));
+      tally.reject(refusal, this.#window.describe(refusal, unixMs));
       return false;
     }
-    this.#pointSeries.beginPoint(names.base, point.attributes);
+    this.#pointSeries.beginPoint(names.base, this.#point.attributes);
     return true;
   }
 
@@ -220,7 +234,39 @@ export class MetricPoints {
       const high = point.isStale ? staleHigh : point.valueHigh;
       if (!this.#pointSeries.push(base, index, seriesRole.value, 0, point.unixMs, low, high)) {
         this.#refuse(tally);
+      } else if (point.exemplars.count > 0) {
+        this.#exemplars.write(point.exemplars, point.unixMs, base, seriesRole.value, noBound, tally);
       }
+    }
+  }
+
+  #readExponential(names: MetricNames, tally: RequestTally): void {
+    const { points, attributes, exemplars } = this.#point;
+    const histogram = this.#native;
+    const { base } = names;
+    for (let i = 0; i < points.count; i++) {
+      this.#exponential.read(points.starts[i], points.ends[i], histogram, attributes, exemplars);
+      const { unixMs } = histogram;
+      if (!this.#beginPointAt(unixMs, names, tally)) continue;
+      const refusal = this.#exponential.finish(histogram);
+      if (refusal !== undefined) {
+        tally.reject(refusal.reason, inMetric(refusal.message, base.bytes));
+        continue;
+      }
+      if (histogram.startMs > unixMs) {
+        tally.reject(
+          'invalid_start_time',
+          `a point at ${unixMs} ms has the start time ${histogram.startMs} ms`,
+        );
+        histogram.startMs = 0;
+      }
+      const entry = this.#pointSeries.find(base, seriesRole.native, 0, unixMs);
+      if (entry === -1) {
+        this.#refuse(tally);
+        continue;
+      }
+      this.#series.pushHistogram(entry, base, 0, base.bytes.length, histogram);
+      this.#exemplars.write(exemplars, unixMs, base, seriesRole.native, noBound, tally);
     }
   }
 
@@ -263,7 +309,24 @@ export class MetricPoints {
           this.#refuse(tally);
         }
       }
+      if (point.exemplars.count > 0) this.#writeBucketExemplars(names, buckets, tally);
     }
+  }
+
+  /** An exemplar is of the first bucket whose bound is not below its value; NaN is of the last. */
+  #writeBucketExemplars(names: MetricNames, buckets: number, tally: RequestTally): void {
+    const point = this.#point;
+    const boundOf = (value: number): number => {
+      let first = 0;
+      let last = buckets;
+      while (first < last) {
+        const middle = (first + last) >> 1;
+        if (value <= point.boundAt(middle)) last = middle;
+        else first = middle + 1;
+      }
+      return first < buckets ? point.boundAt(first) : Number.POSITIVE_INFINITY;
+    };
+    this.#exemplars.write(point.exemplars, point.unixMs, names.bucket, seriesRole.bucket, boundOf, tally);
   }
 
   #readSummary(names: MetricNames, tally: RequestTally): void {

@@ -12,6 +12,7 @@ import type { ByteView } from '#wire/protobuf/byte-view.ts';
 import type { ProtobufReader } from '#wire/protobuf/protobuf-reader.ts';
 import { AttributeReader } from './any-value.ts';
 import { MetricPoints } from './metric-points.ts';
+import { PointExemplars } from './point-exemplars.ts';
 import { PointSeries } from './point-series.ts';
 import { RangeList } from './range-list.ts';
 import type { RecordWindow } from './record-window.ts';
@@ -33,8 +34,10 @@ export class MetricsTranscoder {
   constructor(reader: ProtobufReader, window: RecordWindow, series: SeriesSink) {
     this.#reader = reader;
     this.#series = series;
-    this.#pointSeries = new PointSeries(reader, new AttributeReader(reader), series);
-    this.#points = new MetricPoints(reader, window, series, this.#pointSeries);
+    const values = new AttributeReader(reader);
+    this.#pointSeries = new PointSeries(reader, values, series);
+    const exemplars = new PointExemplars(reader, window, series, this.#pointSeries, values);
+    this.#points = new MetricPoints(reader, window, series, this.#pointSeries, exemplars);
   }
 
   /** Appends the samples of the request that `reader` begins. Throws DecodeError or ExpansionError half-way. */
@@ -51,7 +54,9 @@ export class MetricsTranscoder {
         reader.seek(end, outer);
       } else reader.skip();
     }
-    tally.accepted = this.#series.sampleCount;
+    tally.histograms = this.#series.histogramCount;
+    tally.accepted = this.#series.sampleCount + tally.histograms;
+    tally.exemplars = this.#series.exemplarCount;
     this.#series.endRequest();
   }
 

@@ -6,6 +6,13 @@
  * in each partition (TableSink.pushNote) is committed with the rows or not at all.
  */
 import { highUnitMs, nanosToMs } from './record-window.ts';
+import type { TableSink } from './table-sink.ts';
+
+/** A table whose rows carry notes. */
+export interface NotedSink {
+  readonly sink: TableSink;
+  readonly ledger: PartitionLedger;
+}
 
 export class PartitionLedger {
   /** First seconds of the partitions that the request writes rows to, in the order of their first rows. */

@@ -17,11 +17,9 @@ export class PointReader {
   temporality = 0;
   isMonotonic = false;
 
-  /** Exemplars of the points that were read since scanData. */
-  exemplarCount = 0;
-
   // Of the point that was read last.
   readonly attributes = new RangeList();
+  readonly exemplars = new RangeList();
   /** ValueAtQuantile messages of a summary. */
   readonly quantiles = new RangeList();
   /** The time of arrival where the point has none. */
@@ -60,7 +58,6 @@ export class PointReader {
     this.points.clear();
     this.temporality = 0;
     this.isMonotonic = false;
-    this.exemplarCount = 0;
     reader.seek(start, end);
     while (reader.position < end) {
       const tag = reader.readTag();
@@ -164,6 +161,7 @@ export class PointReader {
 
   #begin(index: number): number {
     this.attributes.clear();
+    this.exemplars.clear();
     this.quantiles.clear();
     this.#bounds.clear();
     this.#buckets.clear();
@@ -192,10 +190,8 @@ export class PointReader {
       this.#timeLow = reader.low;
       this.#timeHigh = reader.high;
     } else if (tag === flagsTag) this.isStale = reader.readVarint() % 2 === flagNoRecordedValue;
-    else {
-      if (tag === exemplarTag) this.exemplarCount++;
-      reader.skip();
-    }
+    else if (tag === exemplarTag) this.#keep(this.exemplars);
+    else reader.skip();
   }
 
   #keepCount(): void {

@@ -16,7 +16,15 @@ import { type SeriesRefusal, seriesRefusal } from './series-rules.ts';
 import type { SeriesSink } from './series-sink.ts';
 
 /** Tells apart the series that one data point makes. The numbers are part of cache keys only. */
-export const seriesRole = { value: 1, bucket: 2, sum: 3, count: 4, quantile: 5, targetInfo: 6 } as const;
+export const seriesRole = {
+  value: 1,
+  bucket: 2,
+  sum: 3,
+  count: 4,
+  quantile: 5,
+  targetInfo: 6,
+  native: 7,
+} as const;
 export type SeriesRole = (typeof seriesRole)[keyof typeof seriesRole];
 
 const utf8 = new TextDecoder();
@@ -124,6 +132,17 @@ export class PointSeries {
     valueLow: number,
     valueHigh: number,
   ): boolean {
+    const entry = this.find(name, role, bound, unixMs);
+    if (entry === -1) return false;
+    this.#series.pushSample(entry, metricIndex, unixMs, valueLow, valueHigh);
+    return true;
+  }
+
+  /**
+   * Returns the entry of the point's series in one role, announced for a record at `unixMs`; -1 where it is refused.
+   * Valid until the next find().
+   */
+  find(name: ByteView, role: SeriesRole, bound: number, unixMs: number): number {
     const hash = this.#hash;
     const series = this.#series;
     hash.resume(this.#pointLow, this.#pointHigh);
@@ -138,13 +157,12 @@ export class PointSeries {
     let entry = series.find(low, high);
     if (entry === -1 || !series.isAnnounced(entry, unixMs, unixMs)) {
       this.refusal = this.#buildLabels(name, role, bound);
-      if (this.refusal !== undefined) return false;
+      if (this.refusal !== undefined) return -1;
       if (entry === -1) entry = series.add(low, high, this.#labels.labels);
       series.announce(entry, this.#labels.labels, unixMs, unixMs);
     }
-    series.pushSample(entry, metricIndex, unixMs, valueLow, valueHigh);
     if (unixMs > this.#newestMs) this.#newestMs = unixMs;
-    return true;
+    return entry;
   }
 
   /** Appends target_info for the resource, at the time of its newest sample, where the resource has more to say. */

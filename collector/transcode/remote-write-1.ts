@@ -1,21 +1,23 @@
 /**
  * The messages of Prometheus remote write 1.0.
  *
- *   TimeSeries     => labels:Label* (1) samples:Sample* (2) exemplars (3) histograms (4)
+ *   TimeSeries     => labels:Label* (1) samples:Sample* (2) exemplars:Exemplar* (3) histograms:Histogram* (4)
  *   Label          => name:string (1) value:string (2)
  *   MetricMetadata => type:enum (1) metric_family_name:string (2) help:string (4) unit:string (5)
  */
 import type { ByteView } from '#wire/protobuf/byte-view.ts';
 import type { ProtobufReader } from '#wire/protobuf/protobuf-reader.ts';
 import { equalBytes } from './byte-copy.ts';
+import { exemplarCountRefusal } from './exemplar-rules.ts';
+import type { LabelSet } from './label-set.ts';
 import { describeFamily } from './metric-family.ts';
 import { RangeList } from './range-list.ts';
 import type { RequestTally } from './request-tally.ts';
-import type { FillLabels, SampleRun } from './sample-run.ts';
-import { metricNameKey } from './series-rules.ts';
+import type { LabelReader, SampleRun } from './sample-run.ts';
+import { metricNameKey, type SeriesRefusal } from './series-rules.ts';
 import type { SeriesSink } from './series-sink.ts';
 
-export class RemoteWrite1 {
+export class RemoteWrite1 implements LabelReader {
   readonly #reader: ProtobufReader;
   readonly #series: SeriesSink;
   readonly #run: SampleRun;
@@ -43,11 +45,9 @@ export class RemoteWrite1 {
       const tag = reader.readTag();
       if (tag === 0x0a) labels.keepRun(reader, tag);
       else if (tag === 0x12) run.keep(run.samples);
-      else {
-        if (tag === 0x1a) run.exemplarCount++;
-        else if (tag === 0x22) run.histogramCount++;
-        reader.skip();
-      }
+      else if (tag === 0x1a) run.keep(run.exemplars);
+      else if (tag === 0x22) run.keep(run.histograms);
+      else reader.skip();
     }
     run.hash.addRanges(reader.source, labels);
     for (let i = 0; i < labels.count; i++) {
@@ -57,25 +57,31 @@ export class RemoteWrite1 {
       // Labels come sorted, and this is an early one. A second of its name makes the series refused as it is met.
       break;
     }
-    run.write(this.#fillLabels, tally);
+    run.write(this, tally);
   }
 
-  readonly #fillLabels: FillLabels = () => {
-    const { source } = this.#reader;
+  fillLabels(): void {
     for (let i = 0; i < this.#labels.count; i++) {
-      this.#readLabel(this.#labels.starts[i], this.#labels.ends[i]);
-      // To Prometheus an empty label is none.
-      if (this.#valueLength === 0) continue;
-      this.#run.labels.add(
-        source,
-        this.#nameStart,
-        this.#nameLength,
-        source,
-        this.#valueStart,
-        this.#valueLength,
-      );
+      this.#addLabel(this.#run.labels, this.#labels.starts[i], this.#labels.ends[i]);
     }
-  };
+  }
+
+  fillExemplarLabels(fields: RangeList): SeriesRefusal | undefined {
+    const refusal = exemplarCountRefusal(fields.count);
+    if (refusal !== undefined) return refusal;
+    for (let i = 0; i < fields.count; i++) {
+      this.#addLabel(this.#run.exemplarLabels, fields.starts[i], fields.ends[i]);
+    }
+    return undefined;
+  }
+
+  #addLabel(to: LabelSet, start: number, end: number): void {
+    const { source } = this.#reader;
+    this.#readLabel(start, end);
+    // To Prometheus an empty label is none.
+    if (this.#valueLength === 0) return;
+    to.add(source, this.#nameStart, this.#nameLength, source, this.#valueStart, this.#valueLength);
+  }
 
   #readLabel(start: number, end: number): void {
     const reader = this.#reader;

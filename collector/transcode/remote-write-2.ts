@@ -1,16 +1,23 @@
 /**
  * The messages of Prometheus remote write 2.0: labels and texts are numbers of symbols, which come once per request.
  *
- *   TimeSeries => labels_refs:uint32* (1) samples:Sample* (2) histograms (3) exemplars (4) metadata:Metadata (5)
+ *   TimeSeries => labels_refs:uint32* (1) samples:Sample* (2) histograms:Histogram* (3) exemplars:Exemplar* (4)
+ *                 metadata:Metadata (5) created_timestamp:int64 ms (6)
  *   Metadata   => type:enum (1) help_ref:uint32 (3) unit_ref:uint32 (4)
+ *
+ * Since 2.0-rc.4 samples and histograms say themselves since when they count, and field 6 is reserved; senders of
+ * before still send it.
  */
 import { DecodeError } from '#model/errors.ts';
 import type { ProtobufReader } from '#wire/protobuf/protobuf-reader.ts';
 import { CacheKey } from './cache-key.ts';
+import { exemplarCountRefusal } from './exemplar-rules.ts';
+import type { LabelSet } from './label-set.ts';
 import { describeFamily, familyName } from './metric-family.ts';
 import { RangeList } from './range-list.ts';
+import { twoTo32 } from './record-window.ts';
 import type { RequestTally } from './request-tally.ts';
-import type { FillLabels, SampleRun } from './sample-run.ts';
+import type { LabelReader, SampleRun } from './sample-run.ts';
 import { metricNameKey, type SeriesRefusal } from './series-rules.ts';
 import type { SeriesSink } from './series-sink.ts';
 
@@ -21,7 +28,7 @@ metricName.addRange(metricNameKey, 0, metricNameKey.bytes.length);
 metricName.finish();
 const { low: metricNameLow, high: metricNameHigh } = metricName;
 
-export class RemoteWrite2 {
+export class RemoteWrite2 implements LabelReader {
   readonly #reader: ProtobufReader;
   readonly #series: SeriesSink;
   readonly #run: SampleRun;
@@ -82,11 +89,12 @@ export class RemoteWrite2 {
       } else if (tag === 0x08) this.#addRef(reader.readVarint());
       else if (tag === 0x12) run.keep(run.samples);
       else if (tag === 0x2a) run.keep(this.#metadata);
-      else {
-        if (tag === 0x1a) run.histogramCount++;
-        else if (tag === 0x22) run.exemplarCount++;
-        reader.skip();
-      }
+      else if (tag === 0x1a) run.keep(run.histograms);
+      else if (tag === 0x22) run.keep(run.exemplars);
+      else if (tag === 0x30) {
+        reader.readVarint64();
+        run.startMs = (reader.high | 0) * twoTo32 + reader.low;
+      } else reader.skip();
     }
     if (this.#refCount % 2 !== 0) {
       this.#refusal ??= { reason: 'invalid_labels_refs', message: 'a label has a name and no value' };
@@ -96,7 +104,11 @@ export class RemoteWrite2 {
       return;
     }
     this.#hashLabels();
-    if (run.write(this.#fillLabels, tally) && this.#metadata.count > 0) this.#describe(tally);
+    if (run.write(this, tally)) this.#describe(tally);
+    // Metadata alone has no series to announce, and is described all the same.
+    else if (run.recordCount === 0 && this.#metadata.count > 0 && run.checkLabels(this, tally)) {
+      this.#describe(tally);
+    }
   }
 
   #addRef(ref: number): void {
@@ -137,30 +149,47 @@ export class RemoteWrite2 {
     this.#run.setMetric(starts[symbol], ends[symbol] - starts[symbol]);
   }
 
-  readonly #fillLabels: FillLabels = () => {
+  fillLabels(): void {
+    for (let i = 0; i < this.#refCount; i += 2) this.#addLabel(this.#run.labels, i);
+  }
+
+  fillExemplarLabels(fields: RangeList): SeriesRefusal | undefined {
+    const reader = this.#reader;
+    // Behind the series' own numbers, which are needed again where it is announced.
+    const first = this.#refCount;
+    this.#refusal = undefined;
+    for (let i = 0; i < fields.count; i++) {
+      reader.seek(fields.starts[i], fields.ends[i]);
+      while (reader.position < fields.ends[i]) this.#addRef(reader.readVarint());
+    }
+    const count = this.#refCount - first;
+    this.#refCount = first;
+    const tooMany = exemplarCountRefusal(count / 2);
+    if (tooMany !== undefined) return tooMany;
+    if (count % 2 === 0 && this.#refusal === undefined) {
+      for (let i = first; i < first + count; i += 2) this.#addLabel(this.#run.exemplarLabels, i);
+      return undefined;
+    }
+    return { reason: 'exemplar_invalid_labels', message: 'the labels of an exemplar refer to no symbols' };
+  }
+
+  /** Adds the label whose name is number `i` of the numbers that were read. */
+  #addLabel(to: LabelSet, i: number): void {
     const { source } = this.#reader;
     const { starts, ends } = this.#symbols;
-    for (let i = 0; i < this.#refCount; i += 2) {
-      const name = this.#refs[i];
-      const value = this.#refs[i + 1];
-      const valueLength = ends[value] - starts[value];
-      // To Prometheus an empty label is none.
-      if (valueLength === 0) continue;
-      this.#run.labels.add(
-        source,
-        starts[name],
-        ends[name] - starts[name],
-        source,
-        starts[value],
-        valueLength,
-      );
-    }
-  };
+    const name = this.#refs[i];
+    const value = this.#refs[i + 1];
+    const valueLength = ends[value] - starts[value];
+    // To Prometheus an empty label is none.
+    if (valueLength === 0) return;
+    to.add(source, starts[name], ends[name] - starts[name], source, starts[value], valueLength);
+  }
 
   /** Appends the metadata of the series that was just announced. */
   #describe(tally: RequestTally): void {
     const reader = this.#reader;
     const last = this.#metadata.count - 1;
+    if (last < 0) return;
     let type = 0;
     let help = 0;
     let unit = 0;

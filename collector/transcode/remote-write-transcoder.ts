@@ -1,5 +1,5 @@
 /**
- * Prometheus remote write -> samples. Both protocols, told apart by their field numbers, which do not overlap:
+ * Prometheus remote write -> samples, native histograms and exemplars. Both protocols, told apart by their field numbers, which do not overlap:
  *
  *   1.0  prometheus.WriteRequest           => timeseries:TimeSeries* (1) metadata:MetricMetadata* (3)
  *   2.0  io.prometheus.write.v2.Request    => symbols:string* (4) timeseries:TimeSeries* (5)
@@ -41,21 +41,25 @@ export class RemoteWriteTranscoder {
     const version = this.#scanRequest();
     const name = textBytes(tenant);
     const timeseries = this.#timeseries;
-    this.#series.beginRequest(name);
-    this.#run.beginRequest(name);
+    const series = this.#series;
+    const run = this.#run;
+    series.beginRequest(name);
+    run.beginRequest(name);
     if (version === 2) this.#version2.beginRequest(this.#symbols);
     for (let i = 0; i < timeseries.count; i++) {
       this.#reader.seek(timeseries.starts[i], timeseries.ends[i]);
       if (version === 1) this.#version1.readTimeSeries(tally);
       else this.#version2.readTimeSeries(tally);
-      checkRecordCount(this.#series.sampleCount);
+      checkRecordCount(series.sampleCount + series.histogramCount + series.exemplarCount);
     }
     for (let i = 0; i < this.#metadata.count; i++) {
       this.#reader.seek(this.#metadata.starts[i], this.#metadata.ends[i]);
       this.#version1.readMetadata(tally);
     }
-    tally.accepted = this.#series.sampleCount;
-    this.#series.endRequest();
+    tally.histograms = series.histogramCount + run.repeatedHistograms;
+    tally.accepted = series.sampleCount + run.repeatedSamples + tally.histograms;
+    tally.exemplars = series.exemplarCount;
+    series.endRequest();
   }
 
   /** Finds the parts, in whatever order they come, and returns the protocol's version. */

@@ -7,6 +7,9 @@ export class RequestTally {
   accepted = 0;
   /** Accepted records that were stored before, by an earlier try. */
   repeated = 0;
+  /** Native histograms among the accepted. */
+  histograms = 0;
+  exemplars = 0;
   readonly #rejections = new Map<string, { count: number; message: string }>();
 
   /** `message` is one sentence for the sender; the first per reason is kept. */
@@ -22,7 +25,14 @@ export class RequestTally {
       count,
       message,
     }));
-    return { accepted: this.accepted, repeated: this.repeated, rejections, decodeError: undefined };
+    return {
+      accepted: this.accepted,
+      repeated: this.repeated,
+      histograms: this.histograms === 0 ? undefined : this.histograms,
+      exemplars: this.exemplars === 0 ? undefined : this.exemplars,
+      rejections,
+      decodeError: undefined,
+    };
   }
 }
 

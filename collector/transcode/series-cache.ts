@@ -6,11 +6,14 @@
  * Announcements of a request that failed are taken back: its series rows are not in the block.
  */
 import { KeyTable, resizedInts } from './key-table.ts';
+import { SampleMemory } from './sample-memory.ts';
 
-/** About 32 MiB per worker. With more active series than this the cache empties itself again and again. */
+/** About 56 MiB per worker. With more active series than this the cache empties itself again and again. */
 export const seriesCacheEntriesMax = 1 << 20;
 
 export class SeriesCache {
+  /** The newest sample of each entry. */
+  readonly memory: SampleMemory;
   readonly #keys: KeyTable;
   #idLows: Int32Array;
   #idHighs: Int32Array;
@@ -28,6 +31,7 @@ export class SeriesCache {
     this.#idHighs = new Int32Array(capacity);
     this.#firstBuckets = new Int32Array(capacity);
     this.#lastBuckets = new Int32Array(capacity);
+    this.memory = new SampleMemory(capacity);
   }
 
   /** Returns the entry of a raw hash, or -1. Entries are valid until the next add or clear. */
@@ -45,6 +49,7 @@ export class SeriesCache {
       this.#idHighs = resizedInts(this.#idHighs, capacity);
       this.#firstBuckets = resizedInts(this.#firstBuckets, capacity);
       this.#lastBuckets = resizedInts(this.#lastBuckets, capacity);
+      this.memory.grow(capacity);
     }
     this.#idLows[entry] = idLow;
     this.#idHighs[entry] = idHigh;
@@ -85,6 +90,7 @@ export class SeriesCache {
 
   clear(): void {
     this.#keys.clear();
+    this.memory.clear();
     this.#undo = [];
     this.#wasCleared = true;
   }
@@ -92,9 +98,11 @@ export class SeriesCache {
   mark(): void {
     this.#undo = [];
     this.#wasCleared = false;
+    this.memory.mark();
   }
 
   rollback(): void {
+    this.memory.rollback();
     // Entries were numbered anew since the mark: what was announced before is not known any more.
     if (this.#wasCleared) this.clear();
     for (let i = this.#undo.length - 3; i >= 0; i -= 3) {

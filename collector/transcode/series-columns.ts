@@ -1,4 +1,4 @@
-/** The columns of `metric_metadata`, `series` and `samples_head` as sinks, in table order. */
+/** The columns of `metric_metadata`, `series`, `sample_starts` and `samples_head` as sinks, in table order. */
 import { FixedColumn } from './column-fixed.ts';
 import { LowCardinalityColumn } from './column-low-cardinality.ts';
 import { MapColumn } from './column-map.ts';
@@ -13,6 +13,16 @@ export class SampleColumns {
   readonly v = new FixedColumn('Float64');
 
   readonly sink = new TableSink('samples_head', [this.tenant, this.metric, this.id, this.ts, this.v]);
+}
+
+export class SampleStartColumns {
+  readonly tenant = new LowCardinalityColumn();
+  readonly metric = new LowCardinalityColumn();
+  readonly id = new FixedColumn('UInt64');
+  readonly ts = new FixedColumn("DateTime64(3, 'UTC')");
+  readonly startTs = new FixedColumn("DateTime64(3, 'UTC')");
+
+  readonly sink = new TableSink('sample_starts', [this.tenant, this.metric, this.id, this.ts, this.startTs]);
 }
 
 export class SeriesColumns {

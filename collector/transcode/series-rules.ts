@@ -93,9 +93,16 @@ function nameText(labels: LabelSet, pair: number): string {
   return text(labels, labels.nameStarts[pair], labels.nameLengths[pair]);
 }
 
+/** Adds to a fact which metric it is about. */
+export function inMetric(fact: string, name: Uint8Array): string {
+  return `${fact}, in the metric ${shownText(name)}`;
+}
+
 function text(labels: LabelSet, start: number, length: number): string {
-  const shown = utf8.decode(
-    labels.text.data.bytes.subarray(start, start + Math.min(length, exampleBytesMax)),
-  );
-  return JSON.stringify(length > exampleBytesMax ? `${shown}...` : shown);
+  return shownText(labels.text.data.bytes.subarray(start, start + length));
+}
+
+function shownText(bytes: Uint8Array): string {
+  const shown = utf8.decode(bytes.subarray(0, exampleBytesMax));
+  return JSON.stringify(bytes.length > exampleBytesMax ? `${shown}...` : shown);
 }

@@ -1,21 +1,28 @@
 /**
- * Where samples go, whoever sent them: rows of `samples_head`, and the rows of `series` and `metric_metadata` that
- * give them names. OTLP metrics and remote write share one, so that a series has one identity.
+ * Where samples, native histograms and exemplars go, whoever sent them, and the rows of `series` and `metric_metadata`
+ * that give them names. OTLP metrics and remote write share one, so that a series has one identity.
  *
  * A series is announced (a `series` row) when a worker first sees it and again when its samples enter another 2 h
  * bucket. t_min and t_max are the bounds of whole buckets: every sample is inside them, also late ones, and a reader
  * that filters by them never misses a series.
  */
+
+import type { RunStanding } from '#collector/run.ts';
 import { notePartitionMs } from '#store/tables.ts';
 import type { ByteView } from '#wire/protobuf/byte-view.ts';
 import { Hash64 } from './byte-hash.ts';
+import type { LowCardinalityColumn } from './column-low-cardinality.ts';
+import { ExemplarColumns } from './exemplar-columns.ts';
+import { HistogramColumns } from './histogram-columns.ts';
 import { KeyTable } from './key-table.ts';
 import type { LabelSet } from './label-set.ts';
-import { PartitionLedger } from './partition-ledger.ts';
+import type { NativeHistogram } from './native-histogram.ts';
+import { type NotedSink, PartitionLedger } from './partition-ledger.ts';
 import { type RecordWindow, twoTo32 } from './record-window.ts';
 import { textBytes } from './resource-scope.ts';
+import type { SampleMemory } from './sample-memory.ts';
 import { SeriesCache } from './series-cache.ts';
-import { MetadataColumns, SampleColumns, SeriesColumns } from './series-columns.ts';
+import { MetadataColumns, SampleColumns, SampleStartColumns, SeriesColumns } from './series-columns.ts';
 import { metricNamePair } from './series-rules.ts';
 import type { TableSink } from './table-sink.ts';
 
@@ -52,10 +59,21 @@ export class SeriesSink {
   readonly #samples = new SampleColumns();
   readonly #series = new SeriesColumns();
   readonly #metadata = new MetadataColumns();
-  /** What names samples: inserted before them. */
-  readonly namingSinks: readonly TableSink[] = [this.#metadata.sink, this.#series.sink];
-  readonly sampleSink: TableSink = this.#samples.sink;
-  readonly ledger = new PartitionLedger(notePartitionMs.samples_head);
+  readonly #starts = new SampleStartColumns();
+  readonly #histograms = new HistogramColumns();
+  readonly #exemplars = new ExemplarColumns();
+  readonly ledgers = {
+    samples: new PartitionLedger(notePartitionMs.samples_head),
+    histograms: new PartitionLedger(notePartitionMs.histograms_head),
+    exemplars: new PartitionLedger(notePartitionMs.exemplars),
+  };
+  /** Tables that may have a row twice: what names samples, which is inserted before them. */
+  readonly namingSinks: readonly TableSink[] = [this.#metadata.sink, this.#series.sink, this.#starts.sink];
+  readonly notedSinks: readonly NotedSink[] = [
+    { sink: this.#samples.sink, ledger: this.ledgers.samples },
+    { sink: this.#histograms.sink, ledger: this.ledgers.histograms },
+    { sink: this.#exemplars.sink, ledger: this.ledgers.exemplars },
+  ];
   readonly #window: RecordWindow;
   readonly #cache = new SeriesCache();
   readonly #hash = new Hash64();
@@ -70,6 +88,9 @@ export class SeriesSink {
   #lastSource: ByteView | undefined;
   #lastStart = 0;
   #lastLength = 0;
+  #startsBefore = 0;
+  #histogramsBefore = 0;
+  #exemplarsBefore = 0;
   #lastMetric = 0;
 
   constructor(window: RecordWindow) {
@@ -77,7 +98,8 @@ export class SeriesSink {
   }
 
   /** Forgets what was announced when the epoch changed: an insert failed, and its rows may be missing. */
-  beginTask(epoch: number): void {
+  beginTask(epoch: number, standing?: RunStanding): void {
+    this.#cache.memory.beginRun(standing);
     if (epoch === this.#epoch) return;
     this.#epoch = epoch;
     this.forget();
@@ -94,6 +116,9 @@ export class SeriesSink {
     this.#samplesBefore = this.#samples.ts.count;
     this.#seriesBefore = this.#series.id.count;
     this.#metadataBefore = this.#metadata.updated.count;
+    this.#startsBefore = this.#starts.ts.count;
+    this.#histogramsBefore = this.#histograms.ts.count;
+    this.#exemplarsBefore = this.#exemplars.ts.count;
   }
 
   /** Samples of this request so far. */
@@ -101,16 +126,29 @@ export class SeriesSink {
     return this.#samples.ts.count - this.#samplesBefore;
   }
 
-  /** Writes what is the same for all rows of the request. */
-  endRequest(): void {
-    this.#writeTenant(this.#samples, this.sampleCount);
-    this.#writeTenant(this.#series, this.#series.id.count - this.#seriesBefore);
-    this.#writeTenant(this.#metadata, this.#metadata.updated.count - this.#metadataBefore);
+  /** Native histograms of this request so far. */
+  get histogramCount(): number {
+    return this.#histograms.ts.count - this.#histogramsBefore;
   }
 
-  #writeTenant(columns: SampleColumns | SeriesColumns | MetadataColumns, rowCount: number): void {
-    const { dictionary } = columns.tenant;
-    columns.tenant.pushRepeated(dictionary.indexOf(this.#tenant, 0, this.#tenant.bytes.length), rowCount);
+  /** Exemplars of this request so far. */
+  get exemplarCount(): number {
+    return this.#exemplars.ts.count - this.#exemplarsBefore;
+  }
+
+  /** Writes what is the same for all rows of the request. */
+  endRequest(): void {
+    this.#writeTenant(this.#samples.tenant, this.sampleCount);
+    this.#writeTenant(this.#series.tenant, this.#series.id.count - this.#seriesBefore);
+    this.#writeTenant(this.#metadata.tenant, this.#metadata.updated.count - this.#metadataBefore);
+    this.#writeTenant(this.#starts.tenant, this.#starts.ts.count - this.#startsBefore);
+    this.#writeTenant(this.#histograms.tenant, this.histogramCount);
+    this.#writeTenant(this.#exemplars.tenant, this.exemplarCount);
+  }
+
+  #writeTenant(tenant: LowCardinalityColumn, rowCount: number): void {
+    const { dictionary } = tenant;
+    tenant.pushRepeated(dictionary.indexOf(this.#tenant, 0, this.#tenant.bytes.length), rowCount);
   }
 
   /** Returns the entry of a series by the hash of its raw bytes and its tenant, or -1. Valid until the next add. */
@@ -142,7 +180,7 @@ export class SeriesSink {
 
   /** Appends a sample where its partition does not hold it yet; the value is any 64 bits, so that stale markers arrive as they were sent. */
   pushSample(entry: number, metricIndex: number, unixMs: number, valueLow: number, valueHigh: number): void {
-    if (!this.ledger.admitsMs(unixMs)) return;
+    if (!this.ledgers.samples.admitsMs(unixMs)) return;
     const samples = this.#samples;
     samples.metric.indexes.push(metricIndex);
     samples.id.pushUint64(this.#cache.idLow(entry), this.#cache.idHigh(entry));
@@ -150,6 +188,58 @@ export class SeriesSink {
     const high = Math.floor(unixMs / twoTo32);
     samples.ts.pushUint64(unixMs - high * twoTo32, high);
     samples.v.pushUint64(valueLow, valueHigh);
+  }
+
+  /** The newest sample of each series, by its entry. */
+  get memory(): SampleMemory {
+    return this.#cache.memory;
+  }
+
+  /** Appends since when a series counts, where that is not known. Both times must be in the window. */
+  noteStart(
+    entry: number,
+    metric: ByteView,
+    start: number,
+    length: number,
+    unixMs: number,
+    startMs: number,
+  ): void {
+    if (!this.#cache.memory.isNewStart(entry, startMs, Math.floor(unixMs / bucketMs))) return;
+    const starts = this.#starts;
+    starts.metric.pushRange(metric, start, length);
+    starts.id.pushUint64(this.#cache.idLow(entry), this.#cache.idHigh(entry));
+    starts.ts.pushUint64(unixMs % twoTo32, Math.floor(unixMs / twoTo32));
+    starts.startTs.pushUint64(startMs % twoTo32, Math.floor(startMs / twoTo32));
+  }
+
+  /** Appends a native histogram that passed the rules, of the metric whose name is in `metric`. */
+  pushHistogram(
+    entry: number,
+    metric: ByteView,
+    start: number,
+    length: number,
+    histogram: NativeHistogram,
+  ): void {
+    if (!this.ledgers.histograms.admitsMs(histogram.unixMs)) return;
+    const cache = this.#cache;
+    this.#histograms.push(metric, start, length, cache.idLow(entry), cache.idHigh(entry), histogram);
+  }
+
+  /**
+   * Begins an exemplar of a series; its values must be pushed to the columns that are returned: undefined where its
+   * partition holds it already.
+   */
+  beginExemplar(
+    entry: number,
+    metric: ByteView,
+    start: number,
+    length: number,
+    unixMs: number,
+  ): ExemplarColumns | undefined {
+    if (!this.ledgers.exemplars.admitsMs(unixMs)) return undefined;
+    const cache = this.#cache;
+    this.#exemplars.pushSeries(metric, start, length, cache.idLow(entry), cache.idHigh(entry));
+    return this.#exemplars;
   }
 
   /** Says whether a series needs no row for samples between two times. */
@@ -186,13 +276,14 @@ export class SeriesSink {
     helpLength: number,
     unit: ByteView,
   ): void {
+    const knownType = metricTypes[type] === undefined ? metricType.unknown : type;
     const hash = this.#hash;
     hash.begin();
     hash.addRange(this.#tenant, 0, this.#tenant.bytes.length);
     hash.addRange(family, 0, family.bytes.length);
     hash.addRange(helpSource, helpStart, helpLength);
     hash.addRange(unit, 0, unit.bytes.length);
-    hash.addWord(type);
+    hash.addWord(knownType);
     hash.addWord(Math.floor(this.#window.nowUnixMs / dayMs));
     hash.finish();
     if (this.#families.find(hash.low, hash.high) !== -1) return;
@@ -200,7 +291,7 @@ export class SeriesSink {
     this.#families.add(hash.low, hash.high);
     this.#metadataWasWritten = true;
     const metadata = this.#metadata;
-    const typeText = metricTypes[type] ?? metricTypes[metricType.unknown];
+    const typeText = metricTypes[knownType];
     metadata.metric.pushRange(family, 0, family.bytes.length);
     metadata.type.pushRange(typeText, 0, typeText.bytes.length);
     metadata.help.pushRange(helpSource, helpStart, cutLength(helpSource, helpStart, helpLength));
@@ -222,7 +313,8 @@ export class SeriesSink {
   reset(): void {
     this.#lastSource = undefined;
     this.#lastMetric = 0;
-    for (const sink of [...this.namingSinks, this.sampleSink]) sink.reset();
+    for (const sink of this.namingSinks) sink.reset();
+    for (const { sink } of this.notedSinks) sink.reset();
   }
 }
 

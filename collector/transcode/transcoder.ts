@@ -25,7 +25,7 @@ import { ExpansionError } from './byte-buffer.ts';
 import { LogsTranscoder } from './logs-transcoder.ts';
 import { describeMalformed } from './malformed-request.ts';
 import { MetricsTranscoder } from './metrics-transcoder.ts';
-import type { PartitionLedger } from './partition-ledger.ts';
+import type { NotedSink } from './partition-ledger.ts';
 import { RecordWindow } from './record-window.ts';
 import { RemoteWriteTranscoder } from './remote-write-transcoder.ts';
 import { failedOutcome, RequestTally } from './request-tally.ts';
@@ -44,12 +44,6 @@ export function createTranscoder(): (task: TranscodeTask) => TranscodeResult {
     const { outcomes } = transcoder.append(requests, context);
     return { blocks: families.flatMap((family) => transcoder.take(family)), outcomes };
   };
-}
-
-/** A table whose rows carry notes. */
-interface NotedSink {
-  readonly sink: TableSink;
-  readonly ledger: PartitionLedger;
 }
 
 interface FamilyState {
@@ -72,25 +66,21 @@ export class Transcoder {
   readonly #metrics = new MetricsTranscoder(this.#reader, this.#window, this.#series);
   readonly #remoteWrite = new RemoteWriteTranscoder(this.#reader, this.#window, this.#series);
   readonly #families: Readonly<Record<Family, FamilyState>> = {
-    logs: familyState([], { sink: this.#logs.columns.sink, ledger: this.#logs.ledger }, () =>
+    logs: familyState([], [{ sink: this.#logs.columns.sink, ledger: this.#logs.ledger }], () =>
       this.#logs.reset(),
     ),
     traces: familyState(
       [this.#spans.index.sink],
-      { sink: this.#spans.columns.sink, ledger: this.#spans.ledger },
+      [{ sink: this.#spans.columns.sink, ledger: this.#spans.ledger }],
       () => this.#spans.reset(),
     ),
-    series: familyState(
-      this.#series.namingSinks,
-      { sink: this.#series.sampleSink, ledger: this.#series.ledger },
-      () => this.#series.reset(),
-    ),
+    series: familyState(this.#series.namingSinks, this.#series.notedSinks, () => this.#series.reset()),
   };
 
   /** Appends requests to the open blocks of their families. `rowCount` and `touched` are of the first one's family. */
   append(requests: readonly RunRequest[], context: TranscodeContext): OpenBlocks {
     this.#window.begin(context.nowUnixMs, context.oldestUnixMs);
-    this.#series.beginTask(context.seriesEpoch);
+    this.#series.beginTask(context.seriesEpoch, context.standing);
     try {
       const outcomes = requests.map((request) => this.#appendRequest(request));
       const family = requests.length === 0 ? 'logs' : familyOf(requests[0].signal);
@@ -172,10 +162,14 @@ export class Transcoder {
   }
 
   #note({ sink, ledger }: NotedSink, { note }: RunRequest, state: FamilyState, tally: RequestTally): void {
-    tally.accepted += ledger.skippedCount;
-    tally.repeated += ledger.skippedCount;
-    if (note === undefined || ledger.touched.length === 0) return;
     const table = sink.table as NotedTable;
+    if (table === 'exemplars') tally.exemplars += ledger.skippedCount;
+    else {
+      tally.accepted += ledger.skippedCount;
+      tally.repeated += ledger.skippedCount;
+      if (table === 'histograms_head') tally.histograms += ledger.skippedCount;
+    }
+    if (note === undefined || ledger.touched.length === 0) return;
     const name = textBytes(note);
     const touched = state.touched.get(table) ?? new Set();
     state.touched.set(table, touched);
@@ -201,6 +195,11 @@ export class Transcoder {
   }
 }
 
-function familyState(naming: readonly TableSink[], noted: NotedSink, reset: () => void): FamilyState {
-  return { sinks: [...naming, noted.sink], noted: [noted], requests: [], touched: new Map(), reset };
+function familyState(
+  naming: readonly TableSink[],
+  noted: readonly NotedSink[],
+  reset: () => void,
+): FamilyState {
+  const sinks = [...naming, ...noted.map(({ sink }) => sink)];
+  return { sinks, noted, requests: [], touched: new Map(), reset };
 }

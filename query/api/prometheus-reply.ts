@@ -7,6 +7,7 @@
  */
 import type { Labels } from '#model/labels.ts';
 import type { QueryOutcome, QueryResult } from '../promql/query-result.ts';
+import type { SeriesExemplars } from '../promql/source.ts';
 
 /** `data` is JSON text. Empty annotations are left out, as Prometheus does. */
 export function renderSuccess(
@@ -63,6 +64,14 @@ function renderResultValue(result: QueryResult): string {
 
 function renderPoint(timeMs: number, value: number): string {
   return `[${renderTime(timeMs)},"${renderValue(value)}"]`;
+}
+
+export function renderExemplars({ labels, exemplars }: SeriesExemplars): string {
+  const items = exemplars.map(
+    (exemplar) =>
+      `{"labels":${renderMetric(exemplar.labels)},"value":"${renderValue(exemplar.value)}","timestamp":${renderTime(exemplar.timeMs)}}`,
+  );
+  return `{"seriesLabels":${renderMetric(labels)},"exemplars":[${items.join(',')}]}`;
 }
 
 /** Labels as a JSON object. Not through a JavaScript object, which would move names like "1" to the front. */

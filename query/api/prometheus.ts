@@ -1,5 +1,5 @@
 /**
- * Prometheus's HTTP API for reading: query, query_range, labels, label values, series, metadata, format_query.
+ * Prometheus's HTTP API for reading: query, query_range, query_exemplars, labels, label values, series, metadata, format_query.
  * Envelope, status codes and texts are Prometheus's. What it has and we have not is answered 404, by name.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify';
@@ -13,18 +13,26 @@ import { parsePromql } from '../promql/parser.ts';
 import { printPromql } from '../promql/printer.ts';
 import type { QueryOutcome } from '../promql/query-result.ts';
 import { QueryTimeoutError } from '../promql/query-timeout-error.ts';
-import type { SampleSource, TimeRange } from '../promql/source.ts';
+import { selectorsOf } from '../promql/selectors.ts';
+import type { ExemplarSource, SampleSource, TimeRange } from '../promql/source.ts';
+import type { Expression } from '../promql/tree.ts';
 import { checkTenant } from './check-tenant.ts';
 import { clientAbort } from './client-abort.ts';
 import { failureStatus } from './failure-status.ts';
 import { addMissingRoute } from './missing-route.ts';
 import { formType, invalid, PrometheusParams, unescapeName } from './prometheus-params.ts';
-import { renderFailure, renderMetric, renderOutcome, renderSuccess } from './prometheus-reply.ts';
+import {
+  renderExemplars,
+  renderFailure,
+  renderMetric,
+  renderOutcome,
+  renderSuccess,
+} from './prometheus-reply.ts';
 
 export interface PrometheusApiOptions {
   readonly engine: PromqlEngine;
   /** The metrics of one tenant. */
-  readonly source: (tenant: string) => SampleSource;
+  readonly source: (tenant: string) => SampleSource & ExemplarSource;
   /** Milliseconds since 1970. */
   readonly now: () => number;
   /** Steps of a range query (query.steps_max): the engine's own limit. */
@@ -37,12 +45,14 @@ export interface PrometheusApiOptions {
 interface Call {
   readonly params: PrometheusParams;
   readonly tenant: string;
-  readonly source: SampleSource;
+  readonly source: SampleSource & ExemplarSource;
   readonly abort: AbortSignal;
   readonly request: FastifyRequest;
   readonly options: PrometheusApiOptions;
 }
 
+/** Exemplars in one answer: Prometheus keeps as many at most, by default. */
+const exemplarsMax = 100_000;
 /** Names, values or series in one answer, also without a limit in the request. */
 const entriesMax = 1_000_000;
 const truncatedWarning = 'results truncated due to limit';
@@ -50,7 +60,7 @@ const truncatedWarning = 'results truncated due to limit';
 const prometheusVersion = '3.5.0';
 
 const pathsMissing = [
-  ...['query_exemplars', 'parse_query', 'targets', 'targets/metadata', 'targets/relabel_steps'],
+  ...['parse_query', 'targets', 'targets/metadata', 'targets/relabel_steps'],
   ...['scrape_pools', 'scrape_pools/config', 'alertmanagers', 'status/config', 'status/flags'],
   ...['status/runtimeinfo', 'status/tsdb', 'status/tsdb/blocks', 'status/walreplay', 'status/self_metrics'],
   ...['features', 'notifications', 'notifications/live', 'openapi.yaml', 'read', 'search/metric_names'],
@@ -82,6 +92,7 @@ export function registerPrometheusApi(app: FastifyInstance, options: PrometheusA
     const both: HTTPMethods[] = ['GET', 'POST'];
     route(both, 'query', answerInstant);
     route(both, 'query_range', answerRange);
+    route(both, 'query_exemplars', answerExemplars);
     route(both, 'format_query', answerFormat);
     route(both, 'labels', answerLabels);
     route(['GET'], 'label/:name/values', answerLabelValues);
@@ -175,13 +186,34 @@ function renderLimited(outcome: QueryOutcome, limit: number | undefined): string
   return renderOutcome(outcome, []);
 }
 
-async function answerFormat({ params }: Call): Promise<string> {
+async function answerExemplars({ params, source }: Call): Promise<string> {
+  const range = params.range();
+  if (range.endMs < range.startMs) {
+    throw invalid('end', 'end timestamp must not be before start timestamp');
+  }
+  const selectors = parseQuery(params, selectorsOf);
+  if (selectors.length === 0) return renderSuccess('[]');
+  const lists = selectors.map(({ matchers }) => matchers);
+  const found = await source.exemplars(lists, range, exemplarsMax);
+  const count = found.reduce((sum, { exemplars }) => sum + exemplars.length, 0);
+  return renderSuccess(
+    `[${found.map(renderExemplars).join(',')}]`,
+    count < exemplarsMax ? [] : [truncatedWarning],
+  );
+}
+
+/** Parses the query; a mistake in it is worded as one of the parameter. */
+function parseQuery<Result>(params: PrometheusParams, use: (expression: Expression) => Result): Result {
   try {
-    return renderSuccess(JSON.stringify(printPromql(parsePromql(params.text('query')))));
+    return use(parsePromql(params.text('query')));
   } catch (error) {
     if (error instanceof ParseError) throw invalid('query', error.message);
     throw error;
   }
+}
+
+async function answerFormat({ params }: Call): Promise<string> {
+  return renderSuccess(JSON.stringify(parseQuery(params, printPromql)));
 }
 
 type Lists = readonly (readonly LabelMatcher[])[];

@@ -42,6 +42,28 @@ export interface SampleSource {
   metadata(metric: string | undefined, limit: number): Promise<MetricMetadata[]>;
 }
 
+export interface Exemplar {
+  /** Of the exemplar itself: mostly trace_id and span_id. */
+  readonly labels: Labels;
+  readonly timeMs: number;
+  readonly value: number;
+}
+
+export interface SeriesExemplars {
+  readonly labels: Labels;
+  /** In order of time. */
+  readonly exemplars: readonly Exemplar[];
+}
+
+export interface ExemplarSource {
+  /** Exemplars of the series that match any of the lists; `limit` counts exemplars. */
+  exemplars(
+    matchers: readonly (readonly LabelMatcher[])[],
+    range: TimeRange,
+    limit: number,
+  ): Promise<SeriesExemplars[]>;
+}
+
 export interface MetricMetadata {
   readonly metric: string;
   readonly type: string;

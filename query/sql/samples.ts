@@ -7,7 +7,8 @@
 import type { LabelMatcher } from '#model/labels.ts';
 import { metricNameLabel } from '#model/labels.ts';
 import type { QueryParams, Store } from '#store/store.ts';
-import type { SampleRequest, SampleSource, SeriesSamples } from '../promql/source.ts';
+import type { ExemplarSource, SampleRequest, SampleSource, SeriesSamples } from '../promql/source.ts';
+import { listExemplars } from './exemplars.ts';
 import { matchersSql } from './matcher-sql.ts';
 import { createMetricRead, type MetricRead } from './metric-read.ts';
 import { decodeSampleRuns, type SampleRun } from './sample-block.ts';
@@ -40,7 +41,11 @@ const bucketSeconds = 7200;
 /** The last second that DateTime holds. */
 const secondMax = 4_294_967_295;
 
-export function createSampleSource(store: Store, tenant: string, limits: SampleSourceLimits): SampleSource {
+export function createSampleSource(
+  store: Store,
+  tenant: string,
+  limits: SampleSourceLimits,
+): SampleSource & ExemplarSource {
   const read = createMetricRead(store, tenant);
   return {
     select: (request, abort) => selectSamples(read, request, limits, abort),
@@ -48,6 +53,7 @@ export function createSampleSource(store: Store, tenant: string, limits: SampleS
     labelNames: (matchers, range, limit) => listLabelNames(read, matchers, range, limit),
     labelValues: (name, matchers, range, limit) => listLabelValues(read, name, matchers, range, limit),
     metadata: (metric, limit) => listMetadata(read, metric, limit),
+    exemplars: (matchers, range, limit) => listExemplars(read, matchers, range, limit),
   };
 }
 

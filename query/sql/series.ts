@@ -55,7 +55,7 @@ export async function resolveSeries(
   return rows.map((row) => ({ idHigh: row.high, idLow: row.low, labels: rowLabels(row) }));
 }
 
-function rowLabels({ metric, labels }: Pick<SeriesRow, 'metric' | 'labels'>): Labels {
+export function rowLabels({ metric, labels }: Pick<SeriesRow, 'metric' | 'labels'>): Labels {
   return sortLabels([[metricNameLabel, metric] as const, ...Object.entries(labels)]);
 }
 
@@ -65,7 +65,7 @@ export async function listSeries(
   range: TimeRange,
   limit: number,
 ): Promise<Labels[]> {
-  const { sql, params } = both(matcherListsSql(lists), timeSql(range));
+  const { sql, params } = seriesSql(lists, range);
   const rows = await read.rows<SeriesRow>(
     `SELECT ${seriesColumns} FROM series WHERE ${sql} ORDER BY metric, id LIMIT 1 BY metric, id LIMIT {rowsMax:UInt64}`,
     { ...params, rowsMax: limit },
@@ -73,7 +73,7 @@ export async function listSeries(
   return rows.map(rowLabels).sort(compareLabels);
 }
 
-function compareLabels(a: Labels, b: Labels): number {
+export function compareLabels(a: Labels, b: Labels): number {
   for (let i = 0; i < Math.min(a.length, b.length); i++) {
     for (const part of [0, 1] as const) {
       if (a[i][part] !== b[i][part]) return a[i][part] < b[i][part] ? -1 : 1;
@@ -151,6 +151,11 @@ export async function listMetadata(
      ORDER BY metric, updated DESC LIMIT 1 BY metric LIMIT {rowsMax:UInt64}`,
     { ...params, rowsMax: limit },
   );
+}
+
+/** Series that match any of the lists and were there in the range. */
+export function seriesSql(lists: readonly (readonly LabelMatcher[])[], range: TimeRange): MatcherSql {
+  return both(matcherListsSql(lists), timeSql(range));
 }
 
 function both(a: MatcherSql, b: MatcherSql): MatcherSql {

@@ -257,6 +257,54 @@ test('OTLP metrics become series and samples under their Prometheus names', asyn
   expect(await count('samples_head', "metric = 'http_requests_total' AND v = 7")).toBe(1);
 });
 
+test('a sample that is sent again in another request is accepted and not stored again; another value is refused', async () => {
+  expect(await deliver('d1', samples('sent_again', 5), 'remote_write')).toMatchObject({
+    accepted: 1,
+    rejected: 0,
+  });
+  expect(await deliver('d2', samplesOf(['sent_again', 'beside'], 5), 'remote_write')).toMatchObject({
+    accepted: 2,
+    rejected: 0,
+  });
+  expect(await deliver('d3', samples('sent_again', 6), 'remote_write')).toEqual({
+    accepted: 0,
+    rejected: 1,
+    reason: `a series has another value at ${nowMs} ms and keeps the first, in the metric "sent_again"`,
+  });
+  expect(await count('samples_head', "metric = 'sent_again'")).toBe(1);
+  expect(await count('samples_head', "metric = 'beside'")).toBe(1);
+});
+
+test('a sample whose insert failed is stored when it is sent again, in the same request or in another', async () => {
+  insertFault = ({ table }) =>
+    table === 'samples_head' ? new StoreError('no', { retryable: true, clickhouseCode: 252 }) : undefined;
+  await expect(deliver('f1', samples('failed', 5), 'remote_write')).rejects.toThrow(UnavailableError);
+  insertFault = undefined;
+  await deliver('f2', samplesOf(['failed', 'other'], 5), 'remote_write');
+  expect(await count('samples_head', "metric = 'failed'")).toBe(1);
+  await deliver('f1', samples('failed', 5), 'remote_write');
+  expect(await count('samples_head', "metric = 'failed'")).toBe(1);
+});
+
+test('a sample of a request that is still under way is not taken for stored', async () => {
+  const { promise: opened, resolve: open } = Promise.withResolvers<void>();
+  const reached = Promise.withResolvers<void>();
+  insertGate = async ({ table }) => {
+    if (table !== 'samples_head') return;
+    reached.resolve();
+    await opened;
+  };
+  const first = deliver('u1', samples('under_way', 5), 'remote_write');
+  // The first is inserted: the second is in a block of its own.
+  await reached.promise;
+  const second = deliver('u2', samplesOf(['under_way', 'more'], 5), 'remote_write');
+  open();
+  insertGate = undefined;
+  await Promise.all([first, second]);
+  // Twice is the price: had the first failed, the second would have been answered for a sample that is nowhere.
+  expect(await count('samples_head', "metric = 'under_way'")).toBe(2);
+});
+
 test('a batch that landed in one run is left out of every other', async () => {
   const request = (batch: string, tenant = 'default') =>
     ({
@@ -276,20 +324,31 @@ test('a batch that landed in one run is left out of every other', async () => {
   expect(await count('logs', "startsWith(body, 'of a-')")).toBe(4);
 });
 
-test('an exemplar is dropped and counted, and its sender is not told that something was refused', async () => {
+test('a refused exemplar is counted, and its sender is not told that something was refused', async () => {
   const before = pipeline.status().recordsRejected;
   const bytes = encodeRemoteWrite2({
-    symbols: ['', '__name__', 'with_exemplar', 'trace_id', 'abc'],
+    symbols: ['', '__name__', 'with_exemplar', 'trace_id', 'abc', 'x'.repeat(200)],
     timeseries: [
       {
         labelsRefs: [1, 2],
         samples: [{ value: 1, timestamp: nowMs }],
-        exemplars: [{ labelsRefs: [3, 4], value: 1, timestamp: nowMs }],
+        exemplars: [
+          { labelsRefs: [3, 5], value: 1, timestamp: nowMs },
+          { labelsRefs: [3, 4], value: 2, timestamp: nowMs },
+        ],
       },
     ],
   });
-  expect(await deliver('exemplar', bytes, 'remote_write')).toEqual({ accepted: 1, rejected: 0, reason: '' });
+  expect(await deliver('exemplar', bytes, 'remote_write')).toEqual({
+    accepted: 1,
+    exemplars: 1,
+    rejected: 0,
+    reason: '',
+  });
   expect(pipeline.status().recordsRejected).toBe(before + 1);
+  expect(await count('exemplars', "metric = 'with_exemplar' AND v = 2 AND labels['trace_id'] = 'abc'")).toBe(
+    1,
+  );
 });
 
 test('over the bound of waiting bytes a request is told to come again, and not lost', async () => {

@@ -27,6 +27,9 @@ afterAll(async () => {
 test.each([
   { table: 'logs', partition: '2026-11-10', end: '2026-11-11T00:00:00Z' },
   { table: 'samples_head', partition: '2026-12-31 22:00:00', end: '2027-01-01T00:00:00Z' },
+  { table: 'histograms_head', partition: '2026-12-31 22:00:00', end: '2027-01-01T00:00:00Z' },
+  { table: 'exemplars', partition: '2026-11-10', end: '2026-11-11T00:00:00Z' },
+  { table: 'sample_starts', partition: '2026-11-10', end: '2026-11-11T00:00:00Z' },
   { table: 'samples_5m', partition: '202612', end: '2027-01-01T00:00:00Z' },
   { table: 'samples_5m', partition: '202602', end: '2026-03-01T00:00:00Z' },
 ] as const)('$table $partition ends at $end', ({ table, partition, end }) => {
@@ -48,6 +51,15 @@ test('drops what is older and says what it was', async () => {
     `INSERT INTO samples_head (tenant, metric, ts) SELECT 'a', 'm', toDateTime64('2026-11-09 20:00:00', 3, 'UTC') + number * 3600 FROM numbers(6)`,
   );
   await store.exec(
+    `INSERT INTO histograms_head (tenant, metric, ts) SELECT 'a', 'm', toDateTime64('2026-11-09 22:00:00', 3, 'UTC') + number * 7200 FROM numbers(2)`,
+  );
+  await store.exec(
+    `INSERT INTO exemplars (tenant, metric, ts) SELECT 'a', 'm', toDateTime64('2026-11-09 23:59:59', 3, 'UTC') + number FROM numbers(2)`,
+  );
+  await store.exec(
+    `INSERT INTO sample_starts (tenant, metric, ts) SELECT 'a', 'm', toDateTime64('2026-11-09 23:59:59', 3, 'UTC') + number FROM numbers(2)`,
+  );
+  await store.exec(
     "INSERT INTO rule_groups (tenant, name, updated) VALUES ('a', 'old', '2020-01-01 00:00:00')",
   );
   const nowMs = Date.parse('2026-11-11T00:00:00Z');
@@ -57,8 +69,11 @@ test('drops what is older and says what it was', async () => {
 
   const dropped = await dropExpired(store, { retentionMs: dayMs, nowMs });
   expect(dropped.map(({ table, partition, rows }) => `${table} ${partition} ${rows}`)).toEqual([
+    'exemplars 2026-11-09 1',
+    'histograms_head 2026-11-09 22:00:00 1',
     'logs 2026-11-08 1',
     'logs 2026-11-09 1',
+    'sample_starts 2026-11-09 1',
     'samples_head 2026-11-09 20:00:00 2',
     'samples_head 2026-11-09 22:00:00 2',
   ]);

@@ -58,7 +58,7 @@ export class NativeEngine implements Disposable {
 
   /**
    * Inserts rows from JSON: ids as hex, maps as arrays of pairs (so that order and repeated keys count), Float64 as
-   * its 64 bits in decimal (so that NaN payloads count), DateTime64 as seconds with a fraction.
+   * its 64 bits in decimal, also in arrays (so that NaN payloads count), DateTime64 as seconds with a fraction.
    */
   insertRows(name: string, table: TableName, rows: readonly object[]): void {
     const columns = columnsOf(table);
@@ -72,9 +72,9 @@ export class NativeEngine implements Disposable {
   }
 
   /** Count and checksum over all columns of all rows, whatever their order. */
-  checksum(name: string, table: TableName): { count: string; sum: string } {
-    return this.rows<{ count: string; sum: string }>(
-      `SELECT count() AS count, sum(sipHash64(${columnsOf(table)})) AS sum FROM ${name}`,
+  checksum(name: string, table: TableName): { rowCount: string; rowSum: string } {
+    return this.rows<{ rowCount: string; rowSum: string }>(
+      `SELECT count() AS rowCount, sum(sipHash64(${columnsOf(table)})) AS rowSum FROM ${name}`,
     )[0]!;
   }
 
@@ -105,6 +105,12 @@ function jsonForm(column: string, type: string): { structure: string; value: str
     return cast('Array(Array(Tuple(String, String)))', `arrayMap(row -> CAST(row, '${element}'), ${column})`);
   }
   if (type.startsWith('Map')) return cast('Array(Tuple(String, String))');
+  if (type === 'Array(Float64)') {
+    return {
+      structure: `${column} Array(UInt64)`,
+      value: `arrayMap(bits -> reinterpretAsFloat64(bits), ${column})`,
+    };
+  }
   if (type === 'Float64') return { structure: `${column} UInt64`, value: `reinterpretAsFloat64(${column})` };
   return { structure: `${column} ${type}`, value: column };
 }

@@ -2,6 +2,7 @@
  * Deterministic OTLP and remote write requests as objects for the encoders in naive/: the same seed gives the same
  * request on every machine. Fields are present or absent at random, so that every one of them is met in both ways.
  */
+import { exemplarLabels, exponentialPoint, nativeHistogram } from './histogram-generator.ts';
 import type { ProtoObject } from './naive/otlp-proto.ts';
 
 /** A linear congruential generator: good enough to vary tests, and the same everywhere. */
@@ -189,6 +190,16 @@ export function traceRequest(random: Lcg, groups = 3, spans = 10): ProtoObject {
   };
 }
 
+function otlpExemplar(random: Lcg): ProtoObject {
+  return {
+    ...(random.chance(80) ? { timeUnixNano: nanos(random) } : {}),
+    ...(random.chance(70) ? { asDouble: random.pick(doubles) } : { asInt: random.pick(integers) }),
+    ...(random.chance(80) ? { traceId: random.bytes(16), spanId: random.bytes(8) } : {}),
+    ...(random.chance(10) ? { traceId: new Uint8Array(16) } : {}),
+    filteredAttributes: attributes(random, 2),
+  };
+}
+
 const units = ['', '1', 's', 'By', 'By/s', '{request}', 'ms'];
 
 /** Data points of every kind, the ones that are refused included. */
@@ -207,7 +218,7 @@ export function metricsRequest(random: Lcg, groups = 3, points = 6): ProtoObject
       : random.chance(90)
         ? { asInt: random.pick(integers) }
         : {}),
-    exemplars: list(random, 1, () => ({ timeUnixNano: nanos(random), asDouble: 1 })),
+    exemplars: list(random, 1, () => otlpExemplar(random)),
   });
   const histogram = () => {
     const explicitBounds = [0.005, 1, 10, 1e21, 1e-7].slice(0, random.int(6)).sort((a, b) => a - b);
@@ -221,6 +232,7 @@ export function metricsRequest(random: Lcg, groups = 3, points = 6): ProtoObject
       bucketCounts: random.chance(90)
         ? Array.from({ length: explicitBounds.length + 1 }, () => random.int(100))
         : [],
+      exemplars: list(random, 2, () => otlpExemplar(random)),
       min: 0,
       max: 9,
     };
@@ -256,7 +268,12 @@ export function metricsRequest(random: Lcg, groups = 3, points = 6): ProtoObject
       ...(kind === 4 && random.chance(50)
         ? {
             exponentialHistogram: {
-              ...dataPoints(() => ({ ...times(), count: 1 })),
+              ...dataPoints(() => ({
+                ...times(),
+                ...exponentialPoint(random),
+                attributes: attributes(random, 3),
+                exemplars: list(random, 1, () => otlpExemplar(random)),
+              })),
               aggregationTemporality: 2,
             },
           }
@@ -297,12 +314,26 @@ function generatedSeries(random: Lcg): GeneratedSeries {
   if (random.chance(5)) labels.push(['job', 'twice']);
   if (random.chance(3)) labels.shift();
   if (random.chance(20)) labels.reverse();
-  const timestamp = generatorUnixMs + random.int(4 * 3_600_000);
+  // Some come together, so that what is sent twice is met.
+  const timestamp = generatorUnixMs + (random.chance(40) ? 4 * 3_600_000 : random.int(4 * 3_600_000));
   const samples = list(random, 3, (i) => ({
     value: random.pick(doubles),
     timestamp: random.chance(97) ? timestamp + i * 15_000 : -5,
   }));
+  if (samples.length > 0 && random.chance(20)) samples.push(samples.at(-1)!);
   return { labels, samples, type: name.endsWith('_bucket') ? 3 : name.endsWith('_total') ? 1 : 2 };
+}
+
+function exemplarTime(random: Lcg): ProtoObject {
+  if (random.chance(30)) return {};
+  return { timestamp: random.chance(90) ? generatorUnixMs + random.int(4 * 3_600_000) : 5 };
+}
+
+function histograms(random: Lcg): ProtoObject[] {
+  if (random.chance(50)) return [];
+  const timestamp = generatorUnixMs + (random.chance(30) ? 4 * 3_600_000 : random.int(4 * 3_600_000));
+  const made = list(random, 2, (i) => nativeHistogram(random, timestamp + i * 15_000));
+  return made.length > 0 && random.chance(20) ? [...made, made.at(-1)!] : made;
 }
 
 export function remoteWrite1Request(random: Lcg, seriesMax = 12): ProtoObject {
@@ -312,12 +343,12 @@ export function remoteWrite1Request(random: Lcg, seriesMax = 12): ProtoObject {
       return {
         labels: labels.map(([name, value]) => ({ name, value })),
         samples,
-        exemplars: list(random, 1, () => ({
-          labels: [{ name: 'trace_id', value: 'a' }],
-          value: 1,
-          timestamp: 5,
+        exemplars: list(random, 2, () => ({
+          labels: exemplarLabels(random).map(([name, value]) => ({ name, value })),
+          value: random.pick(doubles),
+          ...exemplarTime(random),
         })),
-        histograms: list(random, 1, () => ({ countInt: 1, sum: 2, timestamp: 5 })),
+        histograms: histograms(random),
       };
     }),
     metadata: list(random, 2, () => ({
@@ -342,9 +373,22 @@ export function remoteWrite2Request(random: Lcg, seriesMax = 12): ProtoObject {
     if (random.chance(3)) labelsRefs.push(1, 99_999);
     return {
       labelsRefs,
-      samples: samples.map((sample) => ({ ...sample, startTimestamp: 1 })),
+      samples: samples.map((sample) => ({
+        ...sample,
+        ...(random.chance(20) ? { startTimestamp: generatorUnixMs - random.int(3) * 1000 } : {}),
+        ...(random.chance(3) ? { startTimestamp: sample.timestamp + 1 } : {}),
+      })),
+      histograms: histograms(random),
+      ...(random.chance(20) ? { createdTimestamp: generatorUnixMs - 5000 } : {}),
       metadata: { type, helpRef: ref('Counts things.'), unitRef: ref('') },
-      exemplars: list(random, 1, () => ({ labelsRefs: [], value: 1, timestamp: 5 })),
+      exemplars: list(random, 2, () => ({
+        labelsRefs: [
+          ...exemplarLabels(random).flatMap(([name, value]) => [ref(name), ref(value)]),
+          ...(random.chance(3) ? [1] : random.chance(3) ? [0, 77_777] : []),
+        ],
+        value: random.pick(doubles),
+        ...exemplarTime(random),
+      })),
     };
   });
   return { symbols, timeseries };

@@ -24,6 +24,9 @@ const resource: MessageShape = { 1: keyValue };
 const scope: MessageShape = { 3: keyValue };
 const exemplar: MessageShape = { 7: keyValue };
 
+/** Prometheus's: its spans are messages. */
+const nativeHistogram: MessageShape = { 8: leaf, 11: leaf };
+
 const scopeLogs: MessageShape = { 1: scope, 2: { 5: anyValue, 6: keyValue } };
 const span: MessageShape = { 9: keyValue, 11: { 3: keyValue }, 13: { 4: keyValue }, 15: leaf };
 const metric: MessageShape = {
@@ -41,9 +44,9 @@ const shapes: Readonly<Record<Signal, MessageShape>> = {
   metrics: { 1: { 1: resource, 2: { 1: scope, 2: metric } } },
   // Remote write 1.0 has series in field 1 and metadata in 3; 2.0 has series in field 5.
   remote_write: {
-    1: { 1: leaf, 2: leaf, 3: leaf, 4: leaf },
+    1: { 1: leaf, 2: leaf, 3: { 1: leaf }, 4: nativeHistogram },
     3: leaf,
-    5: { 2: leaf, 3: leaf, 4: leaf, 5: leaf },
+    5: { 2: leaf, 3: nativeHistogram, 4: leaf, 5: leaf },
   },
 };
 

@@ -106,6 +106,7 @@ function headersOf(request: FastifyRequest): PushHeaders {
   return {
     contentType,
     mediaType: contentType.split(';')[0]!.trim().toLowerCase(),
+    contentEncoding: (headerText(request, 'content-encoding') ?? '').trim().toLowerCase(),
     path: request.url.split('?', 1)[0]!,
     query: request.query as Readonly<Record<string, unknown>>,
   };

@@ -11,6 +11,8 @@ export interface PushHeaders {
   readonly contentType: string;
   /** Content-Type without parameters, lower-case. */
   readonly mediaType: string;
+  /** Content-Encoding, lower-case; '' where it is absent. */
+  readonly contentEncoding: string;
   readonly path: string;
   readonly query: Readonly<Record<string, unknown>>;
 }

@@ -66,7 +66,9 @@ test('generated requests of several tenants give the rows of the naive decoder',
   }
   const sampleCount = [...naive.values()].reduce((sum, { samples }) => sum + samples.length, 0);
   expect(sampleCount).toBeGreaterThan(1000);
-  expect(result.outcomes.reduce((sum, { accepted }) => sum + accepted, 0)).toBe(sampleCount);
+  const histogramCount = [...naive.values()].reduce((sum, { histograms }) => sum + histograms.length, 0);
+  expect(histogramCount).toBeGreaterThan(50);
+  expect(result.outcomes.reduce((sum, { accepted }) => sum + accepted, 0)).toBe(sampleCount + histogramCount);
   expectSamples(engine, 'generated', result, [...naive.values()]);
 });
 
@@ -175,9 +177,9 @@ test.each([
     rejection: { reason: 'invalid_temporality', count: 1 },
   },
   {
-    name: 'an exponential histogram',
-    metric: { name: 'm', exponentialHistogram: { aggregationTemporality: 2, dataPoints: [point] } },
-    rejection: { reason: 'unsupported_exponential_histogram', count: 1 },
+    name: 'a delta exponential histogram',
+    metric: { name: 'm', exponentialHistogram: { aggregationTemporality: 1, dataPoints: [point] } },
+    rejection: { reason: 'unsupported_delta', count: 1 },
   },
   {
     name: 'a metric without a name',
@@ -275,4 +277,48 @@ test('unpacked bucket counts and bounds, as proto2 encoders write them, are read
       { metric: 'm_bucket', v: 3 },
     ].sort((a, b) => a.v - b.v),
   );
+});
+
+test('exemplars: ids as hex, attributes unless they are too long, and the bucket that the value fell into', () => {
+  const text = (key: string, value: string) => ({ key, value: { stringValue: value } });
+  const ids = { traceId: new Uint8Array(16).fill(0xab), spanId: new Uint8Array(8).fill(0x01) };
+  const exemplars = [
+    { asDouble: 0.5, ...ids, filteredAttributes: [text('user', 'anna')] },
+    { asInt: 7, ...ids, filteredAttributes: [text('user', 'x'.repeat(62))] },
+    { asDouble: 1, traceId: new Uint8Array(16), timeUnixNano: 1_699_999_999_000_000_000n },
+  ];
+  const histogram = {
+    aggregationTemporality: 2,
+    dataPoints: [{ ...at, count: 3, explicitBounds: [1, 5], bucketCounts: [2, 0, 1], exemplars }],
+  };
+  const result = transcode(
+    encodeMetricsRequest({ resourceMetrics: [{ scopeMetrics: [{ metrics: [{ name: 'h', histogram }] }] }] }),
+  );
+  expect(result.outcomes[0]).toMatchObject({ accepted: 4, exemplars: 3, rejections: [] });
+  for (const { table, parts } of result.blocks) {
+    engine.createTable(`${table}_exemplars`, table);
+    engine.insertBlock(`${table}_exemplars`, table, parts);
+  }
+  expect(
+    engine.rows(
+      `SELECT metric, le, v, labels, toUnixTimestamp64Milli(ts) AS t FROM exemplars_exemplars AS e INNER JOIN
+         (SELECT DISTINCT id, labels['le'] AS le FROM series_exemplars) AS s ON e.id = s.id ORDER BY v`,
+    ),
+  ).toEqual([
+    {
+      metric: 'h_bucket',
+      le: '1',
+      v: 0.5,
+      labels: { trace_id: 'ab'.repeat(16), span_id: '01'.repeat(8), user: 'anna' },
+      t: '1700000000123',
+    },
+    { metric: 'h_bucket', le: '1', v: 1, labels: {}, t: '1699999999000' },
+    {
+      metric: 'h_bucket',
+      le: '+Inf',
+      v: 7,
+      labels: { trace_id: 'ab'.repeat(16), span_id: '01'.repeat(8) },
+      t: '1700000000123',
+    },
+  ]);
 });

@@ -156,7 +156,9 @@ test('the same task twice gives the same bytes, and all but series and metadata 
   expect(first.blocks.map(({ table }) => table)).toEqual([
     'metric_metadata',
     'series',
+    'sample_starts',
     'samples_head',
+    'exemplars',
     'trace_index',
     'spans',
     'logs',

@@ -48,6 +48,15 @@ beforeAll(async () => {
   await store.exec(
     `INSERT INTO metric_metadata VALUES ('default', 'requests_total', 'counter', 'Requests "served".', '', 1)`,
   );
+  await store.exec(`INSERT INTO exemplars (tenant, metric, id, ts, v, labels)
+    SELECT tenant, 'requests_total', id, fromUnixTimestamp64Milli(toInt64(ts), 'UTC'), v, labels FROM VALUES(
+      'tenant String, id UInt64, ts Int64, v Float64, labels Map(String, String)',
+      ('default', 2, ${start * 1000 + 500}, 0.5, map('trace_id', 'abc')),
+      ('default', 2, ${start * 1000 + 500}, 0.5, map('trace_id', 'abc')),
+      ('default', 2, ${start * 1000}, inf, map()),
+      ('default', 1, ${start * 1000}, 7, map('trace_id', 'def')),
+      ('default', 3, ${(start + 600) * 1000}, 8, map('trace_id', 'late')),
+      ('team', 4, ${start * 1000}, 9, map('trace_id', 'theirs')))`);
   const source = (tenant: string) => createSampleSource(store, tenant, promqlLimitsDefault);
   engine = createPromqlEngine({
     source,
@@ -220,10 +229,22 @@ describe('a mistake is answered with its place and what to do', () => {
       error: 'invalid parameter "match[]": 1:3: parse error: unexpected end of input inside braces',
     },
     {
-      url: '/api/v1/query_exemplars?query=a',
+      url: '/api/v1/targets',
       status: 404,
       type: 'not_found',
-      error: '/api/v1/query_exemplars is not supported yet',
+      error: '/api/v1/targets is not supported yet',
+    },
+    {
+      url: '/api/v1/query_exemplars?query=sum(',
+      status: 400,
+      type: 'bad_data',
+      error: 'invalid parameter "query": 1:5: parse error: unclosed left parenthesis',
+    },
+    {
+      url: '/api/v1/query_exemplars?query=a&start=2&end=1',
+      status: 400,
+      type: 'bad_data',
+      error: 'invalid parameter "end": end timestamp must not be before start timestamp',
     },
   ])('$url', async ({ url, status, type, error }) => {
     expect(await get(url)).toBe(`${status} ${JSON.stringify({ status: 'error', errorType: type, error })}`);
@@ -234,6 +255,34 @@ describe('a mistake is answered with its place and what to do', () => {
       /^400 .*"bad_data".*X-Scope-OrgID/,
     );
   });
+});
+
+test('exemplars of all selectors of a query come by series and time, each once, and of the tenant alone', async () => {
+  const query =
+    'sum(rate(requests_total{code="500"}[5m])) / count(requests_total{job="api",code!="500"}) > 1';
+  const series = (code: string, ...exemplars: object[]) => ({
+    seriesLabels: { __name__: 'requests_total', code, job: 'api' },
+    exemplars,
+  });
+  const data = [
+    series('200', { labels: { trace_id: 'def' }, value: '7', timestamp: start }),
+    series(
+      '500',
+      { labels: {}, value: '+Inf', timestamp: start },
+      { labels: { trace_id: 'abc' }, value: '0.5', timestamp: start + 0.5 },
+    ),
+  ];
+  // A time has three digits where it is not whole.
+  const expected = `200 ${JSON.stringify({ status: 'success', data })}`.replace('.5}', '.500}');
+  const range = { start: String(start), end: String(now) };
+  const parameters = new URLSearchParams({ query, ...range });
+  expect(await get(`/api/v1/query_exemplars?${parameters}`)).toBe(expected);
+  expect(await post('/prometheus/api/v1/query_exemplars', { query, ...range })).toBe(expected);
+  const all = new URLSearchParams({ query: 'requests_total', ...range });
+  expect(await get(`/api/v1/query_exemplars?${all}`)).not.toMatch(/late|theirs/);
+  const late = new URLSearchParams({ query: 'requests_total', start: String(now) });
+  expect(await get(`/api/v1/query_exemplars?${late}`)).toContain('late');
+  expect(await get('/api/v1/query_exemplars?query=1')).toBe('200 {"status":"success","data":[]}');
 });
 
 test('a tenant sees its own series only', async () => {

@@ -1,4 +1,4 @@
-/** OTLP metrics as samples, the obvious way: objects and strings, by OpenTelemetry's Prometheus compatibility rules. */
+/** OTLP metrics as samples, native histograms and exemplars, the obvious way: objects and strings, by OpenTelemetry's Prometheus compatibility rules. */
 import {
   boundText,
   type MetricKind,
@@ -6,8 +6,9 @@ import {
   prometheusMetricName,
   prometheusUnit,
 } from '#collector/transcode/metric-name.ts';
+import { naiveExponential } from './naive-histograms.ts';
 import { doubleBits, NaiveSamples, type NaiveTask, type Pair, staleBits } from './naive-samples.ts';
-import { naivePairs } from './naive-value.ts';
+import { hex, naivePairs } from './naive-value.ts';
 import { decodeMetricsRequest } from './otlp-proto.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: whatever protobufjs decodes.
@@ -73,17 +74,18 @@ function labelsOf(metricName: string, attributes: readonly Pair[], fixed: readon
 
 /** Returns the newest time of an accepted sample, or -1. */
 function addMetric(metric: Decoded, fixed: Pair[], task: NaiveTask, into: NaiveSamples): number {
-  const { gauge, sum, histogram, summary } = metric;
-  const data = gauge ?? sum ?? histogram ?? summary;
+  const { gauge, sum, histogram, exponentialHistogram, summary } = metric;
+  const data = gauge ?? sum ?? histogram ?? exponentialHistogram ?? summary;
   if (data === undefined) return -1;
-  if ((sum ?? histogram) !== undefined && data.aggregationTemporality !== 2) return -1;
+  if ((sum ?? histogram ?? exponentialHistogram) !== undefined && data.aggregationTemporality !== 2)
+    return -1;
   const kind: MetricKind = gauge
     ? 'gauge'
     : sum
       ? sum.isMonotonic
         ? 'counter'
         : 'updown'
-      : histogram
+      : (histogram ?? exponentialHistogram)
         ? 'histogram'
         : 'summary';
   const unit = metric.unit ?? '';
@@ -100,11 +102,36 @@ function addMetric(metric: Decoded, fixed: Pair[], task: NaiveTask, into: NaiveS
       into.add(labels, unixMs, isStale ? staleBits : doubleBits(value));
       newestMs = Math.max(newestMs, unixMs);
     };
+    const addExemplars = (name: string, ownOf: (value: number) => Pair[] = () => []) => {
+      for (const exemplar of (point.exemplars ?? []) as Decoded[]) {
+        const exemplarMs = Number(BigInt(exemplar.timeUnixNano ?? 0) / 1_000_000n) || unixMs;
+        const value = exemplar.asDouble ?? Number(BigInt(exemplar.asInt ?? 0));
+        if (!into.isKept(exemplarMs)) continue;
+        const labels = labelsOf(name, naivePairs(point.attributes), [...fixed, ...ownOf(value)]);
+        if (into.addExemplar(labels, exemplarMs, doubleBits(value), naiveExemplarLabels(exemplar))) {
+          newestMs = Math.max(newestMs, exemplarMs);
+        }
+      }
+    };
     if (gauge || sum) {
       const value = point.asDouble ?? (point.asInt === undefined ? undefined : Number(BigInt(point.asInt)));
-      if (value !== undefined || isStale) add(base, value ?? 0);
-    } else if (histogram) addHistogram(base, point, add);
-    else {
+      if (value === undefined && !isStale) continue;
+      add(base, value ?? 0);
+      addExemplars(base);
+    } else if (exponentialHistogram) {
+      const native = naiveExponential(point, unixMs);
+      if (native === undefined) continue;
+      into.addHistogram(labelsOf(base, naivePairs(point.attributes), fixed), unixMs, native);
+      newestMs = Math.max(newestMs, unixMs);
+      addExemplars(base);
+    } else if (histogram) {
+      addHistogram(base, point, add);
+      const bounds: number[] = point.bucketCounts.length === 0 ? [] : point.explicitBounds;
+      addExemplars(`${base}_bucket`, (value) => {
+        const bound = bounds.find((candidate) => value <= candidate) ?? Number.POSITIVE_INFINITY;
+        return [['le', boundText(bound)]];
+      });
+    } else {
       add(`${base}_count`, Number(point.count ?? 0));
       add(`${base}_sum`, point.sum ?? 0);
       for (const { quantile, value } of point.quantileValues) {
@@ -131,4 +158,14 @@ function addHistogram(
     add(`${base}_bucket`, total, ['le', boundText(bound)]);
   }
   add(`${base}_bucket`, Number(point.count ?? 0), ['le', '+Inf']);
+}
+
+/** trace_id and span_id, and the attributes where all of it has at most 128 characters. */
+function naiveExemplarLabels({ traceId, spanId, filteredAttributes }: Decoded): Pair[] {
+  const ids = [
+    ['trace_id', hex(traceId)],
+    ['span_id', hex(spanId)],
+  ].filter(([, text]) => /[^0]/.test(text!)) as unknown as Pair[];
+  const all = [...ids, ...naivePairs(filteredAttributes).filter(([, value]) => value !== '')];
+  return [...all.flat().join('')].length <= 128 ? all : ids;
 }

@@ -8,6 +8,18 @@
 import protobuf from 'protobufjs';
 import { protoCodec } from './otlp-proto.ts';
 
+const histogram = `
+message Histogram {
+  oneof count { uint64 count_int = 1; double count_float = 2; }
+  double sum = 3; sint32 schema = 4; double zero_threshold = 5;
+  oneof zero_count { uint64 zero_count_int = 6; double zero_count_float = 7; }
+  repeated BucketSpan negative_spans = 8; repeated sint64 negative_deltas = 9; repeated double negative_counts = 10;
+  repeated BucketSpan positive_spans = 11; repeated sint64 positive_deltas = 12; repeated double positive_counts = 13;
+  int32 reset_hint = 14; int64 timestamp = 15; repeated double custom_values = 16; int64 start_timestamp = 17;
+}
+message BucketSpan { sint32 offset = 1; uint32 length = 2; }
+`;
+
 const schema1 = `
 syntax = "proto3";
 message WriteRequest { repeated TimeSeries timeseries = 1; repeated MetricMetadata metadata = 3; }
@@ -19,21 +31,19 @@ message TimeSeries {
 message Label { string name = 1; string value = 2; }
 message Sample { double value = 1; int64 timestamp = 2; }
 message Exemplar { repeated Label labels = 1; double value = 2; int64 timestamp = 3; }
-message Histogram { oneof count { uint64 count_int = 1; double count_float = 2; } double sum = 3; int64 timestamp = 15; }
-`;
+${histogram}`;
 
 const schema2 = `
 syntax = "proto3";
 message Request { repeated string symbols = 4; repeated TimeSeries timeseries = 5; }
 message TimeSeries {
   repeated uint32 labels_refs = 1; repeated Sample samples = 2; repeated Histogram histograms = 3;
-  repeated Exemplar exemplars = 4; Metadata metadata = 5;
+  repeated Exemplar exemplars = 4; Metadata metadata = 5; int64 created_timestamp = 6;
 }
 message Sample { double value = 1; int64 timestamp = 2; int64 start_timestamp = 3; }
 message Exemplar { repeated uint32 labels_refs = 1; double value = 2; int64 timestamp = 3; }
 message Metadata { int32 type = 1; uint32 help_ref = 3; uint32 unit_ref = 4; }
-message Histogram { oneof count { uint64 count_int = 1; double count_float = 2; } double sum = 3; int64 timestamp = 15; }
-`;
+${histogram}`;
 
 const request1 = protoCodec(protobuf.parse(schema1).root, 'WriteRequest');
 const request2 = protoCodec(protobuf.parse(schema2).root, 'Request');

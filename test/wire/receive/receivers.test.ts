@@ -105,11 +105,43 @@ test('remote write is snappy, answers 204 and says how many samples were written
 
 test('a partly refused remote write is 400, never 2xx', async () => {
   answer = async () => ({ accepted: 3, rejected: 1, reason: 'label name "0" is not valid' });
-  const reply = await post('/api/v1/write', { body: snappy.compress(body) });
+  const reply = await post('/api/v1/write', {
+    headers: { 'content-type': 'application/x-protobuf;proto=io.prometheus.write.v2.Request' },
+    body: snappy.compress(body),
+  });
   expect(reply.status).toBe(400);
   expect(reply.headers.get('x-prometheus-remote-write-samples-written')).toBe('3');
   expect(reply.bytes.toString()).toBe('label name "0" is not valid\n');
 });
+
+test('samples, native histograms and exemplars are told apart to a sender of 2.0, and not named to one of 1.0', async () => {
+  answer = async () => ({ accepted: 5, histograms: 2, exemplars: 4, rejected: 0, reason: '' });
+  const written = async (proto: string): Promise<(string | null)[]> => {
+    const reply = await post('/api/v1/write', {
+      headers: { 'content-type': `application/x-protobuf${proto}` },
+      body: snappy.compress(body),
+    });
+    expect(reply.status).toBe(204);
+    return ['samples', 'histograms', 'exemplars'].map((kind) =>
+      reply.headers.get(`x-prometheus-remote-write-${kind}-written`),
+    );
+  };
+  expect(await written(';proto=io.prometheus.write.v2.Request')).toEqual(['3', '2', '4']);
+  expect(await written('')).toEqual([null, null, null]);
+  expect(await written(';proto=prometheus.WriteRequest')).toEqual([null, null, null]);
+});
+
+test.each(['gzip', 'deflate'])(
+  'remote write in %s is 415: the protocol has snappy alone',
+  async (encoding) => {
+    const reply = await post('/api/v1/write', {
+      headers: { 'content-encoding': encoding },
+      body: gzipSync(body),
+    });
+    expect(reply.status).toBe(415);
+    expect(received).toEqual([]);
+  },
+);
 
 test('partly refused OTLP is 200 with the count and the reason', async () => {
   answer = async () => ({ accepted: 3, rejected: 300, reason: 'too old' });
