@@ -11,6 +11,7 @@ import { selectLandedBatches } from '#store/landed-batches.ts';
 import { type NativeBlock, type Store, StoreError } from '#store/store.ts';
 import { isNaming, NameAnnouncements } from './name-announcements.ts';
 import type { RequestOutcome, RunInserter, RunRequest, TranscodeResult, TranscodeTask } from './run.ts';
+import type { TranscoderOptions } from './transcode/transcoder-options.ts';
 
 export interface PipelineOptions {
   readonly store: Store;
@@ -21,6 +22,8 @@ export interface PipelineOptions {
   /** 0 keeps for ever. */
   readonly retentionMs: number;
   readonly now: () => number;
+  /** What the threads are started with; by default, what Prometheus and OpenTelemetry have as defaults. */
+  readonly transcoder?: TranscoderOptions;
 }
 
 export interface PipelineStatus {
@@ -64,6 +67,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     maxThreads: options.workers,
     // A worker that ends would forget which series it has announced and announce them all again.
     idleTimeout: Number.POSITIVE_INFINITY,
+    workerData: options.transcoder,
   });
   const running = new Set<Promise<unknown>>();
   const names = new NameAnnouncements();

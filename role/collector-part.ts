@@ -1,6 +1,7 @@
 /** The collector in a process: receivers and, where configured, the Kafka consumer, both into one pipeline. */
 
 import { availableParallelism } from 'node:os';
+import { transcoderOptions } from '#collector/collector-options.ts';
 import { createDirectSink } from '#collector/direct-sink.ts';
 import { startKafkaConsumer } from '#collector/kafka/consumer.ts';
 import { createPipeline, type Pipeline } from '#collector/pipeline.ts';
@@ -40,6 +41,7 @@ export async function startCollectorPart(
     inflightBytesMax: config.receive.inflight_bytes_max,
     retentionMs,
     now: Date.now,
+    transcoder: transcoderOptions(config.collector),
   });
   parts.add('pipeline', () => pipeline.close());
   startRetention(context, store, retentionMs, parts);

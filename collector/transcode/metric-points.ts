@@ -9,6 +9,7 @@
 import type { ProtobufReader } from '#wire/protobuf/protobuf-reader.ts';
 import type { MetricKind } from './metric-name.ts';
 import { MetricNameCache, type MetricNames } from './metric-names.ts';
+import type { TranslationStrategy } from './metric-translation.ts';
 import { PointReader } from './point-reader.ts';
 import { type PointSeries, seriesRole } from './point-series.ts';
 import type { RecordWindow } from './record-window.ts';
@@ -49,7 +50,7 @@ export class MetricPoints {
   readonly #window: RecordWindow;
   readonly #series: SeriesSink;
   readonly #pointSeries: PointSeries;
-  readonly #names = new MetricNameCache();
+  readonly #names: MetricNameCache;
   readonly #point: PointReader;
 
   // The metric that is being read.
@@ -66,7 +67,14 @@ export class MetricPoints {
   #countIndex = 0;
   #sumIndex = 0;
 
-  constructor(reader: ProtobufReader, window: RecordWindow, series: SeriesSink, pointSeries: PointSeries) {
+  constructor(
+    reader: ProtobufReader,
+    window: RecordWindow,
+    series: SeriesSink,
+    pointSeries: PointSeries,
+    strategy: TranslationStrategy,
+  ) {
+    this.#names = new MetricNameCache(strategy);
     this.#reader = reader;
     this.#window = window;
     this.#series = series;

@@ -12,6 +12,7 @@ import type { ByteView } from '#wire/protobuf/byte-view.ts';
 import type { ProtobufReader } from '#wire/protobuf/protobuf-reader.ts';
 import { AttributeReader } from './any-value.ts';
 import { MetricPoints } from './metric-points.ts';
+import type { MetricTranslation } from './metric-translation.ts';
 import { PointSeries } from './point-series.ts';
 import { RangeList } from './range-list.ts';
 import type { RecordWindow } from './record-window.ts';
@@ -30,11 +31,16 @@ export class MetricsTranscoder {
   readonly #schemaUrls = new RangeList();
   readonly #metrics = new RangeList();
 
-  constructor(reader: ProtobufReader, window: RecordWindow, series: SeriesSink) {
+  constructor(
+    reader: ProtobufReader,
+    window: RecordWindow,
+    series: SeriesSink,
+    translation: MetricTranslation,
+  ) {
     this.#reader = reader;
     this.#series = series;
-    this.#pointSeries = new PointSeries(reader, new AttributeReader(reader), series);
-    this.#points = new MetricPoints(reader, window, series, this.#pointSeries);
+    this.#pointSeries = new PointSeries(reader, new AttributeReader(reader), series, translation);
+    this.#points = new MetricPoints(reader, window, series, this.#pointSeries, translation.strategy);
   }
 
   /** Appends the samples of the request that `reader` begins. Throws DecodeError or ExpansionError half-way. */

@@ -9,15 +9,21 @@ import type { ProtobufReader } from '#wire/protobuf/protobuf-reader.ts';
 import type { AttributeReader } from './any-value.ts';
 import { Hash64 } from './byte-hash.ts';
 import { boundText } from './metric-name.ts';
+import type { MetricTranslation } from './metric-translation.ts';
 import { OtlpLabels, type OwnLabel, targetInfoName } from './otlp-labels.ts';
 import type { RangeList } from './range-list.ts';
 import type { RequestTally } from './request-tally.ts';
+import { textBytes } from './resource-scope.ts';
 import { type SeriesRefusal, seriesRefusal } from './series-rules.ts';
-import type { SeriesSink } from './series-sink.ts';
+import { metricType, type SeriesSink } from './series-sink.ts';
 
 /** Tells apart the series that one data point makes. The numbers are part of cache keys only. */
 export const seriesRole = { value: 1, bucket: 2, sum: 3, count: 4, quantile: 5, targetInfo: 6 } as const;
 export type SeriesRole = (typeof seriesRole)[keyof typeof seriesRole];
+
+/** As Prometheus describes it. */
+const targetInfoHelp = textBytes('Target metadata');
+const noUnit = textBytes('');
 
 const utf8 = new TextDecoder();
 const oneHigh = 0x3ff0_0000;
@@ -43,10 +49,15 @@ export class PointSeries {
   #attributes: RangeList | undefined;
   #newestMs = -1;
 
-  constructor(reader: ProtobufReader, values: AttributeReader, series: SeriesSink) {
+  constructor(
+    reader: ProtobufReader,
+    values: AttributeReader,
+    series: SeriesSink,
+    translation: MetricTranslation,
+  ) {
     this.#reader = reader;
     this.#series = series;
-    this.#labels = new OtlpLabels(reader, values);
+    this.#labels = new OtlpLabels(reader, values, translation);
   }
 
   beginRequest(tenant: ByteView): void {
@@ -145,9 +156,10 @@ export class PointSeries {
     const { low, high } = hash;
     let entry = series.find(low, high);
     if (entry === -1 || !series.isAnnounced(entry, unixMs, unixMs)) {
-      if (!this.#labels.buildTargetInfo(this.#resources!)) return;
+      const built = this.#labels.buildTargetInfo(this.#resources!);
+      if (built === false) return;
       const { labels } = this.#labels;
-      const refusal = seriesRefusal(labels);
+      const refusal = built === true ? seriesRefusal(labels) : built;
       if (refusal !== undefined) {
         tally.reject(refusal.reason, refusal.message);
         return;
@@ -157,6 +169,8 @@ export class PointSeries {
     }
     const index = series.metricIndex(targetInfoName, 0, targetInfoName.bytes.length);
     series.pushSample(entry, index, unixMs, 0, oneHigh);
+    const help = targetInfoHelp;
+    series.describe(targetInfoName, metricType.gauge, help, 0, help.bytes.length, noUnit);
   }
 
   #buildLabels(name: ByteView, role: SeriesRole, bound: number): SeriesRefusal | undefined {

@@ -19,14 +19,17 @@ import { failedOutcome, RequestTally } from './request-tally.ts';
 import { SeriesSink } from './series-sink.ts';
 import { SpansTranscoder } from './spans-transcoder.ts';
 import type { TableSink } from './table-sink.ts';
+import { type TranscoderOptions, transcoderOptionsDefault } from './transcoder-options.ts';
 
 /**
  * Returns a function that transcodes one run. It is synchronous and keeps state: which series it has announced, until
  * TranscodeTask.seriesEpoch changes. Blocks come in insert order: metric_metadata, series, samples_head,
  * trace_index, spans, logs, landed_batches; a table without rows has none. Never throws on content: see RequestOutcome.decodeError.
  */
-export function createTranscoder(): (task: TranscodeTask) => TranscodeResult {
-  const transcoder = new Transcoder();
+export function createTranscoder(
+  options: TranscoderOptions = transcoderOptionsDefault,
+): (task: TranscodeTask) => TranscodeResult {
+  const transcoder = new Transcoder(options);
   return (task) => transcoder.transcode(task);
 }
 
@@ -36,7 +39,7 @@ class Transcoder {
   readonly #series = new SeriesSink(this.#window);
   readonly #logs = new LogsTranscoder(this.#reader, this.#window);
   readonly #spans = new SpansTranscoder(this.#reader, this.#window);
-  readonly #metrics = new MetricsTranscoder(this.#reader, this.#window, this.#series);
+  readonly #metrics: MetricsTranscoder;
   readonly #remoteWrite = new RemoteWriteTranscoder(this.#reader, this.#window, this.#series);
   readonly #landed = new LandedColumns();
   readonly #sinks: readonly TableSink[] = [
@@ -47,6 +50,10 @@ class Transcoder {
     // Last: a batch is noted only after all of its rows are in.
     this.#landed.sink,
   ];
+
+  constructor(options: TranscoderOptions) {
+    this.#metrics = new MetricsTranscoder(this.#reader, this.#window, this.#series, options.metrics);
+  }
 
   transcode(task: TranscodeTask): TranscodeResult {
     this.#window.begin(task.nowUnixMs, task.oldestUnixMs);

@@ -1,11 +1,13 @@
 /** OTLP metrics as samples, the obvious way: objects and strings, by OpenTelemetry's Prometheus compatibility rules. */
+
+import { prometheusLabelName } from '#collector/transcode/label-name.ts';
 import {
   boundText,
   type MetricKind,
-  prometheusLabelName,
   prometheusMetricName,
   prometheusUnit,
 } from '#collector/transcode/metric-name.ts';
+import { type MetricTranslation, metricTranslationDefault } from '#collector/transcode/metric-translation.ts';
 import { doubleBits, NaiveSamples, type NaiveTask, type Pair, staleBits } from './naive-samples.ts';
 import { naivePairs } from './naive-value.ts';
 import { decodeMetricsRequest } from './otlp-proto.ts';
@@ -20,6 +22,7 @@ export function naiveMetrics(
   bytes: Uint8Array,
   task: NaiveTask,
   into = new NaiveSamples(task),
+  rules: MetricTranslation = metricTranslationDefault,
 ): NaiveSamples {
   for (const group of decodeMetricsRequest(bytes).resourceMetrics) {
     const resource = naivePairs(group.resource?.attributes);
@@ -31,48 +34,76 @@ export function naiveMetrics(
       ['instance', instance],
     ];
     const presentTarget = target.filter(([, value]) => value !== '');
+    const promoted = promotedPairs(resource, rules);
     let newestMs = -1;
     for (const { scope, metrics, schemaUrl } of group.scopeMetrics) {
-      const fixed = [...scopePairs(scope, schemaUrl), ...presentTarget];
+      const context = {
+        fixed: [...(rules.isScopePromoted ? scopePairs(scope, schemaUrl, rules) : []), ...presentTarget],
+        promoted,
+        rules,
+      };
       for (const metric of metrics as Decoded[]) {
-        newestMs = Math.max(newestMs, addMetric(metric, fixed, task, into));
+        newestMs = Math.max(newestMs, addMetric(metric, context, task, into));
       }
     }
-    const rest = resource.filter(([key]) => !identifying.includes(key));
-    const info = labelsOf('target_info', rest, presentTarget);
-    if (newestMs >= 0 && presentTarget.length > 0 && info.length > presentTarget.length + 1) {
+    const rest = resource.filter(([key, value]) => !identifying.includes(key) && value !== '');
+    if (newestMs >= 0 && presentTarget.length > 0 && rest.length > 0) {
+      const shown = rules.keepsIdentifyingAttributes ? resource : rest;
+      const info = labelsOf('target_info', shown, { fixed: presentTarget, promoted: [], rules });
       into.add(info, newestMs, doubleBits(1));
+      into.describe('target_info', 2, 'Target metadata', '');
     }
   }
   return into;
 }
 
-function scopePairs(scope: Decoded, schemaUrl: string | undefined): Pair[] {
+/** What the labels of all points of a scope have in common. */
+interface Context {
+  readonly fixed: readonly Pair[];
+  readonly promoted: readonly Pair[];
+  readonly rules: MetricTranslation;
+}
+
+function promotedPairs(resource: readonly Pair[], rules: MetricTranslation): Pair[] {
+  const isPromoted = (key: string) =>
+    rules.isEveryAttributePromoted
+      ? !rules.ignoredAttributes.includes(key)
+      : rules.promotedAttributes.includes(key);
+  const pairs = resource.filter(([key, value]) => isPromoted(key) && value !== '');
+  return [...new Map(pairs.map(([key, value]) => [prometheusLabelName(key, rules), value]))];
+}
+
+function scopePairs(scope: Decoded, schemaUrl: string | undefined, rules: MetricTranslation): Pair[] {
   const found = new Map<string, string>();
   if (scope?.name) found.set('otel_scope_name', scope.name);
   if (scope?.version) found.set('otel_scope_version', scope.version);
   if (schemaUrl) found.set('otel_scope_schema_url', schemaUrl);
   for (const [key, value] of naivePairs(scope?.attributes)) {
-    const name = prometheusLabelName(`otel_scope_${key}`);
+    const name = prometheusLabelName(`otel_scope_${key}`, rules);
     if (value !== '' && !found.has(name)) found.set(name, value);
   }
   return [...found];
 }
 
-function labelsOf(metricName: string, attributes: readonly Pair[], fixed: readonly Pair[]): Pair[] {
+function labelsOf(
+  metricName: string,
+  attributes: readonly Pair[],
+  { fixed, promoted, rules }: Context,
+): Pair[] {
   const labels = new Map<string, string>();
   const taken = new Set(['__name__', ...fixed.map(([name]) => name)]);
   const sorted = attributes.toSorted(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
   for (const [key, value] of sorted) {
-    const name = prometheusLabelName(key);
+    const name = prometheusLabelName(key, rules);
     if (value === '' || taken.has(name)) continue;
     labels.set(name, labels.has(name) ? `${labels.get(name)};${value}` : value);
   }
+  for (const [name, value] of promoted) if (!taken.has(name) && !labels.has(name)) labels.set(name, value);
   return [['__name__', metricName], ...labels, ...fixed];
 }
 
 /** Returns the newest time of an accepted sample, or -1. */
-function addMetric(metric: Decoded, fixed: Pair[], task: NaiveTask, into: NaiveSamples): number {
+function addMetric(metric: Decoded, context: Context, task: NaiveTask, into: NaiveSamples): number {
   const { gauge, sum, histogram, summary } = metric;
   const data = gauge ?? sum ?? histogram ?? summary;
   if (data === undefined) return -1;
@@ -87,7 +118,7 @@ function addMetric(metric: Decoded, fixed: Pair[], task: NaiveTask, into: NaiveS
         ? 'histogram'
         : 'summary';
   const unit = metric.unit ?? '';
-  const base = prometheusMetricName(metric.name ?? '', unit, kind);
+  const base = prometheusMetricName(metric.name ?? '', unit, kind, context.rules.strategy);
   if (base === '') return -1;
   let newestMs = -1;
   for (const point of data.dataPoints as Decoded[]) {
@@ -96,7 +127,10 @@ function addMetric(metric: Decoded, fixed: Pair[], task: NaiveTask, into: NaiveS
     if (!into.isKept(unixMs)) continue;
     const isStale = (point.flags ?? 0) % 2 === 1;
     const add = (name: string, value: number, ...own: Pair[]) => {
-      const labels = labelsOf(name, naivePairs(point.attributes), [...fixed, ...own]);
+      const labels = labelsOf(name, naivePairs(point.attributes), {
+        ...context,
+        fixed: [...context.fixed, ...own],
+      });
       into.add(labels, unixMs, isStale ? staleBits : doubleBits(value));
       newestMs = Math.max(newestMs, unixMs);
     };
