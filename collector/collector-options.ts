@@ -1,13 +1,14 @@
 /** How the collector turns requests into rows. */
 import { z } from 'zod';
-import { type OptionValues, option } from '#model/config/option.ts';
+import { countSchema, type OptionValues, option } from '#model/config/option.ts';
+import { deltaSeriesMaxDefault } from './delta-memory.ts';
 import {
   checkMetricTranslation,
   metricTranslationDefault,
   type TranslationStrategy,
   translationStrategies,
 } from './transcode/metric-translation.ts';
-import type { TranscoderOptions } from './transcode/transcoder-options.ts';
+import { type TranscoderOptions, transcoderOptionsDefault } from './transcode/transcoder-options.ts';
 
 export const collectorOptions = {
   workers: option(
@@ -60,6 +61,16 @@ export const collectorOptions = {
     false,
     'Explicit buckets as native histograms with custom buckets. Only false: they are not stored yet.',
   ),
+  'otlp.delta_series_max': option(
+    countSchema,
+    deltaSeriesMaxDefault,
+    'Delta series whose totals are held in memory; those of others are read back from the store.',
+  ),
+  'otlp.delta_stale_ms': option(
+    countSchema,
+    transcoderOptionsDefault.deltaStaleMs,
+    'A delta series that was silent for longer starts anew from 0, as if its process had restarted.',
+  ),
 };
 
 /** What the transcoding threads are started with. Throws ConfigError where options contradict each other. */
@@ -75,5 +86,5 @@ export function transcoderOptions(options: OptionValues<typeof collectorOptions>
     keepsUnderscores: options['otlp.label_name_preserve_multiple_underscores'],
   };
   checkMetricTranslation(metrics);
-  return { metrics };
+  return { metrics, deltaStaleMs: options['otlp.delta_stale_ms'] };
 }

@@ -9,9 +9,11 @@ import { Piscina } from 'piscina';
 import { errorMessage, UnavailableError } from '#model/errors.ts';
 import { selectLandedBatches } from '#store/landed-batches.ts';
 import { type NativeBlock, type Store, StoreError } from '#store/store.ts';
+import { deltaSeriesMaxDefault } from './delta-memory.ts';
+import { DeltaState } from './delta-state.ts';
 import { isNaming, NameAnnouncements } from './name-announcements.ts';
 import type { RequestOutcome, RunInserter, RunRequest, TranscodeResult, TranscodeTask } from './run.ts';
-import type { TranscoderOptions } from './transcode/transcoder-options.ts';
+import { type TranscoderOptions, transcoderOptionsDefault } from './transcode/transcoder-options.ts';
 
 export interface PipelineOptions {
   readonly store: Store;
@@ -24,6 +26,8 @@ export interface PipelineOptions {
   readonly now: () => number;
   /** What the threads are started with; by default, what Prometheus and OpenTelemetry have as defaults. */
   readonly transcoder?: TranscoderOptions;
+  /** Delta series whose totals are held in memory. */
+  readonly deltaSeriesMax?: number;
 }
 
 export interface PipelineStatus {
@@ -92,25 +96,41 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     return all.map((_, index) => (isRepeat[index] ? repeatOutcome : rest.next().value!));
   }
 
+  const deltas = new DeltaState({
+    store: options.store,
+    seriesMax: options.deltaSeriesMax ?? deltaSeriesMaxDefault,
+    staleMs: (options.transcoder ?? transcoderOptionsDefault).deltaStaleMs,
+    insert: insertTask,
+  });
+
   async function insertRequests(
     requests: readonly RunRequest[],
     token: string,
   ): Promise<readonly RequestOutcome[]> {
     const nowUnixMs = options.now();
     const owned = requests.map((request) => ({ ...request, bytes: ownBytes(request.bytes) }));
-    const task: TranscodeTask = {
+    const task = {
       requests: owned,
       nowUnixMs,
       oldestUnixMs: options.retentionMs === 0 ? Number.NEGATIVE_INFINITY : nowUnixMs - options.retentionMs,
-      seriesEpoch: names.epoch,
     };
+    const result = await insertTask(task, token);
+    const outcomes = await deltas.settle(task, result.outcomes, token);
+    for (const [index, outcome] of outcomes.entries()) count(requests[index]!, outcome, totals);
+    return outcomes;
+  }
+
+  async function insertTask(
+    shape: Omit<TranscodeTask, 'seriesEpoch'>,
+    token: string,
+  ): Promise<TranscodeResult> {
+    const task: TranscodeTask = { ...shape, seriesEpoch: names.epoch };
     const result = await transcode(task);
     await names.store(result, token, task.seriesEpoch, insertBlock);
     for (const block of result.blocks) {
       if (!isNaming(block)) await insertBlock(block, `${token}/${block.table}`);
     }
-    for (const [index, outcome] of result.outcomes.entries()) count(requests[index]!, outcome, totals);
-    return result.outcomes;
+    return result;
   }
 
   async function transcode(task: TranscodeTask): Promise<TranscodeResult> {

@@ -1,9 +1,11 @@
 /**
  * A run: the requests that are inserted together, and what became of them. On Kafka a run is the messages
- * [first, last] of one partition; on the direct transport it is one request. Its blocks are a pure function of it.
+ * [first, last] of one partition; on the direct transport it is one request. Its blocks are a pure function of it, and
+ * of the totals that delta points come with.
  */
 import type { NativeBlock } from '#store/store.ts';
 import type { Signal } from '#wire/envelope.ts';
+import type { DeltaNeeds, DeltaTotals } from './delta-totals.ts';
 
 /** One request of a run: uncompressed protobuf. */
 export interface RunRequest {
@@ -26,6 +28,8 @@ export interface TranscodeTask {
   readonly oldestUnixMs: number;
   /** A worker forgets which series it has announced when this changes (an insert failed). */
   readonly seriesEpoch: number;
+  /** Totals of the delta series of these requests, which are of one tenant then. Without it, such requests wait. */
+  readonly deltaTotals?: DeltaTotals;
 }
 
 /** Records of one request that were refused, by reason (a metric label: snake_case, few values). */
@@ -38,9 +42,9 @@ export interface Rejection {
 
 /**
  * Reasons that the sender is not told as refusals: what was dropped comes on top of records that were stored, and SDKs
- * and Prometheus attach it by default. They are counted like the others.
+ * and Prometheus attach it by default; or it was stored before. They are counted like the others.
  */
-export const untoldReasons: ReadonlySet<string> = new Set(['unsupported_exemplar']);
+export const untoldReasons: ReadonlySet<string> = new Set(['unsupported_exemplar', 'delta_repeated']);
 
 /** What became of one request, in the order of TranscodeTask.requests. */
 export interface RequestOutcome {
@@ -51,12 +55,16 @@ export interface RequestOutcome {
   readonly decodeError: string | undefined;
   /** The batch had landed before: nothing was stored, and nothing was lost. */
   readonly isRepeat?: boolean;
+  /** The request has delta points: nothing of it is in the blocks until it comes again with the totals it needs. */
+  readonly deltaWait?: { readonly needs: DeltaNeeds; readonly bytes: Uint8Array };
 }
 
 export interface TranscodeResult {
   /** Insert in this order: series and metadata come before the samples that need them. */
   readonly blocks: readonly NativeBlock[];
   readonly outcomes: readonly RequestOutcome[];
+  /** TranscodeTask.deltaTotals as the requests left them: true once the blocks are stored. */
+  readonly deltaTotals?: DeltaTotals | undefined;
 }
 
 /**

@@ -42,6 +42,7 @@ export async function startCollectorPart(
     retentionMs,
     now: Date.now,
     transcoder: transcoderOptions(config.collector),
+    deltaSeriesMax: config.collector['otlp.delta_series_max'],
   });
   parts.add('pipeline', () => pipeline.close());
   startRetention(context, store, retentionMs, parts);

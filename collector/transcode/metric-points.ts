@@ -7,6 +7,8 @@
  *             gauge (5) | sum (7) | histogram (9) | exponential_histogram (10) | summary (11)
  */
 import type { ProtobufReader } from '#wire/protobuf/protobuf-reader.ts';
+import type { DeltaAccumulator } from './delta-accumulator.ts';
+import { DeltaPoints } from './delta-points.ts';
 import type { MetricKind } from './metric-name.ts';
 import { MetricNameCache, type MetricNames } from './metric-names.ts';
 import type { TranslationStrategy } from './metric-translation.ts';
@@ -52,6 +54,9 @@ export class MetricPoints {
   readonly #pointSeries: PointSeries;
   readonly #names: MetricNameCache;
   readonly #point: PointReader;
+  readonly #deltas: DeltaPoints;
+  /** Counts up to each bound of the histogram that is read. */
+  readonly #bucketCounts = new Float64Array(histogramBucketsMax + 1);
 
   // The metric that is being read.
   #nameStart = 0;
@@ -73,6 +78,7 @@ export class MetricPoints {
     series: SeriesSink,
     pointSeries: PointSeries,
     strategy: TranslationStrategy,
+    deltas: DeltaAccumulator,
   ) {
     this.#names = new MetricNameCache(strategy);
     this.#reader = reader;
@@ -80,6 +86,7 @@ export class MetricPoints {
     this.#series = series;
     this.#pointSeries = pointSeries;
     this.#point = new PointReader(reader, window);
+    this.#deltas = new DeltaPoints(deltas, window, this.#point, pointSeries);
   }
 
   /** Appends the samples of the Metric that is [start, end) of the request. */
@@ -124,6 +131,10 @@ export class MetricPoints {
       const helpLength = this.#helpEnd - this.#helpStart;
       this.#series.describe(names.base, typeOfKind[kind], source, this.#helpStart, helpLength, names.unit);
     }
+  }
+
+  get #isDelta(): boolean {
+    return this.#point.temporality === temporalityDelta;
   }
 
   #scanMetric(start: number, end: number): void {
@@ -184,13 +195,10 @@ export class MetricPoints {
       return false;
     }
     if (this.#dataField !== fieldSum && this.#dataField !== fieldHistogram) return true;
-    if (temporality === temporalityCumulative) return true;
-    const isDelta = temporality === temporalityDelta;
+    if (temporality === temporalityCumulative || temporality === temporalityDelta) return true;
     tally.reject(
-      isDelta ? 'unsupported_delta' : 'invalid_temporality',
-      isDelta
-        ? `the metric ${name()} has delta temporality: set the exporter to cumulative`
-        : `the metric ${name()} has aggregation temporality ${temporality}: it must be cumulative`,
+      'invalid_temporality',
+      `the metric ${name()} has aggregation temporality ${temporality}: it must be cumulative or delta`,
       points.count,
     );
     return false;
@@ -224,6 +232,7 @@ export class MetricPoints {
         tally.reject('missing_value', 'a data point has neither as_double nor as_int');
         continue;
       }
+      if (this.#isDelta && !this.#deltas.addNumber(names, point.isMonotonic, tally)) continue;
       const low = point.isStale ? staleLow : point.valueLow;
       const high = point.isStale ? staleHigh : point.valueHigh;
       if (!this.#pointSeries.push(base, index, seriesRole.value, 0, point.unixMs, low, high)) {
@@ -254,17 +263,16 @@ export class MetricPoints {
         );
         continue;
       }
+      const bucketCount = this.#countUpToBounds();
+      const counts = this.#bucketCounts;
+      if (this.#isDelta && !this.#deltas.addHistogram(names, counts, bucketCount, tally)) continue;
       if (!this.#writeCountAndSum(names)) {
         this.#refuse(tally);
         continue;
       }
-      let total = 0;
-      const buckets = point.bucketCount === 0 ? 0 : boundCount;
-      for (let b = 0; b <= buckets; b++) {
-        const isLast = b === buckets;
-        total = isLast ? point.count : total + point.bucketAt(b);
-        const bound = isLast ? Number.POSITIVE_INFINITY : point.boundAt(b);
-        point.setValue(total);
+      for (let b = 0; b < bucketCount; b++) {
+        const bound = b === bucketCount - 1 ? Number.POSITIVE_INFINITY : point.boundAt(b);
+        point.setValue(counts[b]);
         const low = point.isStale ? staleLow : point.valueLow;
         const high = point.isStale ? staleHigh : point.valueHigh;
         if (!series.push(names.bucket, bucketIndex, seriesRole.bucket, bound, point.unixMs, low, high)) {
@@ -272,6 +280,22 @@ export class MetricPoints {
         }
       }
     }
+  }
+
+  /**
+   * Fills #bucketCounts and returns how many they are: OTLP counts each bucket alone, Prometheus all that is not above
+   * a bound. The last one is the count.
+   */
+  #countUpToBounds(): number {
+    const point = this.#point;
+    const last = point.bucketCount === 0 ? 0 : point.boundCount;
+    let total = 0;
+    for (let b = 0; b < last; b++) {
+      total += point.bucketAt(b);
+      this.#bucketCounts[b] = total;
+    }
+    this.#bucketCounts[last] = point.count;
+    return last + 1;
   }
 
   #readSummary(names: MetricNames, tally: RequestTally): void {

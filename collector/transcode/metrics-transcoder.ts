@@ -11,6 +11,7 @@
 import type { ByteView } from '#wire/protobuf/byte-view.ts';
 import type { ProtobufReader } from '#wire/protobuf/protobuf-reader.ts';
 import { AttributeReader } from './any-value.ts';
+import type { DeltaAccumulator } from './delta-accumulator.ts';
 import { MetricPoints } from './metric-points.ts';
 import type { MetricTranslation } from './metric-translation.ts';
 import { PointSeries } from './point-series.ts';
@@ -36,11 +37,12 @@ export class MetricsTranscoder {
     window: RecordWindow,
     series: SeriesSink,
     translation: MetricTranslation,
+    deltas: DeltaAccumulator,
   ) {
     this.#reader = reader;
     this.#series = series;
     this.#pointSeries = new PointSeries(reader, new AttributeReader(reader), series, translation);
-    this.#points = new MetricPoints(reader, window, series, this.#pointSeries, translation.strategy);
+    this.#points = new MetricPoints(reader, window, series, this.#pointSeries, translation.strategy, deltas);
   }
 
   /** Appends the samples of the request that `reader` begins. Throws DecodeError or ExpansionError half-way. */

@@ -29,8 +29,11 @@ const utf8 = new TextDecoder();
 const oneHigh = 0x3ff0_0000;
 
 export class PointSeries {
-  /** Why the last find() returned -1. */
+  /** Why the last push() or identify() returned false. */
   refusal: SeriesRefusal | undefined;
+  /** What the last identify() found. */
+  idLow = 0;
+  idHigh = 0;
   readonly #reader: ProtobufReader;
   readonly #series: SeriesSink;
   readonly #labels: OtlpLabels;
@@ -121,17 +124,9 @@ export class PointSeries {
     valueLow: number,
     valueHigh: number,
   ): boolean {
-    const hash = this.#hash;
     const series = this.#series;
-    hash.resume(this.#pointLow, this.#pointHigh);
-    hash.addWord(role);
-    if (role === seriesRole.bucket || role === seriesRole.quantile) {
-      boundView.setFloat64(0, bound, true);
-      hash.addWord(boundView.getInt32(0, true));
-      hash.addWord(boundView.getInt32(4, true));
-    }
-    hash.finish();
-    const { low, high } = hash;
+    this.#hashSeries(role, bound);
+    const { low, high } = this.#hash;
     let entry = series.find(low, high);
     if (entry === -1 || !series.isAnnounced(entry, unixMs, unixMs)) {
       this.refusal = this.#buildLabels(name, role, bound);
@@ -142,6 +137,34 @@ export class PointSeries {
     series.pushSample(entry, metricIndex, unixMs, valueLow, valueHigh);
     if (unixMs > this.#newestMs) this.#newestMs = unixMs;
     return true;
+  }
+
+  /** Finds the id of the point's series in one role. Returns false where the series is refused: see `refusal`. */
+  identify(name: ByteView, role: SeriesRole, bound: number): boolean {
+    const series = this.#series;
+    this.#hashSeries(role, bound);
+    const { low, high } = this.#hash;
+    let entry = series.find(low, high);
+    if (entry === -1) {
+      this.refusal = this.#buildLabels(name, role, bound);
+      if (this.refusal !== undefined) return false;
+      entry = series.add(low, high, this.#labels.labels);
+    }
+    this.idLow = series.idLow(entry);
+    this.idHigh = series.idHigh(entry);
+    return true;
+  }
+
+  #hashSeries(role: SeriesRole, bound: number): void {
+    const hash = this.#hash;
+    hash.resume(this.#pointLow, this.#pointHigh);
+    hash.addWord(role);
+    if (role === seriesRole.bucket || role === seriesRole.quantile) {
+      boundView.setFloat64(0, bound, true);
+      hash.addWord(boundView.getInt32(0, true));
+      hash.addWord(boundView.getInt32(4, true));
+    }
+    hash.finish();
   }
 
   /** Appends target_info for the resource, at the time of its newest sample, where the resource has more to say. */

@@ -9,13 +9,14 @@ import { DecodeError } from '#model/errors.ts';
 import type { NativeBlock } from '#store/store.ts';
 import { ProtobufReader } from '#wire/protobuf/protobuf-reader.ts';
 import { ExpansionError } from './byte-buffer.ts';
+import { DeltaAccumulator } from './delta-accumulator.ts';
 import { LandedColumns } from './landed-columns.ts';
 import { LogsTranscoder } from './logs-transcoder.ts';
 import { describeMalformed } from './malformed-request.ts';
 import { MetricsTranscoder } from './metrics-transcoder.ts';
 import { RecordWindow } from './record-window.ts';
 import { RemoteWriteTranscoder } from './remote-write-transcoder.ts';
-import { failedOutcome, RequestTally } from './request-tally.ts';
+import { failedOutcome, RequestTally, waitingOutcome } from './request-tally.ts';
 import { SeriesSink } from './series-sink.ts';
 import { SpansTranscoder } from './spans-transcoder.ts';
 import type { TableSink } from './table-sink.ts';
@@ -39,6 +40,7 @@ class Transcoder {
   readonly #series = new SeriesSink(this.#window);
   readonly #logs = new LogsTranscoder(this.#reader, this.#window);
   readonly #spans = new SpansTranscoder(this.#reader, this.#window);
+  readonly #deltas: DeltaAccumulator;
   readonly #metrics: MetricsTranscoder;
   readonly #remoteWrite = new RemoteWriteTranscoder(this.#reader, this.#window, this.#series);
   readonly #landed = new LandedColumns();
@@ -52,18 +54,27 @@ class Transcoder {
   ];
 
   constructor(options: TranscoderOptions) {
-    this.#metrics = new MetricsTranscoder(this.#reader, this.#window, this.#series, options.metrics);
+    this.#deltas = new DeltaAccumulator(options.deltaStaleMs);
+    this.#metrics = new MetricsTranscoder(
+      this.#reader,
+      this.#window,
+      this.#series,
+      options.metrics,
+      this.#deltas,
+    );
   }
 
   transcode(task: TranscodeTask): TranscodeResult {
     this.#window.begin(task.nowUnixMs, task.oldestUnixMs);
     this.#series.beginTask(task.seriesEpoch);
+    this.#deltas.beginTask(task.deltaTotals);
     try {
       const nowSeconds = Math.floor(task.nowUnixMs / 1000);
       const outcomes = task.requests.map((request) => this.#transcodeRequest(request, nowSeconds));
       const blocks: NativeBlock[] = [];
       for (const sink of this.#sinks) if (sink.rowCount > 0) blocks.push(sink.encode());
-      return { blocks, outcomes };
+      const deltaTotals = task.deltaTotals === undefined ? undefined : this.#deltas.totals();
+      return { blocks, outcomes, deltaTotals };
     } catch (error) {
       // The whole run is lost, and with it the series rows of its earlier requests.
       this.#series.forget();
@@ -80,20 +91,30 @@ class Transcoder {
     const tally = new RequestTally();
     for (const sink of this.#sinks) sink.mark();
     this.#series.mark();
+    this.#deltas.mark();
     this.#reader.begin(request.bytes);
     try {
       this.#transcoderOf(request).transcode(request.tenant, tally);
+      if (this.#deltas.isCollecting && this.#deltas.count > 0) {
+        this.#rollback();
+        return waitingOutcome(this.#deltas.needs(), request.bytes);
+      }
       if (request.batch !== undefined) this.#landed.push(request.tenant, request.batch, nowSeconds);
       return tally.outcome();
     } catch (error) {
-      for (const sink of this.#sinks) sink.rollback();
-      this.#series.rollback();
+      this.#rollback();
       if (error instanceof DecodeError) {
         return failedOutcome(describeMalformed(request.signal, request.bytes, error));
       }
       if (error instanceof ExpansionError) return failedOutcome(error.message);
       throw error;
     }
+  }
+
+  #rollback(): void {
+    for (const sink of this.#sinks) sink.rollback();
+    this.#series.rollback();
+    this.#deltas.rollback();
   }
 
   #transcoderOf(request: RunRequest): { transcode(tenant: string, tally: RequestTally): void } {

@@ -13,7 +13,11 @@ const transcode = createTranscoder((workerData as TranscoderOptions | null) ?? u
 export default function transcodeTask(task: TranscodeTask): unknown {
   const result = transcode(task);
   return move({
-    [transferableSymbol]: result.blocks.map(({ bytes }) => bytes.buffer),
+    [transferableSymbol]: [
+      ...result.blocks.map(({ bytes }) => bytes.buffer),
+      // Requests that wait for totals go back to whoever sends them again.
+      ...result.outcomes.flatMap(({ deltaWait }) => deltaWait?.bytes.buffer ?? []),
+    ],
     [valueSymbol]: result,
   });
 }

@@ -145,20 +145,6 @@ test('no recorded value is a stale marker, bit by bit', () => {
 const point = { ...at, asInt: 1, count: 1 };
 test.each([
   {
-    name: 'a delta sum',
-    metric: { name: 'm', sum: { aggregationTemporality: 1, dataPoints: [point, point] } },
-    rejection: {
-      reason: 'unsupported_delta',
-      count: 2,
-      message: 'the metric "m" has delta temporality: set the exporter to cumulative',
-    },
-  },
-  {
-    name: 'a delta histogram',
-    metric: { name: 'm', histogram: { aggregationTemporality: 1, dataPoints: [point] } },
-    rejection: { reason: 'unsupported_delta', count: 1 },
-  },
-  {
     name: 'a sum without temporality',
     metric: { name: 'm', sum: { dataPoints: [point] } },
     rejection: { reason: 'invalid_temporality', count: 1 },

@@ -8,6 +8,8 @@ import {
   prometheusUnit,
 } from '#collector/transcode/metric-name.ts';
 import { type MetricTranslation, metricTranslationDefault } from '#collector/transcode/metric-translation.ts';
+import type { NaiveDeltas } from './naive-deltas.ts';
+import { naiveId } from './naive-labels.ts';
 import { doubleBits, NaiveSamples, type NaiveTask, type Pair, staleBits } from './naive-samples.ts';
 import { naivePairs } from './naive-value.ts';
 import { decodeMetricsRequest } from './otlp-proto.ts';
@@ -23,6 +25,7 @@ export function naiveMetrics(
   task: NaiveTask,
   into = new NaiveSamples(task),
   rules: MetricTranslation = metricTranslationDefault,
+  deltas?: NaiveDeltas,
 ): NaiveSamples {
   for (const group of decodeMetricsRequest(bytes).resourceMetrics) {
     const resource = naivePairs(group.resource?.attributes);
@@ -41,6 +44,7 @@ export function naiveMetrics(
         fixed: [...(rules.isScopePromoted ? scopePairs(scope, schemaUrl, rules) : []), ...presentTarget],
         promoted,
         rules,
+        deltas,
       };
       for (const metric of metrics as Decoded[]) {
         newestMs = Math.max(newestMs, addMetric(metric, context, task, into));
@@ -62,6 +66,7 @@ interface Context {
   readonly fixed: readonly Pair[];
   readonly promoted: readonly Pair[];
   readonly rules: MetricTranslation;
+  readonly deltas?: NaiveDeltas | undefined;
 }
 
 function promotedPairs(resource: readonly Pair[], rules: MetricTranslation): Pair[] {
@@ -107,7 +112,8 @@ function addMetric(metric: Decoded, context: Context, task: NaiveTask, into: Nai
   const { gauge, sum, histogram, summary } = metric;
   const data = gauge ?? sum ?? histogram ?? summary;
   if (data === undefined) return -1;
-  if ((sum ?? histogram) !== undefined && data.aggregationTemporality !== 2) return -1;
+  const isDelta = data.aggregationTemporality === 1 && context.deltas !== undefined;
+  if ((sum ?? histogram) !== undefined && data.aggregationTemporality !== 2 && !isDelta) return -1;
   const kind: MetricKind = gauge
     ? 'gauge'
     : sum
@@ -126,14 +132,8 @@ function addMetric(metric: Decoded, context: Context, task: NaiveTask, into: Nai
     const unixMs = nanos === 0n ? task.nowUnixMs : Number(nanos / 1_000_000n);
     if (!into.isKept(unixMs)) continue;
     const isStale = (point.flags ?? 0) % 2 === 1;
-    const add = (name: string, value: number, ...own: Pair[]) => {
-      const labels = labelsOf(name, naivePairs(point.attributes), {
-        ...context,
-        fixed: [...context.fixed, ...own],
-      });
-      into.add(labels, unixMs, isStale ? staleBits : doubleBits(value));
-      newestMs = Math.max(newestMs, unixMs);
-    };
+    const samples: [name: string, value: number, ...own: Pair[]][] = [];
+    const add = (...sample: (typeof samples)[number]) => samples.push(sample);
     if (gauge || sum) {
       const value = point.asDouble ?? (point.asInt === undefined ? undefined : Number(BigInt(point.asInt)));
       if (value !== undefined || isStale) add(base, value ?? 0);
@@ -145,6 +145,27 @@ function addMetric(metric: Decoded, context: Context, task: NaiveTask, into: Nai
         add(base, value ?? 0, ['quantile', boundText(quantile ?? 0)]);
       }
     }
+    const labelled = samples.map(([name, value, ...own]) => {
+      const fixed = [...context.fixed, ...own];
+      return { labels: labelsOf(name, naivePairs(point.attributes), { ...context, fixed }), value };
+    });
+    let values: number[] | undefined = labelled.map(({ value }) => value);
+    if (isDelta) {
+      const parts = labelled.map(({ labels, value }) => ({
+        series: naiveId(labels),
+        delta: isStale ? 0 : value,
+      }));
+      const startMs = Number(BigInt(point.startTimeUnixNano ?? 0) / 1_000_000n);
+      values =
+        nanos === 0n || parts.length === 0
+          ? undefined
+          : context.deltas!.add(parts, startMs, unixMs, sum?.isMonotonic === true);
+    }
+    if (values === undefined) continue;
+    for (const [i, { labels }] of labelled.entries()) {
+      into.add(labels, unixMs, isStale ? staleBits : doubleBits(values[i]!));
+      newestMs = Math.max(newestMs, unixMs);
+    }
   }
   if (newestMs >= 0) into.describe(base, typeOf[kind], metric.description ?? '', prometheusUnit(unit));
   return newestMs;
@@ -153,7 +174,7 @@ function addMetric(metric: Decoded, context: Context, task: NaiveTask, into: Nai
 function addHistogram(
   base: string,
   point: Decoded,
-  add: (name: string, value: number, ...own: Pair[]) => void,
+  add: (name: string, value: number, ...own: Pair[]) => unknown,
 ): void {
   const counts: string[] = point.bucketCounts;
   const bounds: number[] = counts.length === 0 ? [] : point.explicitBounds;
