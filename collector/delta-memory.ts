@@ -44,7 +44,7 @@ export class DeltaMemory {
   #young: Generation;
   #old: Generation;
 
-  /** Holds at most `seriesMax` series, rounded to a power of two. */
+  /** Holds at most `seriesMax` series, rounded down to a power of two; 2048 at least. */
   constructor(seriesMax: number) {
     const half = 2 ** Math.floor(Math.log2(Math.max(1, seriesMax / 2)));
     this.#generationMax = Math.max(generationSeriesMin, half);

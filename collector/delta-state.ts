@@ -40,6 +40,9 @@ interface Waiting {
   readonly needs: DeltaNeeds;
 }
 
+/** A series of which the store must say how far it is, and where the answer goes. */
+type Missing = SeriesKey & { readonly entries: number[] };
+
 export class DeltaState {
   readonly #options: DeltaStateOptions;
   readonly #memory: DeltaMemory;
@@ -118,26 +121,13 @@ export class DeltaState {
     saltHigh: number,
   ): Promise<DeltaTotals> {
     const memory = this.#memory;
-    const isShared = this.#options.store.kind === 'server';
-    const count = needs.reduce((sum, { startMs }) => sum + startMs.length, 0);
-    const totals = {
-      ids: new Int32Array(2 * count),
-      totals: new Float64Array(count),
-      lastMs: new Float64Array(count),
-      newestMs: new Float64Array(count),
-    };
-    const missing = new Map<string, SeriesKey & { readonly entries: number[] }>();
+    const totals = emptyTotals(needs);
+    const missing = new Map<string, Missing>();
     let entry = 0;
-    for (const { ids, metricIndexes, startMs, newestMs, metrics: names } of needs) {
+    for (const { ids, metricIndexes, startMs, metrics: names } of needs) {
       for (let i = 0; i < startMs.length; i++, entry++) {
         const [low, high] = [ids[2 * i], ids[2 * i + 1]];
-        totals.ids[2 * entry] = low;
-        totals.ids[2 * entry + 1] = high;
-        totals.lastMs[entry] = -1;
-        totals.newestMs[entry] = newestMs[i];
-        const isKnown = memory.find(low ^ saltLow, high ^ saltHigh);
-        // Another collector may have gone on with the series, unless this point follows on the last one that we know.
-        if (isKnown && (!isShared || (startMs[i] > 0 && startMs[i] <= memory.lastMs))) {
+        if (this.#isCurrent(low ^ saltLow, high ^ saltHigh, startMs[i])) {
           totals.totals[entry] = memory.total;
           totals.lastMs[entry] = memory.lastMs;
           continue;
@@ -148,32 +138,48 @@ export class DeltaState {
         else known.entries.push(entry);
       }
     }
-    if (missing.size === 0) return totals;
-    const oldestMs = needs.reduce(
-      (oldest, need) => Math.min(oldest, need.oldestMs),
-      Number.POSITIVE_INFINITY,
-    );
-    const keys = [...missing.values()].sort(
-      (a, b) => Number(a.metric > b.metric) - Number(a.metric < b.metric),
-    );
-    const found = await this.#lookUp(tenant, keys, oldestMs - this.#options.staleMs);
-    for (const { id, lastMs, value } of found) {
-      for (const at of missing.get(id)!.entries) {
-        totals.totals[at] = value;
-        totals.lastMs[at] = lastMs;
-      }
+    if (missing.size > 0) {
+      const oldestMs = needs.reduce(
+        (oldest, need) => Math.min(oldest, need.oldestMs),
+        Number.POSITIVE_INFINITY,
+      );
+      await this.#lookUp(tenant, missing, oldestMs - this.#options.staleMs, totals);
     }
     return totals;
   }
 
-  async #lookUp(tenant: string, keys: readonly SeriesKey[], afterMs: number) {
-    lookupCounter.add(keys.length);
-    try {
-      return await selectLastSamples(this.#options.store, tenant, keys, afterMs);
-    } catch (error) {
-      throw new UnavailableError(`the store did not say how far delta series are: ${errorMessage(error)}`, {
-        cause: error,
-      });
+  /**
+   * Leaves a series' total in the memory's fields. Over a store that others share, one of them may have gone on with the
+   * series, unless the point that comes follows on the last one that is known here.
+   */
+  #isCurrent(keyLow: number, keyHigh: number, startMs: number): boolean {
+    if (!this.#memory.find(keyLow, keyHigh)) return false;
+    return this.#options.store.kind === 'embedded' || (startMs > 0 && startMs <= this.#memory.lastMs);
+  }
+
+  /** Asks the store, and fills in what it has. */
+  async #lookUp(
+    tenant: string,
+    missing: ReadonlyMap<string, Missing>,
+    afterMs: number,
+    totals: DeltaTotals,
+  ): Promise<void> {
+    lookupCounter.add(missing.size);
+    const keys = [...missing.values()].sort(
+      (a, b) => Number(a.metric > b.metric) - Number(a.metric < b.metric),
+    );
+    const found = await selectLastSamples(this.#options.store, tenant, keys, afterMs).catch(
+      (error: unknown) => {
+        throw new UnavailableError(`the store did not say how far delta series are: ${errorMessage(error)}`, {
+          cause: error,
+        });
+      },
+    );
+    for (const { id, lastMs, value } of found) {
+      for (const entry of missing.get(id)!.entries) {
+        totals.totals[entry] = value;
+        totals.lastMs[entry] = lastMs;
+      }
     }
   }
 
@@ -181,6 +187,20 @@ export class DeltaState {
     const digest = createHmac('sha256', this.#secret).update(tenant).digest();
     return [digest.readInt32LE(0), digest.readInt32LE(4)];
   }
+}
+
+/** Totals for all series of the needs, in their order, as if all of them were new. */
+function emptyTotals(needs: readonly DeltaNeeds[]): DeltaTotals {
+  const count = needs.reduce((sum, { startMs }) => sum + startMs.length, 0);
+  const ids = new Int32Array(2 * count);
+  const newestMs = new Float64Array(count);
+  let entry = 0;
+  for (const need of needs) {
+    ids.set(need.ids, 2 * entry);
+    newestMs.set(need.newestMs, entry);
+    entry += need.startMs.length;
+  }
+  return { ids, newestMs, totals: new Float64Array(count), lastMs: new Float64Array(count).fill(-1) };
 }
 
 function* lowWords(needs: readonly DeltaNeeds[], saltLow: number): Generator<number> {

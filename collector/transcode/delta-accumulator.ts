@@ -60,8 +60,10 @@ export class DeltaAccumulator {
       const high = totals.ids[2 * i + 1];
       const known = this.#keys.find(low, high);
       const entry = known === -1 ? this.#add(low, high) : known;
-      this.#totals[entry] = totals.totals[i];
-      this.#lastMs[entry] = totals.lastMs[i];
+      if (totals.lastMs[i] > this.#lastMs[entry]) {
+        this.#totals[entry] = totals.totals[i];
+        this.#lastMs[entry] = totals.lastMs[i];
+      }
       this.#newestMs[entry] = Math.max(this.#newestMs[entry], totals.newestMs[i]);
     }
   }

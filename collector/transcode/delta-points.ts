@@ -17,7 +17,7 @@ import type { RequestTally } from './request-tally.ts';
 export const deltaAheadMsMax = 600_000;
 
 export class DeltaPoints {
-  readonly accumulator: DeltaAccumulator;
+  readonly #accumulator: DeltaAccumulator;
   readonly #window: RecordWindow;
   readonly #point: PointReader;
   readonly #series: PointSeries;
@@ -25,7 +25,7 @@ export class DeltaPoints {
   #entries = new Int32Array(16);
 
   constructor(accumulator: DeltaAccumulator, window: RecordWindow, point: PointReader, series: PointSeries) {
-    this.accumulator = accumulator;
+    this.#accumulator = accumulator;
     this.#window = window;
     this.#point = point;
     this.#series = series;
@@ -37,10 +37,10 @@ export class DeltaPoints {
     const { value, isStale, unixMs } = point;
     if (!this.#isTimed(tally) || !(isStale || isAddable(value, isMonotonic, tally))) return false;
     if (!this.#identify(names.base, seriesRole.value, 0, 0, tally)) return false;
-    if (this.accumulator.isCollecting || !this.#isInOrder(tally)) return false;
+    if (this.#accumulator.isCollecting || !this.#isInOrder(tally)) return false;
     const entry = this.#entries[0];
-    const isRestart = this.accumulator.lastMsOf(entry, unixMs) < 0;
-    const total = this.accumulator.add(entry, unixMs, isStale ? 0 : value, isRestart);
+    const isRestart = this.#accumulator.lastMsOf(entry, unixMs) < 0;
+    const total = this.#accumulator.add(entry, unixMs, isStale ? 0 : value, isRestart);
     if (!isStale) point.setValue(total);
     return true;
   }
@@ -55,8 +55,8 @@ export class DeltaPoints {
     if (!this.#isTimed(tally)) return false;
     if (!isStale && hasValue && !isAddable(value, false, tally)) return false;
     const entryCount = this.#identifyHistogram(names, bucketCount, tally);
-    if (entryCount === 0 || this.accumulator.isCollecting || !this.#isInOrder(tally)) return false;
-    const { accumulator } = this;
+    if (entryCount === 0 || this.#accumulator.isCollecting || !this.#isInOrder(tally)) return false;
+    const accumulator = this.#accumulator;
     const entries = this.#entries;
     const lastMs = accumulator.lastMsOf(entries[0], unixMs);
     let isRestart = lastMs < 0;
@@ -92,7 +92,7 @@ export class DeltaPoints {
       tally.reject(series.refusal!.reason, series.refusal!.message);
       return false;
     }
-    const { accumulator } = this;
+    const accumulator = this.#accumulator;
     const { startMs, unixMs } = this.#point;
     if (accumulator.isCollecting) {
       accumulator.need(series.idLow, series.idHigh, name, startMs, unixMs);
@@ -119,7 +119,7 @@ export class DeltaPoints {
   /** Judges the point by its first series. */
   #isInOrder(tally: RequestTally): boolean {
     const { startMs, unixMs } = this.#point;
-    const refusal = this.accumulator.refusalOf(this.#entries[0], startMs, unixMs);
+    const refusal = this.#accumulator.refusalOf(this.#entries[0], startMs, unixMs);
     if (refusal === undefined) return true;
     const reason = refusal === 'delta_overlap' ? 'delta_out_of_order' : refusal;
     tally.reject(reason, refusalText[refusal]);

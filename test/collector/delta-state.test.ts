@@ -1,6 +1,6 @@
 /**
  * Goal: the total of a delta series is the sum of what was sent, each point once, whatever fails or comes again.
- * Method: the real pipeline with two workers over the real embedded store, whose inserts fail where a test says so.
+ * Method: the real pipeline, mostly with two workers, over the real embedded store, whose inserts fail where a test says so.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -14,13 +14,14 @@ import { migrate } from '#store/migrate.ts';
 import { type NativeBlock, type Store, StoreError } from '#store/store.ts';
 import type { Delivery } from '#wire/envelope.ts';
 import { type DeltaPoint, deltaHistogram, deltaSum, request } from '../support/delta-request.ts';
+import { Lcg } from '../support/otlp-generator.ts';
 
 const nowMs = Math.floor(Date.now() / 1000) * 1000;
 const directory = mkdtempSync(join(tmpdir(), 'sonde-delta-'));
 let store: Store;
 let pipeline: Pipeline;
-/** Throws before or after the real insert while it is set. */
-let fault: { readonly table: string; readonly when: 'before' | 'after' } | undefined;
+/** Throws before or after the real insert where it says so. */
+let isFaulty: (block: NativeBlock, when: 'before' | 'after') => boolean = () => false;
 let lookups = 0;
 /** Awaited before the store's insert while it is set. */
 let gate: ((block: NativeBlock) => Promise<void>) | undefined;
@@ -28,7 +29,7 @@ let gate: ((block: NativeBlock) => Promise<void>) | undefined;
 beforeAll(async () => {
   store = await openEmbeddedStore({ path: directory });
   await migrate(store);
-  pipeline = start();
+  pipeline = start('embedded', 1000, 2);
 });
 afterAll(async () => {
   await pipeline.close();
@@ -37,10 +38,9 @@ afterAll(async () => {
 });
 
 /** As after a restart of the collector: nothing is in memory. */
-function start(kind: Store['kind'] = 'embedded', deltaSeriesMax = 1000): Pipeline {
-  const fail = (block: NativeBlock, when: string): void => {
-    if (fault?.table !== block.table || fault.when !== when) return;
-    throw new StoreError('the connection broke', { retryable: true });
+function start(kind: Store['kind'] = 'embedded', deltaSeriesMax = 1000, workers = 1): Pipeline {
+  const fail = (block: NativeBlock, when: 'before' | 'after'): void => {
+    if (isFaulty(block, when)) throw new StoreError('the connection broke', { retryable: true });
   };
   const faulty: Store = {
     kind,
@@ -61,7 +61,7 @@ function start(kind: Store['kind'] = 'embedded', deltaSeriesMax = 1000): Pipelin
   };
   return createPipeline({
     store: faulty,
-    workers: 2,
+    workers,
     inflightBytesMax: 64 * 1024 * 1024,
     retentionMs: 0,
     now: () => nowMs,
@@ -72,7 +72,7 @@ beforeEach(() => {
   lookups = 0;
 });
 afterEach(() => {
-  fault = undefined;
+  isFaulty = () => false;
   gate = undefined;
 });
 
@@ -133,10 +133,10 @@ test.each(['before', 'after'] as const)(
   async (when) => {
     const name = `failed_${when}`;
     await deliver(deltaSum(name, [nth(0, 1)]));
-    fault = { table: 'samples_head', when };
+    isFaulty = ({ table }, at) => table === 'samples_head' && at === when;
     const bytes = () => deltaSum(name, [nth(1, 10)]);
     await expect(deliver(bytes(), name)).rejects.toThrow(UnavailableError);
-    fault = undefined;
+    isFaulty = () => false;
     const accepted = when === 'before' ? 1 : 0;
     expect(await deliver(bytes(), name)).toEqual({ accepted, rejected: 0, reason: '' });
     await deliver(deltaSum(name, [nth(2, 100)]));
@@ -353,4 +353,38 @@ test('gauges beside delta points are stored once, and cumulative requests do not
   expect(await deliver(request(metrics))).toMatchObject({ accepted: 2 });
   expect(await samples('mixed_gauge')).toEqual(['1']);
   expect(await samples('mixed_delta_total')).toEqual(['2']);
+});
+
+test('senders that come again until they are answered find their sums, whatever fails', async () => {
+  const random = new Lcg(2611);
+  const model = new Map<string, number>();
+  isFaulty = () => random.chance(12);
+  const send = async (bytes: Uint8Array, batchId: string): Promise<void> => {
+    for (;;) {
+      const delivery = await deliver(bytes.slice(), batchId).catch((error: unknown) => {
+        expect(error).toBeInstanceOf(UnavailableError);
+      });
+      if (delivery === undefined) continue;
+      expect(delivery.rejected).toBe(0);
+      return;
+    }
+  };
+  for (let round = 0; round < 12; round++) {
+    const sending = [0, 1, 2].map((sender) => {
+      const points = [0, 1].flatMap((half) =>
+        [`${sender}`, `${sender}x`]
+          .filter(() => random.chance(70))
+          .map((route) => nth(2 * round + half, random.int(100), route)),
+      );
+      for (const { route, value } of points) model.set(route!, (model.get(route!) ?? 0) + value);
+      return send(deltaSum('simulated', points), `sim-${sender}-${round}`);
+    });
+    await Promise.all(sending);
+    if (random.chance(20)) await restart('embedded', 1000, 2);
+  }
+  const lines = await samples('simulated_total', 'route');
+  for (const [route, total] of model) {
+    expect(lines.filter((line) => line.startsWith(`${route}=`)).at(-1)).toBe(`${route}=${total}`);
+  }
+  expect(model.size).toBe(6);
 });

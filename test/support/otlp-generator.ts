@@ -227,6 +227,7 @@ export function metricsRequest(random: Lcg, groups = 3, points = 6): ProtoObject
   };
   const summary = () => ({
     ...times(),
+    ...flags(),
     attributes: attributes(random, 3),
     count: random.int(100),
     ...(random.chance(80) ? { sum: 5.5 } : {}),
