@@ -216,6 +216,27 @@ test('what a request adds is taken back where it cannot be decoded to its end', 
   });
 });
 
+test('of a series that comes with two totals, the later one counts', () => {
+  const transcode = createTranscoder();
+  const bytes = deltaSum('m', [{ ...at(5), value: 1 }]);
+  const requests = [{ signal: 'metrics' as const, tenant: 'default', bytes }];
+  const { ids } = transcode({ ...task, requests }).outcomes[0]!.deltaWait!.needs;
+  const known = [
+    { total: 7, lastMs: at(4).endMs },
+    { total: 3, lastMs: at(2).endMs },
+  ];
+  for (const two of [known, known.toReversed()]) {
+    const deltaTotals = {
+      ids: Int32Array.of(...ids, ...ids),
+      newestMs: Float64Array.of(at(5).endMs, at(5).endMs),
+      totals: Float64Array.from(two, ({ total }) => total),
+      lastMs: Float64Array.from(two, ({ lastMs }) => lastMs),
+    };
+    const result = transcode({ ...task, requests, deltaTotals });
+    expect([...result.deltaTotals!.totals]).toEqual([8]);
+  }
+});
+
 test.each([
   { name: 'a repeat of several points', first: [0, 1, 2], again: [0, 1, 2], reason: ['delta_repeated 3'] },
   { name: 'the last point, and a new one', first: [0, 1], again: [1, 2], reason: ['delta_repeated 1'] },
