@@ -13,7 +13,7 @@ export interface DeltaNeeds {
   readonly startMs: Float64Array;
   /** Time of the series' newest point. */
   readonly newestMs: Float64Array;
-  /** The oldest time of a point: a total that was stored long before is of no use. */
+  /** When the oldest point's interval began: a total that was stored long before is of no use. */
   readonly oldestMs: number;
   /** Prometheus names. */
   readonly metrics: readonly string[];

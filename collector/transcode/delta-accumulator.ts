@@ -94,7 +94,7 @@ export class DeltaAccumulator {
       this.#metricIndexes[entry] = this.#metrics.get(metric)!;
     }
     this.#newestMs[entry] = Math.max(this.#newestMs[entry], unixMs);
-    this.#oldestMs = Math.min(this.#oldestMs, unixMs);
+    this.#oldestMs = Math.min(this.#oldestMs, this.#silentUntil(startMs, unixMs));
   }
 
   /** Returns the entry of a series whose total the task came with. */
@@ -115,10 +115,16 @@ export class DeltaAccumulator {
     return isRepeat && this.#isTouched[entry] === 0 ? 'delta_repeated' : 'delta_out_of_order';
   }
 
-  /** Time of the last point of a series that can go on at `unixMs`; -1 where it starts anew. */
-  lastMsOf(entry: number, unixMs: number): number {
+  /** Time of the last point of a series that goes on with (startMs, unixMs]; -1 where it starts anew. */
+  lastMsOf(entry: number, startMs: number, unixMs: number): number {
     const lastMs = this.#lastMs[entry];
-    return unixMs - lastMs > this.#staleMs ? -1 : lastMs;
+    return this.#silentUntil(startMs, unixMs) - lastMs > this.#staleMs ? -1 : lastMs;
+  }
+
+  /** A point says that its series was alive since its start; believed for as long as a series may be silent. */
+  #silentUntil(startMs: number, unixMs: number): number {
+    if (startMs === 0) return unixMs;
+    return Math.min(unixMs, Math.max(startMs, unixMs - this.#staleMs));
   }
 
   /** Adds a point and returns the new total. `isRestart` begins at 0. */

