@@ -16,7 +16,7 @@ import { type SeriesKey, selectLastSamples } from '#store/last-samples.ts';
 import type { Store } from '#store/store.ts';
 import { DeltaMemory } from './delta-memory.ts';
 import type { DeltaNeeds, DeltaTotals } from './delta-totals.ts';
-import type { RequestOutcome, RunRequest, TranscodeResult, TranscodeTask } from './run.ts';
+import type { RequestOutcome, RunRequest } from './run.ts';
 import { StripeLock } from './stripe-lock.ts';
 
 const lookupCounter = metrics.getMeter('sonde').createCounter('sonde.collector.delta.lookups', {
@@ -27,12 +27,13 @@ export interface DeltaStateOptions {
   readonly store: Store;
   readonly seriesMax: number;
   readonly staleMs: number;
-  /** Transcodes a task and stores its blocks under the token. */
-  readonly insert: (task: DeltaTask, token: string) => Promise<TranscodeResult>;
 }
 
-/** A task but for what is the pipeline's own. */
-type DeltaTask = Omit<TranscodeTask, 'seriesEpoch'>;
+/** Transcodes requests of one tenant with their totals, in order, and resolves when their rows are durable. */
+export type DeltaInserter = (
+  requests: readonly RunRequest[],
+  tenant: string,
+) => Promise<readonly RequestOutcome[]>;
 
 interface Waiting {
   readonly index: number;
@@ -41,7 +42,13 @@ interface Waiting {
 }
 
 /** A series of which the store must say how far it is, and where the answer goes. */
-type Missing = SeriesKey & { readonly entries: number[] };
+type Missing = SeriesKey & { readonly places: { readonly totals: DeltaTotals; readonly index: number }[] };
+
+/** What a tenant's ids are mixed with. */
+interface Salt {
+  readonly low: number;
+  readonly high: number;
+}
 
 export class DeltaState {
   readonly #options: DeltaStateOptions;
@@ -56,27 +63,26 @@ export class DeltaState {
   }
 
   /**
-   * Stores those requests of a task that wait for totals, and returns the outcomes of all. Their blocks have the run's
-   * token with `/delta/` and the tenant. Rejects as `insert` does, and with UnavailableError where the store does not say
-   * what it has; the whole run must be repeated then.
+   * Inserts those of some requests again that wait for totals, and returns the outcomes of all. Rejects as `insert` does,
+   * and with UnavailableError where the store does not say what it has; all of them must be repeated then.
    */
   async settle(
-    task: DeltaTask,
+    requests: readonly RunRequest[],
     outcomes: readonly RequestOutcome[],
-    token: string,
+    insert: DeltaInserter,
   ): Promise<readonly RequestOutcome[]> {
     const settled = [...outcomes];
     const tenants = new Map<string, Waiting[]>();
     for (const [index, { deltaWait }] of outcomes.entries()) {
       if (deltaWait === undefined) continue;
-      const request = { ...task.requests[index], bytes: deltaWait.bytes };
+      const request = { ...requests[index], bytes: deltaWait.bytes };
       const waiting = tenants.get(request.tenant) ?? [];
       waiting.push({ index, request, needs: deltaWait.needs });
       tenants.set(request.tenant, waiting);
     }
     for (const [tenant, waiting] of tenants) {
-      const result = await this.#insert(tenant, waiting, task, `${token}/delta/${tenant}`);
-      for (const [i, { index }] of waiting.entries()) settled[index] = result.outcomes[i];
+      const again = await this.#insert(tenant, waiting, insert);
+      for (const [i, { index }] of waiting.entries()) settled[index] = again[i];
     }
     return settled;
   }
@@ -84,27 +90,24 @@ export class DeltaState {
   async #insert(
     tenant: string,
     waiting: readonly Waiting[],
-    task: DeltaTask,
-    token: string,
-  ): Promise<TranscodeResult> {
+    insert: DeltaInserter,
+  ): Promise<readonly RequestOutcome[]> {
+    const salt = this.#saltOf(tenant);
     const needs = waiting.map((one) => one.needs);
-    const [saltLow, saltHigh] = this.#saltOf(tenant);
-    const release = await this.#lock.acquire(lowWords(needs, saltLow));
+    const release = await this.#lock.acquire(lowWords(needs, salt));
     try {
-      const totals = await this.#recall(tenant, needs, saltLow, saltHigh);
+      const recalled = await this.#recall(tenant, needs, salt);
+      const requests = waiting.map(({ request }, i) => ({ ...request, deltaTotals: recalled[i] }));
       try {
-        const requests = waiting.map(({ request }) => request);
-        const result = await this.#options.insert({ ...task, requests, deltaTotals: totals }, token);
-        const stored = result.deltaTotals!;
-        for (let i = 0; i < stored.totals.length; i++) {
-          if (stored.lastMs[i] < 0) continue;
-          const [low, high] = [stored.ids[2 * i] ^ saltLow, stored.ids[2 * i + 1] ^ saltHigh];
-          this.#memory.put(low, high, stored.totals[i], stored.lastMs[i]);
-        }
-        return result;
+        const outcomes = await insert(requests, tenant);
+        // In order: of a series that several requests have, the last one knows.
+        for (const { deltaTotals } of outcomes)
+          if (deltaTotals !== undefined) this.#remember(deltaTotals, salt);
+        return outcomes;
       } catch (error) {
-        for (let i = 0; i < totals.totals.length; i++) {
-          this.#memory.forget(totals.ids[2 * i] ^ saltLow, totals.ids[2 * i + 1] ^ saltHigh);
+        for (const { ids } of recalled) {
+          for (let i = 0; i < ids.length; i += 2)
+            this.#memory.forget(ids[i] ^ salt.low, ids[i + 1] ^ salt.high);
         }
         throw error;
       }
@@ -113,29 +116,31 @@ export class DeltaState {
     }
   }
 
-  /** Returns the totals that are needed, from memory where it can be trusted and from the store otherwise. */
-  async #recall(
-    tenant: string,
-    needs: readonly DeltaNeeds[],
-    saltLow: number,
-    saltHigh: number,
-  ): Promise<DeltaTotals> {
+  #remember({ ids, totals, lastMs }: DeltaTotals, salt: Salt): void {
+    for (let i = 0; i < totals.length; i++) {
+      if (lastMs[i] >= 0)
+        this.#memory.put(ids[2 * i] ^ salt.low, ids[2 * i + 1] ^ salt.high, totals[i], lastMs[i]);
+    }
+  }
+
+  /** Returns the totals that each request needs, from memory where it can be trusted and from the store otherwise. */
+  async #recall(tenant: string, needs: readonly DeltaNeeds[], salt: Salt): Promise<DeltaTotals[]> {
     const memory = this.#memory;
-    const totals = emptyTotals(needs);
+    const recalled = needs.map(newTotals);
     const missing = new Map<string, Missing>();
-    let entry = 0;
-    for (const { ids, metricIndexes, startMs, metrics: names } of needs) {
-      for (let i = 0; i < startMs.length; i++, entry++) {
+    for (const [n, { ids, metricIndexes, startMs, metrics: names }] of needs.entries()) {
+      for (let i = 0; i < startMs.length; i++) {
         const [low, high] = [ids[2 * i], ids[2 * i + 1]];
-        if (this.#isCurrent(low ^ saltLow, high ^ saltHigh, startMs[i])) {
-          totals.totals[entry] = memory.total;
-          totals.lastMs[entry] = memory.lastMs;
+        if (this.#isCurrent(low ^ salt.low, high ^ salt.high, startMs[i])) {
+          recalled[n].totals[i] = memory.total;
+          recalled[n].lastMs[i] = memory.lastMs;
           continue;
         }
         const id = idText(low, high);
+        const place = { totals: recalled[n], index: i };
         const known = missing.get(id);
-        if (known === undefined) missing.set(id, { metric: names[metricIndexes[i]], id, entries: [entry] });
-        else known.entries.push(entry);
+        if (known === undefined) missing.set(id, { metric: names[metricIndexes[i]], id, places: [place] });
+        else known.places.push(place);
       }
     }
     if (missing.size > 0) {
@@ -143,9 +148,9 @@ export class DeltaState {
         (oldest, need) => Math.min(oldest, need.oldestMs),
         Number.POSITIVE_INFINITY,
       );
-      await this.#lookUp(tenant, missing, oldestMs - this.#options.staleMs, totals);
+      await this.#lookUp(tenant, missing, oldestMs - this.#options.staleMs);
     }
-    return totals;
+    return recalled;
   }
 
   /**
@@ -158,12 +163,7 @@ export class DeltaState {
   }
 
   /** Asks the store, and fills in what it has. */
-  async #lookUp(
-    tenant: string,
-    missing: ReadonlyMap<string, Missing>,
-    afterMs: number,
-    totals: DeltaTotals,
-  ): Promise<void> {
+  async #lookUp(tenant: string, missing: ReadonlyMap<string, Missing>, afterMs: number): Promise<void> {
     lookupCounter.add(missing.size);
     const keys = [...missing.values()].sort(
       (a, b) => Number(a.metric > b.metric) - Number(a.metric < b.metric),
@@ -176,35 +176,27 @@ export class DeltaState {
       },
     );
     for (const { id, lastMs, value } of found) {
-      for (const entry of missing.get(id)!.entries) {
-        totals.totals[entry] = value;
-        totals.lastMs[entry] = lastMs;
+      for (const { totals, index } of missing.get(id)!.places) {
+        totals.totals[index] = value;
+        totals.lastMs[index] = lastMs;
       }
     }
   }
 
-  #saltOf(tenant: string): [low: number, high: number] {
+  #saltOf(tenant: string): Salt {
     const digest = createHmac('sha256', this.#secret).update(tenant).digest();
-    return [digest.readInt32LE(0), digest.readInt32LE(4)];
+    return { low: digest.readInt32LE(0), high: digest.readInt32LE(4) };
   }
 }
 
-/** Totals for all series of the needs, in their order, as if all of them were new. */
-function emptyTotals(needs: readonly DeltaNeeds[]): DeltaTotals {
-  const count = needs.reduce((sum, { startMs }) => sum + startMs.length, 0);
-  const ids = new Int32Array(2 * count);
-  const newestMs = new Float64Array(count);
-  let entry = 0;
-  for (const need of needs) {
-    ids.set(need.ids, 2 * entry);
-    newestMs.set(need.newestMs, entry);
-    entry += need.startMs.length;
-  }
+/** Totals for the series of a request, as if all of them were new. */
+function newTotals({ ids, newestMs }: DeltaNeeds): DeltaTotals {
+  const count = newestMs.length;
   return { ids, newestMs, totals: new Float64Array(count), lastMs: new Float64Array(count).fill(-1) };
 }
 
-function* lowWords(needs: readonly DeltaNeeds[], saltLow: number): Generator<number> {
-  for (const { ids } of needs) for (let i = 0; i < ids.length; i += 2) yield ids[i] ^ saltLow;
+function* lowWords(needs: readonly DeltaNeeds[], { low }: Salt): Generator<number> {
+  for (const { ids } of needs) for (let i = 0; i < ids.length; i += 2) yield ids[i] ^ low;
 }
 
 function idText(low: number, high: number): string {

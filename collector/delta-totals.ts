@@ -20,7 +20,7 @@ export interface DeltaNeeds {
 }
 
 export interface DeltaTotals {
-  /** Series ids, two words each: low, high. Of a series that is there twice, the later total counts. */
+  /** Series ids, two words each: low, high. */
   readonly ids: Int32Array;
   readonly totals: Float64Array;
   /** Time of the last point, in ms since 1970; -1 where the series is new. */

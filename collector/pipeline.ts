@@ -100,7 +100,6 @@ export function createPipeline(options: PipelineOptions): Pipeline {
     store: options.store,
     seriesMax: options.deltaSeriesMax ?? deltaSeriesMaxDefault,
     staleMs: (options.transcoder ?? transcoderOptionsDefault).deltaStaleMs,
-    insert: insertTask,
   });
 
   async function insertRequests(
@@ -115,7 +114,10 @@ export function createPipeline(options: PipelineOptions): Pipeline {
       oldestUnixMs: options.retentionMs === 0 ? Number.NEGATIVE_INFINITY : nowUnixMs - options.retentionMs,
     };
     const result = await insertTask(task, token);
-    const outcomes = await deltas.settle(task, result.outcomes, token);
+    const outcomes = await deltas.settle(owned, result.outcomes, async (waiting, tenant) => {
+      const settled = await insertTask({ ...task, requests: waiting }, `${token}/delta/${tenant}`);
+      return settled.outcomes;
+    });
     for (const [index, outcome] of outcomes.entries()) count(requests[index]!, outcome, totals);
     return outcomes;
   }

@@ -18,6 +18,8 @@ export interface RunRequest {
    * whatever run, is left out. Undefined for requests without an identity of their own.
    */
   readonly batch?: string | undefined;
+  /** Totals of the request's delta series. Without them, a request that has delta points waits for them. */
+  readonly deltaTotals?: DeltaTotals | undefined;
 }
 
 export interface TranscodeTask {
@@ -28,8 +30,6 @@ export interface TranscodeTask {
   readonly oldestUnixMs: number;
   /** A worker forgets which series it has announced when this changes (an insert failed). */
   readonly seriesEpoch: number;
-  /** Totals of the delta series of these requests, which are of one tenant then. Without it, such requests wait. */
-  readonly deltaTotals?: DeltaTotals;
 }
 
 /** Records of one request that were refused, by reason (a metric label: snake_case, few values). */
@@ -57,14 +57,14 @@ export interface RequestOutcome {
   readonly isRepeat?: boolean;
   /** The request has delta points: nothing of it is in the blocks until it comes again with the totals it needs. */
   readonly deltaWait?: { readonly needs: DeltaNeeds; readonly bytes: Uint8Array };
+  /** RunRequest.deltaTotals as the request left them: true once its blocks are stored. */
+  readonly deltaTotals?: DeltaTotals;
 }
 
 export interface TranscodeResult {
   /** Insert in this order: series and metadata come before the samples that need them. */
   readonly blocks: readonly NativeBlock[];
   readonly outcomes: readonly RequestOutcome[];
-  /** TranscodeTask.deltaTotals as the requests left them: true once the blocks are stored. */
-  readonly deltaTotals?: DeltaTotals | undefined;
 }
 
 /**

@@ -3,7 +3,7 @@
  *
  *   total 7 at 10 s, then 3 of (10 s, 20 s]  ->  total 10 at 20 s
  *
- * A task with totals adds to them. A task without them only collects whose totals its requests need: those requests come
+ * A request with totals adds to them. For one without them, it is only collected whose totals it needs, and it comes
  * again with them. So the blocks of a request are a function of the request and of the totals it comes with, and nothing
  * of a request that fails stays here.
  */
@@ -36,6 +36,7 @@ export class DeltaAccumulator {
   readonly #metrics = new Map<ByteView, number>();
   #oldestMs = Number.POSITIVE_INFINITY;
   #isCollecting = true;
+  #tenant = '';
   /** What additions since the mark overwrote: entry, total, time, whether it was touched. */
   #undo: number[] = [];
 
@@ -51,9 +52,19 @@ export class DeltaAccumulator {
     return this.#keys.count;
   }
 
-  beginTask(totals: DeltaTotals | undefined): void {
-    this.#isCollecting = totals === undefined;
+  beginTask(): void {
     this.#clear();
+  }
+
+  /**
+   * What the request adds can be taken back by rollback(). Requests of one tenant that come after one another in a task
+   * go on from where the one before has left a series: of two totals, the later one counts.
+   */
+  beginRequest(tenant: string, totals: DeltaTotals | undefined): void {
+    this.#undo = [];
+    if (this.#isCollecting || totals === undefined || tenant !== this.#tenant) this.#clear();
+    this.#isCollecting = totals === undefined;
+    this.#tenant = tenant;
     if (totals === undefined) return;
     for (let i = 0; i < totals.totals.length; i++) {
       const low = totals.ids[2 * i];
@@ -68,12 +79,6 @@ export class DeltaAccumulator {
     }
   }
 
-  /** Collecting starts anew with each request; what a request adds can be taken back. */
-  mark(): void {
-    this.#undo = [];
-    if (this.#isCollecting) this.#clear();
-  }
-
   rollback(): void {
     for (let i = this.#undo.length - 4; i >= 0; i -= 4) {
       const entry = this.#undo[i];
@@ -84,7 +89,7 @@ export class DeltaAccumulator {
     this.#undo = [];
   }
 
-  /** Collecting: notes that a series' total is needed. */
+  /** While collecting: notes that a series' total is needed. */
   need(low: number, high: number, metric: ByteView, startMs: number, unixMs: number): void {
     let entry = this.#keys.find(low, high);
     if (entry === -1) {
@@ -97,7 +102,7 @@ export class DeltaAccumulator {
     this.#oldestMs = Math.min(this.#oldestMs, this.#silentUntil(startMs, unixMs));
   }
 
-  /** Returns the entry of a series whose total the task came with. */
+  /** Returns the entry of a series whose total the request came with. */
   entryOf(low: number, high: number): number {
     const entry = this.#keys.find(low, high);
     if (entry === -1) throw new Error('BUG: a delta series came without its total');
@@ -150,15 +155,17 @@ export class DeltaAccumulator {
     };
   }
 
-  /** All totals of the task, as its requests left them. */
-  totals(): DeltaTotals {
-    const { count } = this.#keys;
-    return {
-      ids: this.#ids.slice(0, 2 * count),
-      totals: this.#totals.slice(0, count),
-      lastMs: this.#lastMs.slice(0, count),
-      newestMs: this.#newestMs.slice(0, count),
-    };
+  /** The totals that a request came with, as it left them. */
+  totalsOf(given: DeltaTotals): DeltaTotals {
+    const { ids, newestMs } = given;
+    const totals = new Float64Array(newestMs.length);
+    const lastMs = new Float64Array(newestMs.length);
+    for (let i = 0; i < newestMs.length; i++) {
+      const entry = this.entryOf(ids[2 * i], ids[2 * i + 1]);
+      totals[i] = this.#totals[entry];
+      lastMs[i] = this.#lastMs[entry];
+    }
+    return { ids, newestMs, totals, lastMs };
   }
 
   #add(low: number, high: number): number {

@@ -67,14 +67,13 @@ class Transcoder {
   transcode(task: TranscodeTask): TranscodeResult {
     this.#window.begin(task.nowUnixMs, task.oldestUnixMs);
     this.#series.beginTask(task.seriesEpoch);
-    this.#deltas.beginTask(task.deltaTotals);
+    this.#deltas.beginTask();
     try {
       const nowSeconds = Math.floor(task.nowUnixMs / 1000);
       const outcomes = task.requests.map((request) => this.#transcodeRequest(request, nowSeconds));
       const blocks: NativeBlock[] = [];
       for (const sink of this.#sinks) if (sink.rowCount > 0) blocks.push(sink.encode());
-      const deltaTotals = task.deltaTotals === undefined ? undefined : this.#deltas.totals();
-      return { blocks, outcomes, deltaTotals };
+      return { blocks, outcomes };
     } catch (error) {
       // The whole run is lost, and with it the series rows of its earlier requests.
       this.#series.forget();
@@ -91,7 +90,7 @@ class Transcoder {
     const tally = new RequestTally();
     for (const sink of this.#sinks) sink.mark();
     this.#series.mark();
-    this.#deltas.mark();
+    this.#deltas.beginRequest(request.tenant, request.deltaTotals);
     this.#reader.begin(request.bytes);
     try {
       this.#transcoderOf(request).transcode(request.tenant, tally);
@@ -100,7 +99,9 @@ class Transcoder {
         return waitingOutcome(this.#deltas.needs(), request.bytes);
       }
       if (request.batch !== undefined) this.#landed.push(request.tenant, request.batch, nowSeconds);
-      return tally.outcome();
+      const outcome = tally.outcome();
+      if (request.deltaTotals === undefined) return outcome;
+      return { ...outcome, deltaTotals: this.#deltas.totalsOf(request.deltaTotals) };
     } catch (error) {
       this.#rollback();
       if (error instanceof DecodeError) {

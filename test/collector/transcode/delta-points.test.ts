@@ -44,9 +44,9 @@ class Totals {
       totals: Float64Array.from(known, (one) => one?.total ?? 0),
       lastMs: Float64Array.from(known, (one) => one?.lastMs ?? -1),
     };
-    const requests = [{ signal: 'metrics' as const, tenant: 'default', bytes: waiting.bytes }];
-    const result = transcode({ ...task, requests, deltaTotals });
-    const after = result.deltaTotals!;
+    const requests = [{ signal: 'metrics' as const, tenant: 'default', bytes: waiting.bytes, deltaTotals }];
+    const result = transcode({ ...task, requests });
+    const after = result.outcomes[0]!.deltaTotals!;
     for (let i = 0; i < after.totals.length; i++) {
       const key = `${after.ids[2 * i]}/${after.ids[2 * i + 1]}`;
       if (after.lastMs[i]! >= 0) this.#stored.set(key, { total: after.totals[i]!, lastMs: after.lastMs[i]! });
@@ -199,17 +199,27 @@ test('what a request adds is taken back where it cannot be decoded to its end', 
   const tenant = 'default';
   const [waiting] = transcode({ ...task, requests: [{ signal: 'metrics', tenant, bytes: good }] }).outcomes;
   const { ids, newestMs } = waiting!.deltaWait!.needs;
+  const deltaTotals = {
+    ids,
+    newestMs,
+    totals: Float64Array.of(1),
+    lastMs: Float64Array.of(at(0).startMs),
+  };
   const result = transcode({
     ...task,
-    requests: [good, broken, next].map((bytes) => ({ signal: 'metrics' as const, tenant, bytes })),
-    deltaTotals: { ids, newestMs, totals: Float64Array.of(1), lastMs: Float64Array.of(at(0).startMs) },
+    requests: [good, broken, next].map((bytes) => ({
+      signal: 'metrics' as const,
+      tenant,
+      bytes,
+      deltaTotals,
+    })),
   });
   expect(result.outcomes.map(({ accepted, decodeError }) => [accepted, decodeError !== undefined])).toEqual([
     [1, false],
     [0, true],
     [1, false],
   ]);
-  expect(result.deltaTotals).toEqual({
+  expect(result.outcomes[2]!.deltaTotals).toEqual({
     ids,
     newestMs,
     totals: Float64Array.of(8),
@@ -217,25 +227,29 @@ test('what a request adds is taken back where it cannot be decoded to its end', 
   });
 });
 
-test('of a series that comes with two totals, the later one counts', () => {
+test('requests of a task go on from one another in one tenant, and not across tenants', () => {
   const transcode = createTranscoder();
-  const bytes = deltaSum('m', [{ ...at(5), value: 1 }]);
-  const requests = [{ signal: 'metrics' as const, tenant: 'default', bytes }];
-  const { ids } = transcode({ ...task, requests }).outcomes[0]!.deltaWait!.needs;
-  const known = [
-    { total: 7, lastMs: at(4).endMs },
-    { total: 3, lastMs: at(2).endMs },
-  ];
-  for (const two of [known, known.toReversed()]) {
-    const deltaTotals = {
-      ids: Int32Array.of(...ids, ...ids),
-      newestMs: Float64Array.of(at(5).endMs, at(5).endMs),
-      totals: Float64Array.from(two, ({ total }) => total),
-      lastMs: Float64Array.from(two, ({ lastMs }) => lastMs),
-    };
-    const result = transcode({ ...task, requests, deltaTotals });
-    expect([...result.deltaTotals!.totals]).toEqual([8]);
-  }
+  const request = (tenant: string, n: number) => ({
+    signal: 'metrics' as const,
+    tenant,
+    bytes: deltaSum('m', [{ ...at(n), value: 1 }]),
+  });
+  const { ids } = transcode({ ...task, requests: [request('red', 5)] }).outcomes[0]!.deltaWait!.needs;
+  const known = (total: number) => ({
+    ids,
+    newestMs: Float64Array.of(at(5).endMs),
+    totals: Float64Array.of(total),
+    lastMs: Float64Array.of(at(4).endMs),
+  });
+  const { outcomes } = transcode({
+    ...task,
+    requests: [
+      { ...request('red', 5), deltaTotals: known(7) },
+      { ...request('red', 6), deltaTotals: known(7) },
+      { ...request('blue', 5), deltaTotals: known(100) },
+    ],
+  });
+  expect(outcomes.map(({ deltaTotals }) => deltaTotals!.totals[0])).toEqual([8, 9, 101]);
 });
 
 test.each([
