@@ -1,6 +1,14 @@
 /** How the collector turns requests into rows. */
 import { z } from 'zod';
-import { option } from '#model/config/option.ts';
+import { countSchema, type OptionValues, option } from '#model/config/option.ts';
+import { deltaSeriesMaxDefault } from './delta-memory.ts';
+import {
+  checkMetricTranslation,
+  metricTranslationDefault,
+  type TranslationStrategy,
+  translationStrategies,
+} from './transcode/metric-translation.ts';
+import { type TranscoderOptions, transcoderOptionsDefault } from './transcode/transcoder-options.ts';
 
 export const collectorOptions = {
   workers: option(
@@ -18,4 +26,75 @@ export const collectorOptions = {
     1000,
     'How long the first request of a block waits for others. Requests are answered when their block is stored.',
   ),
+  'otlp.translation_strategy': option<TranslationStrategy>(
+    z.enum(translationStrategies),
+    metricTranslationDefault.strategy,
+    'How OTLP metric names and attributes become Prometheus names, as the option of that name in Prometheus.',
+  ),
+  'otlp.promote_resource_attributes': option(
+    z.array(z.string()),
+    [],
+    'Resource attributes that become labels of every series of the resource.',
+  ),
+  'otlp.promote_all_resource_attributes': option(
+    z.boolean(),
+    false,
+    'All resource attributes become labels, except otlp.ignore_resource_attributes.',
+  ),
+  'otlp.ignore_resource_attributes': option(
+    z.array(z.string()),
+    [],
+    'Resource attributes that otlp.promote_all_resource_attributes leaves out.',
+  ),
+  'otlp.keep_identifying_resource_attributes': option(
+    z.boolean(),
+    false,
+    'target_info keeps service.name, service.namespace and service.instance.id besides job and instance.',
+  ),
+  'otlp.promote_scope_metadata': option(
+    z.boolean(),
+    true,
+    "The scope's name, version, schema URL and attributes become otel_scope_* labels.",
+  ),
+  'otlp.label_name_underscore_sanitization': option(
+    z.boolean(),
+    true,
+    'Escaped label names that begin with one underscore get `key` in front.',
+  ),
+  'otlp.label_name_preserve_multiple_underscores': option(
+    z.boolean(),
+    true,
+    'Escaped label names keep several underscores in a row.',
+  ),
+  'otlp.convert_histograms_to_nhcb': option(
+    z.literal(false, { error: 'only false: histograms with custom buckets are not stored yet' }),
+    false,
+    'Explicit buckets as native histograms with custom buckets. Only false: they are not stored yet.',
+  ),
+  'otlp.delta_series_max': option(
+    countSchema,
+    deltaSeriesMaxDefault,
+    'Delta series whose totals are held in memory; those of others are read back from the store.',
+  ),
+  'otlp.delta_stale_ms': option(
+    countSchema,
+    transcoderOptionsDefault.deltaStaleMs,
+    'A delta series that was silent for longer starts anew from 0, as if its process had restarted.',
+  ),
 };
+
+/** What the transcoding threads are started with. Throws ConfigError where options contradict each other. */
+export function transcoderOptions(options: OptionValues<typeof collectorOptions>): TranscoderOptions {
+  const metrics = {
+    strategy: options['otlp.translation_strategy'],
+    promotedAttributes: options['otlp.promote_resource_attributes'],
+    isEveryAttributePromoted: options['otlp.promote_all_resource_attributes'],
+    ignoredAttributes: options['otlp.ignore_resource_attributes'],
+    keepsIdentifyingAttributes: options['otlp.keep_identifying_resource_attributes'],
+    isScopePromoted: options['otlp.promote_scope_metadata'],
+    isUnderscorePrefixed: options['otlp.label_name_underscore_sanitization'],
+    keepsUnderscores: options['otlp.label_name_preserve_multiple_underscores'],
+  };
+  checkMetricTranslation(metrics);
+  return { metrics, deltaStaleMs: options['otlp.delta_stale_ms'] };
+}

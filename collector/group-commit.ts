@@ -180,9 +180,9 @@ export class GroupCommit {
     return this.#group;
   }
 
-  /** A request that could not be decoded is answered at once: nothing of it is in the blocks. */
+  /** A request that could not be decoded, or waits for totals, is answered at once: nothing of it is in the blocks. */
   #admit(group: Group, member: Member, outcome: RequestOutcome): void {
-    if (outcome.decodeError !== undefined) {
+    if (outcome.decodeError !== undefined || outcome.deltaWait !== undefined) {
       this.#options.lane.openBytes -= member.byteCount;
       member.resolve(outcome);
       return;

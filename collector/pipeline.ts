@@ -9,6 +9,8 @@ import { metrics } from '@opentelemetry/api';
 import { UnavailableError } from '#model/errors.ts';
 import type { Store } from '#store/store.ts';
 import { BlockInserter } from './block-inserter.ts';
+import { deltaSeriesMaxDefault } from './delta-memory.ts';
+import { DeltaState } from './delta-state.ts';
 import { GroupCommit, type GroupLimits } from './group-commit.ts';
 import {
   type Family,
@@ -21,6 +23,7 @@ import {
 } from './run.ts';
 import { RunTranscoder } from './run-transcoder.ts';
 import type { TranscodeContext } from './transcode/transcoder.ts';
+import { type TranscoderOptions, transcoderOptionsDefault } from './transcode/transcoder-options.ts';
 import { WorkerLane } from './worker-lane.ts';
 
 export interface PipelineOptions {
@@ -34,6 +37,10 @@ export interface PipelineOptions {
   /** 0 keeps for ever. */
   readonly retentionMs: number;
   readonly now: () => number;
+  /** How OTLP metrics become Prometheus's. */
+  readonly transcoder?: TranscoderOptions;
+  /** Delta series whose totals are held in memory. */
+  readonly deltaSeriesMax?: number;
 }
 
 export interface PipelineStatus {
@@ -81,6 +88,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
 class ThreadedPipeline implements Pipeline {
   readonly #options: PipelineOptions;
   readonly #inserter: BlockInserter;
+  readonly #deltas: DeltaState;
   readonly #lanes: readonly Lane[];
   readonly #running = new Set<Promise<unknown>>();
   /** Pushed requests under way, by note: a sender that gave up waiting and comes again gets the same answer. */
@@ -92,6 +100,11 @@ class ThreadedPipeline implements Pipeline {
   constructor(options: PipelineOptions) {
     this.#options = options;
     this.#inserter = new BlockInserter(options.store);
+    this.#deltas = new DeltaState({
+      store: options.store,
+      seriesMax: options.deltaSeriesMax ?? deltaSeriesMaxDefault,
+      staleMs: (options.transcoder ?? transcoderOptionsDefault).deltaStaleMs,
+    });
     this.#lanes = Array.from({ length: options.workers }, () => this.#openLane());
     meter
       .createObservableGauge('sonde.collector.inflight', {
@@ -104,9 +117,10 @@ class ThreadedPipeline implements Pipeline {
   readonly insertRequest: RequestInserter = (request) => {
     const running = this.#pushed.get(request.note);
     if (running !== undefined) return running;
+    const group = this.#laneFor(request).groups[familyOf(request.signal)];
     const outcome = this.#track([request], async () => {
-      const [only] = [await this.#laneFor(request).groups[familyOf(request.signal)].add(request)];
-      return [only];
+      const first = await group.add(request);
+      return this.#deltas.settle([request], [first], async ([again]) => [await group.add(again)]);
     }).then(([only]) => only);
     this.#pushed.set(request.note, outcome);
     const forget = (): void => void this.#pushed.delete(request.note);
@@ -118,7 +132,10 @@ class ThreadedPipeline implements Pipeline {
     this.#track(requests, async () => {
       if (requests.length === 0) return [];
       const { runs } = this.#laneFor(requests[0]);
-      return runs.insert(requests, token);
+      const outcomes = await runs.insert(requests, token);
+      return this.#deltas.settle(requests, outcomes, (waiting, tenant) =>
+        runs.insert(waiting, `${token}/delta/${tenant}`),
+      );
     });
 
   status(): PipelineStatus {
@@ -137,7 +154,7 @@ class ThreadedPipeline implements Pipeline {
   }
 
   #openLane(): Lane {
-    const worker = new WorkerLane();
+    const worker = new WorkerLane(this.#options.transcoder ?? transcoderOptionsDefault);
     const inserter = this.#inserter;
     const context = (): TranscodeContext => this.#context();
     const limits = { ...this.#options.group, bytesMax: groupBytesMax };

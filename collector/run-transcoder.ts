@@ -63,8 +63,10 @@ export class RunTranscoder {
     let epoch = first.seriesEpoch;
     try {
       let open = await lane.append('kafka', requests, first);
-      const decoded = open.outcomes.filter(({ decodeError }) => decodeError === undefined).length;
-      const failed = open.outcomes.map(({ decodeError }) => decodeError !== undefined);
+      // What could not be decoded, or waits for totals, is not in the blocks.
+      const isHeld = open.outcomes.map(
+        ({ decodeError, deltaWait }) => decodeError === undefined && deltaWait === undefined,
+      );
       const notes = requests.flatMap(({ note }) => note ?? []);
       let outcomes = open.outcomes;
       const landed = await this.#inserter.selectLanded(open.touched, notes);
@@ -74,12 +76,11 @@ export class RunTranscoder {
         const threadId = open.threadId;
         open = await lane.again('kafka', family, landed, second);
         if (open.threadId !== threadId) throw lostThread();
-        // Requests that could not be decoded are not there any more.
         const rest = open.outcomes.values();
-        outcomes = outcomes.map((outcome, index) => (failed[index] ? outcome : rest.next().value!));
+        outcomes = outcomes.map((outcome, index) => (isHeld[index] ? rest.next().value! : outcome));
       }
       const { threadId, blocks, requestCount } = await lane.take('kafka', family);
-      if (threadId !== open.threadId || requestCount !== decoded) throw lostThread();
+      if (threadId !== open.threadId || requestCount !== isHeld.filter(Boolean).length) throw lostThread();
       return { blocks, outcomes, epoch };
     } catch (error) {
       this.#inserter.forgetNames();

@@ -1,11 +1,13 @@
 /**
  * A run: the requests that are inserted together, and what became of them. On Kafka a run is the messages
  * [first, last] of one partition; requests that are pushed are gathered into one (group-commit.ts). Its blocks are a
- * pure function of it, except that rows which are in the store already may be missing from them.
+ * pure function of it, and of the totals that delta points come with, except that rows which are in the store already may
+ * be missing from them.
  */
 import type { NativeBlock } from '#store/store.ts';
 import type { NotedTable } from '#store/tables.ts';
 import type { Signal } from '#wire/envelope.ts';
+import type { DeltaNeeds, DeltaTotals } from './delta-totals.ts';
 
 /** One request of a run: uncompressed protobuf. */
 export interface RunRequest {
@@ -17,6 +19,8 @@ export interface RunRequest {
   readonly note?: string | undefined;
   /** Where the rows of this batch are already. */
   readonly landed?: LandedIn | undefined;
+  /** Totals of the request's delta series. Without them, a request that has delta points waits for them. */
+  readonly deltaTotals?: DeltaTotals | undefined;
 }
 
 /** First seconds of the partitions that hold a batch, by table. */
@@ -62,7 +66,7 @@ export interface Rejection {
 
 /**
  * Reasons that the sender is not told as refusals: what was dropped comes on top of records that were stored, and SDKs
- * and Prometheus attach it by default. They are counted like the others.
+ * and Prometheus attach it by default; or it was stored before. They are counted like the others.
  */
 export const untoldReasons: ReadonlySet<string> = new Set([
   'exemplar_too_old',
@@ -70,6 +74,7 @@ export const untoldReasons: ReadonlySet<string> = new Set([
   'exemplar_labels_too_long',
   'exemplar_invalid_labels',
   'invalid_start_time',
+  'delta_repeated',
 ]);
 
 /** What became of one request, in the order of TranscodeTask.requests. */
@@ -85,6 +90,10 @@ export interface RequestOutcome {
   readonly rejections: readonly Rejection[];
   /** Set where the bytes could not be decoded: nothing of this request is in the blocks. */
   readonly decodeError: string | undefined;
+  /** The request has delta points: nothing of it is in the blocks until it comes again with the totals it needs. */
+  readonly deltaWait?: { readonly needs: DeltaNeeds; readonly bytes: Uint8Array };
+  /** RunRequest.deltaTotals as the request left them: true once its blocks are stored. */
+  readonly deltaTotals?: DeltaTotals;
 }
 
 /** What is in the open blocks of a family, after some requests were appended. */

@@ -9,6 +9,7 @@ import { UnavailableError } from '#model/errors.ts';
 import type { NativeBlock } from '#store/store.ts';
 import type { Family, LandedIn, OpenBlocks, RunRequest } from './run.ts';
 import type { TranscodeContext } from './transcode/transcoder.ts';
+import type { TranscoderOptions } from './transcode/transcoder-options.ts';
 import type { Slot, WorkerReply, WorkerTask } from './transcode/worker.ts';
 
 /** A thread that has had nothing to do for so long gives its spare memory back. */
@@ -25,16 +26,22 @@ export interface TakeReply {
 }
 
 export class WorkerLane {
-  readonly #thread = new Piscina<WorkerTask, WorkerReply>({
-    filename: new URL('./transcode/worker.ts', import.meta.url).href,
-    minThreads: 1,
-    maxThreads: 1,
-    // A thread that ends would forget its open blocks, and which series it has announced.
-    idleTimeout: Number.POSITIVE_INFINITY,
-  });
+  readonly #thread: Piscina<WorkerTask, WorkerReply>;
+  readonly #releases = new Set<Promise<unknown>>();
   readonly #trim = setTimeout(() => this.#release({ kind: 'trim' }), trimIdleMs).unref();
   /** Requests of open groups: where new ones go is decided by it. */
   openBytes = 0;
+
+  constructor(options: TranscoderOptions) {
+    this.#thread = new Piscina<WorkerTask, WorkerReply>({
+      filename: new URL('./transcode/worker.ts', import.meta.url).href,
+      minThreads: 1,
+      maxThreads: 1,
+      // A thread that ends would forget its open blocks, and which series it has announced.
+      idleTimeout: Number.POSITIVE_INFINITY,
+      workerData: options,
+    });
+  }
 
   /** Hands the requests' memory over to the thread. */
   async append(slot: Slot, requests: readonly RunRequest[], context: TranscodeContext): Promise<OpenReply> {
@@ -77,12 +84,18 @@ export class WorkerLane {
 
   async close(): Promise<void> {
     clearTimeout(this.#trim);
+    // A thread that is destroyed must not have an answer on its way.
+    await Promise.all(this.#releases);
     await this.#thread.destroy();
   }
 
   /** Memory only: that it does not come back is no harm. */
   #release(task: WorkerTask, transferList: ArrayBuffer[] = []): void {
-    this.#thread.run(task, { transferList }).catch(() => undefined);
+    const released: Promise<unknown> = this.#thread
+      .run(task, { transferList })
+      .catch(() => undefined)
+      .finally(() => this.#releases.delete(released));
+    this.#releases.add(released);
   }
 
   async #run(task: WorkerTask, transferList: ArrayBuffer[] = []): Promise<WorkerReply> {

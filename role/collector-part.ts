@@ -1,6 +1,7 @@
 /** The collector in a process: receivers and, where configured, the Kafka consumer, both into one pipeline. */
 
 import { availableParallelism } from 'node:os';
+import { transcoderOptions } from '#collector/collector-options.ts';
 import { createDirectSink } from '#collector/direct-sink.ts';
 import { startKafkaConsumer } from '#collector/kafka/consumer.ts';
 import { createPipeline, type Pipeline } from '#collector/pipeline.ts';
@@ -45,6 +46,8 @@ export async function startCollectorPart(
     group: { rowsMax: config.collector.block_rows_max, ageMsMax: config.collector.block_age_ms_max },
     retentionMs,
     now: Date.now,
+    transcoder: transcoderOptions(config.collector),
+    deltaSeriesMax: config.collector['otlp.delta_series_max'],
   });
   parts.add('pipeline', () => pipeline.close());
   startRetention(context, store, retentionMs, parts);

@@ -6,6 +6,7 @@ import type { ByteView } from '#wire/protobuf/byte-view.ts';
 import { Hash64 } from './byte-hash.ts';
 import { KeyTable } from './key-table.ts';
 import { type MetricKind, prometheusMetricName, prometheusUnit } from './metric-name.ts';
+import type { TranslationStrategy } from './metric-translation.ts';
 import { textBytes } from './resource-scope.ts';
 
 /** Names that a worker remembers; when there are more, it starts anew. */
@@ -27,6 +28,11 @@ export class MetricNameCache {
   readonly #keys = new KeyTable(metricNamesMax);
   readonly #names: MetricNames[] = [];
   readonly #hash = new Hash64();
+  readonly #strategy: TranslationStrategy;
+
+  constructor(strategy: TranslationStrategy) {
+    this.#strategy = strategy;
+  }
 
   get(
     source: ByteView,
@@ -47,7 +53,8 @@ export class MetricNameCache {
     if (this.#keys.isFull) this.#keys.clear();
     const entry = this.#keys.add(hash.low, hash.high);
     const unit = utf8.decode(source.bytes.subarray(unitStart, unitEnd));
-    const base = prometheusMetricName(utf8.decode(source.bytes.subarray(nameStart, nameEnd)), unit, kind);
+    const name = utf8.decode(source.bytes.subarray(nameStart, nameEnd));
+    const base = prometheusMetricName(name, unit, kind, this.#strategy);
     this.#names[entry] = {
       base: textBytes(base),
       bucket: textBytes(`${base}_bucket`),

@@ -8,9 +8,20 @@
  *             gauge (5) | sum (7) | histogram (9) | exponential_histogram (10) | summary (11)
  */
 import type { ProtobufReader } from '#wire/protobuf/protobuf-reader.ts';
+import type { DeltaAccumulator } from './delta-accumulator.ts';
+import { DeltaPoints } from './delta-points.ts';
 import { ExponentialHistogramReader } from './exponential-histogram.ts';
+import {
+  fieldExponentialHistogram,
+  fieldGauge,
+  fieldHistogram,
+  fieldSum,
+  fieldSummary,
+  MetricMessage,
+} from './metric-message.ts';
 import type { MetricKind } from './metric-name.ts';
 import { MetricNameCache, type MetricNames } from './metric-names.ts';
+import type { TranslationStrategy } from './metric-translation.ts';
 import { NativeHistogram, staleHigh, staleLow } from './native-histogram.ts';
 import type { PointExemplars } from './point-exemplars.ts';
 import { PointReader } from './point-reader.ts';
@@ -20,11 +31,6 @@ import { checkRecordCount, type RequestTally } from './request-tally.ts';
 import { inMetric } from './series-rules.ts';
 import { metricType, type SeriesSink } from './series-sink.ts';
 
-const fieldGauge = 5;
-const fieldSum = 7;
-const fieldHistogram = 9;
-const fieldExponentialHistogram = 10;
-const fieldSummary = 11;
 const temporalityDelta = 1;
 const temporalityCumulative = 2;
 
@@ -48,63 +54,64 @@ const kindOfField: Readonly<Record<number, MetricKind>> = {
 
 const noBound = (): number => 0;
 
+/** What the points of a metric are written with. */
+export interface MetricParts {
+  readonly series: SeriesSink;
+  readonly pointSeries: PointSeries;
+  readonly exemplars: PointExemplars;
+  readonly strategy: TranslationStrategy;
+  readonly deltas: DeltaAccumulator;
+}
+
 export class MetricPoints {
   readonly #reader: ProtobufReader;
   readonly #window: RecordWindow;
   readonly #series: SeriesSink;
   readonly #pointSeries: PointSeries;
-  readonly #names = new MetricNameCache();
+  readonly #names: MetricNameCache;
   readonly #point: PointReader;
   readonly #exemplars: PointExemplars;
   readonly #exponential: ExponentialHistogramReader;
   readonly #native = new NativeHistogram();
+  readonly #deltas: DeltaPoints;
+  /** Counts up to each bound of the histogram that is read. */
+  readonly #bucketCounts = new Float64Array(histogramBucketsMax + 1);
 
-  // The metric that is being read.
-  #nameStart = 0;
-  #nameEnd = 0;
-  #helpStart = 0;
-  #helpEnd = 0;
-  #unitStart = 0;
-  #unitEnd = 0;
-  #dataField = 0;
-  #dataStart = 0;
-  #dataEnd = 0;
+  readonly #metric: MetricMessage;
   /** Numbers of its series names in the block. */
   #countIndex = 0;
   #sumIndex = 0;
 
-  constructor(
-    reader: ProtobufReader,
-    window: RecordWindow,
-    series: SeriesSink,
-    pointSeries: PointSeries,
-    exemplars: PointExemplars,
-  ) {
+  constructor(reader: ProtobufReader, window: RecordWindow, parts: MetricParts) {
+    this.#names = new MetricNameCache(parts.strategy);
+    this.#metric = new MetricMessage(reader);
     this.#reader = reader;
     this.#window = window;
-    this.#series = series;
-    this.#pointSeries = pointSeries;
+    this.#series = parts.series;
+    this.#pointSeries = parts.pointSeries;
     this.#point = new PointReader(reader, window);
-    this.#exemplars = exemplars;
+    this.#exemplars = parts.exemplars;
     this.#exponential = new ExponentialHistogramReader(reader, window);
+    this.#deltas = new DeltaPoints(parts.deltas, window, this.#point, this.#pointSeries);
   }
 
   /** Appends the samples of the Metric that is [start, end) of the request. */
   readMetric(start: number, end: number, tally: RequestTally): void {
-    this.#scanMetric(start, end);
-    if (this.#dataField === 0) return;
+    const metric = this.#metric;
+    metric.read(start, end);
+    if (metric.dataField === 0) return;
     const point = this.#point;
-    point.scanData(this.#dataStart, this.#dataEnd);
+    point.scanData(this.#metric.dataStart, this.#metric.dataEnd);
     if (point.points.count === 0 || !this.#isSupported(tally)) return;
-    const isCounter = this.#dataField === fieldSum && point.isMonotonic;
-    const kind = isCounter ? 'counter' : kindOfField[this.#dataField];
+    const isCounter = this.#metric.dataField === fieldSum && point.isMonotonic;
+    const kind = isCounter ? 'counter' : kindOfField[this.#metric.dataField];
     const { source } = this.#reader;
     const names = this.#names.get(
       source,
-      this.#nameStart,
-      this.#nameEnd,
-      this.#unitStart,
-      this.#unitEnd,
+      this.#metric.nameStart,
+      this.#metric.nameEnd,
+      this.#metric.unitStart,
+      this.#metric.unitEnd,
       kind,
     );
     if (names.base.bytes.length === 0) {
@@ -116,7 +123,7 @@ export class MetricPoints {
       return;
     }
     const before = this.#recordCount;
-    const isNative = this.#dataField === fieldExponentialHistogram;
+    const isNative = this.#metric.dataField === fieldExponentialHistogram;
     if ((kind === 'histogram' && !isNative) || kind === 'summary') {
       this.#countIndex = this.#series.metricIndex(names.count, 0, names.count.bytes.length);
       this.#sumIndex = this.#series.metricIndex(names.sum, 0, names.sum.bytes.length);
@@ -127,8 +134,15 @@ export class MetricPoints {
     else this.#readNumbers(names, tally);
     checkRecordCount(this.#recordCount);
     if (this.#recordCount > before) {
-      const helpLength = this.#helpEnd - this.#helpStart;
-      this.#series.describe(names.base, typeOfKind[kind], source, this.#helpStart, helpLength, names.unit);
+      const helpLength = this.#metric.helpEnd - this.#metric.helpStart;
+      this.#series.describe(
+        names.base,
+        typeOfKind[kind],
+        source,
+        this.#metric.helpStart,
+        helpLength,
+        names.unit,
+      );
     }
   }
 
@@ -137,46 +151,8 @@ export class MetricPoints {
     return series.sampleCount + series.histogramCount + series.exemplarCount;
   }
 
-  #scanMetric(start: number, end: number): void {
-    const reader = this.#reader;
-    this.#nameEnd = this.#nameStart = start;
-    this.#helpEnd = this.#helpStart = start;
-    this.#unitEnd = this.#unitStart = start;
-    this.#dataField = 0;
-    reader.seek(start, end);
-    while (reader.position < end) {
-      const tag = reader.readTag();
-      if ((tag & 7) !== 2 || tag > (fieldSummary << 3) + 2) {
-        reader.skip();
-        continue;
-      }
-      const length = reader.readLength();
-      const from = reader.position;
-      const to = from + length;
-      reader.position = to;
-      switch (tag >>> 3) {
-        case 1:
-          this.#nameStart = from;
-          this.#nameEnd = to;
-          break;
-        case 2:
-          this.#helpStart = from;
-          this.#helpEnd = to;
-          break;
-        case 3:
-          this.#unitStart = from;
-          this.#unitEnd = to;
-          break;
-        case fieldGauge:
-        case fieldSum:
-        case fieldHistogram:
-        case fieldExponentialHistogram:
-        case fieldSummary:
-          this.#dataField = tag >>> 3;
-          this.#dataStart = from;
-          this.#dataEnd = to;
-      }
-    }
+  get #isDelta(): boolean {
+    return this.#point.temporality === temporalityDelta;
   }
 
   /** Refuses what has no Prometheus form yet, with all its points. */
@@ -184,16 +160,25 @@ export class MetricPoints {
     const { points, temporality } = this.#point;
     const name = () =>
       JSON.stringify(
-        Buffer.from(this.#reader.source.bytes.subarray(this.#nameStart, this.#nameEnd)).toString(),
+        Buffer.from(
+          this.#reader.source.bytes.subarray(this.#metric.nameStart, this.#metric.nameEnd),
+        ).toString(),
       );
-    if (this.#dataField === fieldGauge || this.#dataField === fieldSummary) return true;
+    if (this.#metric.dataField === fieldGauge || this.#metric.dataField === fieldSummary) return true;
     if (temporality === temporalityCumulative) return true;
-    const isDelta = temporality === temporalityDelta;
+    const isNative = this.#metric.dataField === fieldExponentialHistogram;
+    if (temporality === temporalityDelta && !isNative) return true;
+    if (temporality === temporalityDelta) {
+      tally.reject(
+        'unsupported_delta_exponential_histogram',
+        `the metric ${name()} is an exponential histogram with delta temporality: set the exporter to cumulative`,
+        points.count,
+      );
+      return false;
+    }
     tally.reject(
-      isDelta ? 'unsupported_delta' : 'invalid_temporality',
-      isDelta
-        ? `the metric ${name()} has delta temporality: set the exporter to cumulative`
-        : `the metric ${name()} has aggregation temporality ${temporality}: it must be cumulative`,
+      'invalid_temporality',
+      `the metric ${name()} has aggregation temporality ${temporality}: it must be cumulative or delta`,
       points.count,
     );
     return false;
@@ -230,6 +215,7 @@ export class MetricPoints {
         tally.reject('missing_value', 'a data point has neither as_double nor as_int');
         continue;
       }
+      if (this.#isDelta && !this.#deltas.addNumber(names, point.isMonotonic, tally)) continue;
       const low = point.isStale ? staleLow : point.valueLow;
       const high = point.isStale ? staleHigh : point.valueHigh;
       if (!this.#pointSeries.push(base, index, seriesRole.value, 0, point.unixMs, low, high)) {
@@ -292,41 +278,56 @@ export class MetricPoints {
         );
         continue;
       }
+      const bucketCount = this.#countUpToBounds();
+      const counts = this.#bucketCounts;
+      if (this.#isDelta && !this.#deltas.addHistogram(names, counts, bucketCount, tally)) continue;
       if (!this.#writeCountAndSum(names)) {
         this.#refuse(tally);
         continue;
       }
-      let total = 0;
-      const buckets = point.bucketCount === 0 ? 0 : boundCount;
-      for (let b = 0; b <= buckets; b++) {
-        const isLast = b === buckets;
-        total = isLast ? point.count : total + point.bucketAt(b);
-        const bound = isLast ? Number.POSITIVE_INFINITY : point.boundAt(b);
-        point.setValue(total);
+      for (let b = 0; b < bucketCount; b++) {
+        const bound = b === bucketCount - 1 ? Number.POSITIVE_INFINITY : point.boundAt(b);
+        point.setValue(counts[b]);
         const low = point.isStale ? staleLow : point.valueLow;
         const high = point.isStale ? staleHigh : point.valueHigh;
         if (!series.push(names.bucket, bucketIndex, seriesRole.bucket, bound, point.unixMs, low, high)) {
           this.#refuse(tally);
         }
       }
-      if (point.exemplars.count > 0) this.#writeBucketExemplars(names, buckets, tally);
+      if (point.exemplars.count > 0) this.#writeBucketExemplars(names, bucketCount - 1, tally);
     }
   }
 
   /** An exemplar is of the first bucket whose bound is not below its value; NaN is of the last. */
-  #writeBucketExemplars(names: MetricNames, buckets: number, tally: RequestTally): void {
+  #writeBucketExemplars(names: MetricNames, boundCount: number, tally: RequestTally): void {
     const point = this.#point;
     const boundOf = (value: number): number => {
       let first = 0;
-      let last = buckets;
+      let last = boundCount;
       while (first < last) {
         const middle = (first + last) >> 1;
         if (value <= point.boundAt(middle)) last = middle;
         else first = middle + 1;
       }
-      return first < buckets ? point.boundAt(first) : Number.POSITIVE_INFINITY;
+      return first < boundCount ? point.boundAt(first) : Number.POSITIVE_INFINITY;
     };
     this.#exemplars.write(point.exemplars, point.unixMs, names.bucket, seriesRole.bucket, boundOf, tally);
+  }
+
+  /**
+   * Fills #bucketCounts and returns how many they are: OTLP counts each bucket alone, Prometheus all that is not above
+   * a bound. The last one is the count.
+   */
+  #countUpToBounds(): number {
+    const point = this.#point;
+    const last = point.bucketCount === 0 ? 0 : point.boundCount;
+    let total = 0;
+    for (let b = 0; b < last; b++) {
+      total += point.bucketAt(b);
+      this.#bucketCounts[b] = total;
+    }
+    this.#bucketCounts[last] = point.count;
+    return last + 1;
   }
 
   #readSummary(names: MetricNames, tally: RequestTally): void {

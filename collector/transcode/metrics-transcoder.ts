@@ -11,7 +11,9 @@
 import type { ByteView } from '#wire/protobuf/byte-view.ts';
 import type { ProtobufReader } from '#wire/protobuf/protobuf-reader.ts';
 import { AttributeReader } from './any-value.ts';
+import type { DeltaAccumulator } from './delta-accumulator.ts';
 import { MetricPoints } from './metric-points.ts';
+import type { MetricTranslation } from './metric-translation.ts';
 import { PointExemplars } from './point-exemplars.ts';
 import { PointSeries } from './point-series.ts';
 import { RangeList } from './range-list.ts';
@@ -31,13 +33,21 @@ export class MetricsTranscoder {
   readonly #schemaUrls = new RangeList();
   readonly #metrics = new RangeList();
 
-  constructor(reader: ProtobufReader, window: RecordWindow, series: SeriesSink) {
+  constructor(
+    reader: ProtobufReader,
+    window: RecordWindow,
+    series: SeriesSink,
+    translation: MetricTranslation,
+    deltas: DeltaAccumulator,
+  ) {
     this.#reader = reader;
     this.#series = series;
     const values = new AttributeReader(reader);
-    this.#pointSeries = new PointSeries(reader, values, series);
-    const exemplars = new PointExemplars(reader, window, series, this.#pointSeries, values);
-    this.#points = new MetricPoints(reader, window, series, this.#pointSeries, exemplars);
+    const pointSeries = new PointSeries(reader, values, series, translation);
+    const exemplars = new PointExemplars(reader, window, series, pointSeries, values);
+    const { strategy } = translation;
+    this.#pointSeries = pointSeries;
+    this.#points = new MetricPoints(reader, window, { series, pointSeries, exemplars, strategy, deltas });
   }
 
   /** Appends the samples of the request that `reader` begins. Throws DecodeError or ExpansionError half-way. */

@@ -1,6 +1,7 @@
 /**
  * The labels of an OTLP series, by OpenTelemetry's Prometheus compatibility rules: the metric's name, the point's
- * attributes, job and instance from the resource, otel_scope_* from the scope, and le or quantile.
+ * attributes, what is promoted of the resource, job and instance from the resource, otel_scope_* from the scope, and
+ * le or quantile. The point's attributes win over promoted ones, and what comes after those wins over both.
  *
  * Only series that a worker does not know come here, so names may be strings. The resource and the scope are read
  * when the first of their series is missed: most requests never need them.
@@ -8,8 +9,9 @@
 import type { ByteView } from '#wire/protobuf/byte-view.ts';
 import type { ProtobufReader } from '#wire/protobuf/protobuf-reader.ts';
 import type { AttributeReader } from './any-value.ts';
+import { prometheusLabelName } from './label-name.ts';
 import { LabelSet } from './label-set.ts';
-import { prometheusLabelName } from './metric-name.ts';
+import type { MetricTranslation } from './metric-translation.ts';
 import { RangeList } from './range-list.ts';
 import { textBytes } from './resource-scope.ts';
 import { metricNameKey, type SeriesRefusal, seriesLabelsMax } from './series-rules.ts';
@@ -18,7 +20,7 @@ const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
 const identifying = ['service.name', 'service.namespace', 'service.instance.id'] as const;
 export const targetInfoName = textBytes('target_info');
 
-/** A label that the metric itself has: le or quantile. */
+/** A label whose name is final: le, job, otel_scope_name. */
 export interface OwnLabel {
   readonly name: string;
   readonly value: string;
@@ -29,6 +31,7 @@ export class OtlpLabels {
   readonly labels = new LabelSet();
   readonly #reader: ProtobufReader;
   readonly #values: AttributeReader;
+  readonly #translation: MetricTranslation;
   /** Attributes by their OTLP keys, sorted: keys that become one label name are joined in this order. */
   readonly #byKey = new LabelSet();
   readonly #resource = new LabelSet();
@@ -36,11 +39,13 @@ export class OtlpLabels {
   #isResourceRead = false;
   #job = '';
   #instance = '';
+  #promoted: readonly OwnLabel[] = [];
   #scope: readonly OwnLabel[] | undefined;
 
-  constructor(reader: ProtobufReader, values: AttributeReader) {
+  constructor(reader: ProtobufReader, values: AttributeReader, translation: MetricTranslation) {
     this.#reader = reader;
     this.#values = values;
+    this.#translation = translation;
   }
 
   beginResource(): void {
@@ -67,17 +72,23 @@ export class OtlpLabels {
     this.#addAttributes(attributes, this.#byKey);
     const fixed = [...this.#scope, ...this.#target()];
     if (own !== undefined) fixed.push(own);
-    this.#assemble(metricName, this.#byKey, fixed, undefined);
-    return undefined;
+    return this.#assemble(metricName, this.#byKey, this.#promoted, fixed, []);
   }
 
-  /** Makes the labels of target_info. Returns false where the resource says nothing that it could carry. */
-  buildTargetInfo(resources: RangeList): boolean {
+  /**
+   * Makes the labels of target_info. Returns false where the resource says nothing that it could carry, and why it is
+   * refused where it is.
+   */
+  buildTargetInfo(resources: RangeList): SeriesRefusal | boolean {
     this.#readResources(resources);
     const target = this.#target();
-    if (target.length === 0 || this.#resource.count > seriesLabelsMax) return false;
-    this.#assemble(targetInfoName, this.#resource, target, identifying);
-    return this.labels.count > target.length + 1;
+    const resource = this.#resource;
+    if (target.length === 0 || resource.count > seriesLabelsMax) return false;
+    const refusal = this.#assemble(targetInfoName, resource, [], target, identifying);
+    if (refusal !== undefined) return refusal;
+    if (this.labels.count <= target.length + 1) return false;
+    if (!this.#translation.keepsIdentifyingAttributes) return true;
+    return this.#assemble(targetInfoName, resource, [], target, []) ?? true;
   }
 
   #target(): OwnLabel[] {
@@ -87,15 +98,17 @@ export class OtlpLabels {
     return target;
   }
 
-  /** `fixed` wins over attributes of the same name; `left` are keys that are left out. */
+  /** `fixed` wins over attributes, and those over `promoted`; `left` are keys that are left out. */
   #assemble(
     metricName: ByteView,
     attributes: LabelSet,
+    promoted: readonly OwnLabel[],
     fixed: readonly OwnLabel[],
-    left: readonly string[] | undefined,
-  ): void {
+    left: readonly string[],
+  ): SeriesRefusal | undefined {
     const { labels } = this;
     const taken = new Set(['__name__', ...fixed.map(({ name }) => name)]);
+    const used = new Set(taken);
     labels.clear();
     labels.add(metricNameKey, 0, metricNameKey.bytes.length, metricName, 0, metricName.bytes.length);
     attributes.sort();
@@ -104,8 +117,10 @@ export class OtlpLabels {
       const pair = attributes.order[i];
       if (attributes.valueLengths[pair] === 0) continue;
       const key = textOf(text, attributes.nameStarts[pair], attributes.nameLengths[pair]);
-      const name = prometheusLabelName(key);
-      if (taken.has(name) || left?.includes(key)) continue;
+      const name = prometheusLabelName(key, this.#translation);
+      if (name === '') return unnamable(key);
+      if (taken.has(name) || left.includes(key)) continue;
+      used.add(name);
       const bytes = textBytes(name);
       labels.add(
         bytes,
@@ -116,13 +131,17 @@ export class OtlpLabels {
         attributes.valueLengths[pair],
       );
     }
-    for (const { name, value } of fixed) {
-      const nameText = textBytes(name);
-      const valueText = textBytes(value);
-      labels.add(nameText, 0, nameText.bytes.length, valueText, 0, valueText.bytes.length);
-    }
+    for (const label of promoted) if (!used.has(label.name)) this.#addOwn(label);
+    for (const label of fixed) this.#addOwn(label);
     labels.sort();
     labels.mergeDuplicates();
+    return undefined;
+  }
+
+  #addOwn({ name, value }: OwnLabel): void {
+    const nameText = textBytes(name);
+    const valueText = textBytes(value);
+    this.labels.add(nameText, 0, nameText.bytes.length, valueText, 0, valueText.bytes.length);
   }
 
   #readResources(resources: RangeList): void {
@@ -136,10 +155,30 @@ export class OtlpLabels {
     const [name, namespace, instance] = identifying.map((key) => attributeText(this.#resource, key));
     this.#job = name === '' || namespace === '' ? name : `${namespace}/${name}`;
     this.#instance = instance;
+    this.#promoted = this.#readPromoted();
+  }
+
+  /** Of keys that become one name, the last one counts, as in Prometheus. Keys without a name are left out. */
+  #readPromoted(): OwnLabel[] {
+    const { isEveryAttributePromoted, promotedAttributes, ignoredAttributes } = this.#translation;
+    if (!isEveryAttributePromoted && promotedAttributes.length === 0) return [];
+    const promoted = new Map<string, string>();
+    const set = this.#resource;
+    for (let pair = 0; pair < Math.min(set.count, seriesLabelsMax); pair++) {
+      const key = textOf(set.text.data, set.nameStarts[pair], set.nameLengths[pair]);
+      if (isEveryAttributePromoted ? ignoredAttributes.includes(key) : !promotedAttributes.includes(key)) {
+        continue;
+      }
+      const name = prometheusLabelName(key, this.#translation);
+      const value = textOf(set.text.data, set.valueStarts[pair], set.valueLengths[pair]);
+      if (name !== '' && value !== '') promoted.set(name, value);
+    }
+    return [...promoted].map(([name, value]) => ({ name, value }));
   }
 
   // InstrumentationScope => name:string (1) version:string (2) attributes:KeyValue* (3)
   #readScopes(scopes: RangeList, schemaUrl: string): OwnLabel[] {
+    if (!this.#translation.isScopePromoted) return [];
     const fields = new Map<string, string>();
     const set = this.#byKey;
     set.clear();
@@ -160,7 +199,7 @@ export class OtlpLabels {
     if (schemaUrl !== '') fields.set('otel_scope_schema_url', schemaUrl);
     for (let pair = 0; pair < Math.min(set.count, seriesLabelsMax); pair++) {
       const key = textOf(set.text.data, set.nameStarts[pair], set.nameLengths[pair]);
-      const name = prometheusLabelName(`otel_scope_${key}`);
+      const name = prometheusLabelName(`otel_scope_${key}`, this.#translation);
       const value = textOf(set.text.data, set.valueStarts[pair], set.valueLengths[pair]);
       if (value !== '' && !fields.has(name)) fields.set(name, value);
     }
@@ -204,6 +243,14 @@ function tooMany(count: number): SeriesRefusal {
   return {
     reason: 'too_many_labels',
     message: `a data point has ${count} attributes, more than ${seriesLabelsMax}`,
+  };
+}
+
+function unnamable(key: string): SeriesRefusal {
+  if (key === '') return { reason: 'empty_label_name', message: 'an attribute has no key' };
+  return {
+    reason: 'invalid_label_name',
+    message: `of the attribute key ${JSON.stringify(key)} only underscores are left as a label name`,
   };
 }
 

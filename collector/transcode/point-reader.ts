@@ -24,6 +24,7 @@ export class PointReader {
   readonly quantiles = new RangeList();
   /** The time of arrival where the point has none. */
   unixMs = 0;
+  hasTime = false;
   isStale = false;
   /** Whether there is a value (of a number) or a sum (of a histogram or summary); its bits follow. */
   hasValue = false;
@@ -38,6 +39,8 @@ export class PointReader {
   readonly #double = new DataView(new ArrayBuffer(8));
   #timeLow = 0;
   #timeHigh = 0;
+  #startLow = 0;
+  #startHigh = 0;
 
   constructor(reader: ProtobufReader, window: RecordWindow) {
     this.#reader = reader;
@@ -68,8 +71,8 @@ export class PointReader {
     }
   }
 
-  // NumberDataPoint => time_unix_nano:fixed64 (3) as_double:double (4) exemplars (5) as_int:sfixed64 (6)
-  //   attributes:KeyValue* (7) flags:uint32 (8)
+  // NumberDataPoint => start_time_unix_nano:fixed64 (2) time_unix_nano:fixed64 (3) as_double:double (4) exemplars (5)
+  //   as_int:sfixed64 (6) attributes:KeyValue* (7) flags:uint32 (8)
   readNumber(index: number): void {
     const reader = this.#reader;
     const end = this.#begin(index);
@@ -152,6 +155,18 @@ export class PointReader {
     return view.getUint32(start + 4, true) * twoTo32 + view.getUint32(start, true);
   }
 
+  /** When the interval of a sum or histogram began; 0 where the sender does not say. */
+  get startMs(): number {
+    return nanosToMs(this.#startLow, this.#startHigh);
+  }
+
+  /** The value as a number. */
+  get value(): number {
+    this.#double.setUint32(0, this.valueLow, true);
+    this.#double.setUint32(4, this.valueHigh, true);
+    return this.#double.getFloat64(0, true);
+  }
+
   /** Sets the value's bits from a number that we computed. */
   setValue(value: number): void {
     this.#double.setFloat64(0, value, true);
@@ -167,6 +182,8 @@ export class PointReader {
     this.#buckets.clear();
     this.#timeLow = 0;
     this.#timeHigh = 0;
+    this.#startLow = 0;
+    this.#startHigh = 0;
     this.isStale = false;
     this.hasValue = false;
     this.valueLow = 0;
@@ -178,8 +195,10 @@ export class PointReader {
   }
 
   #end(): void {
-    const hasTime = this.#timeLow !== 0 || this.#timeHigh !== 0;
-    this.unixMs = hasTime ? nanosToMs(this.#timeLow, this.#timeHigh) : Math.floor(this.#window.nowUnixMs);
+    this.hasTime = this.#timeLow !== 0 || this.#timeHigh !== 0;
+    this.unixMs = this.hasTime
+      ? nanosToMs(this.#timeLow, this.#timeHigh)
+      : Math.floor(this.#window.nowUnixMs);
   }
 
   /** The fields that have the same meaning in every kind of point, if under different numbers. */
@@ -189,6 +208,10 @@ export class PointReader {
       reader.readFixed64();
       this.#timeLow = reader.low;
       this.#timeHigh = reader.high;
+    } else if (tag === 0x11) {
+      reader.readFixed64();
+      this.#startLow = reader.low;
+      this.#startHigh = reader.high;
     } else if (tag === flagsTag) this.isStale = reader.readVarint() % 2 === flagNoRecordedValue;
     else if (tag === exemplarTag) this.#keep(this.exemplars);
     else reader.skip();

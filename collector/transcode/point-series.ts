@@ -9,11 +9,13 @@ import type { ProtobufReader } from '#wire/protobuf/protobuf-reader.ts';
 import type { AttributeReader } from './any-value.ts';
 import { CacheKey } from './cache-key.ts';
 import { boundText } from './metric-name.ts';
+import type { MetricTranslation } from './metric-translation.ts';
 import { OtlpLabels, type OwnLabel, targetInfoName } from './otlp-labels.ts';
 import type { RangeList } from './range-list.ts';
 import type { RequestTally } from './request-tally.ts';
+import { textBytes } from './resource-scope.ts';
 import { type SeriesRefusal, seriesRefusal } from './series-rules.ts';
-import type { SeriesSink } from './series-sink.ts';
+import { metricType, type SeriesSink } from './series-sink.ts';
 
 /** Tells apart the series that one data point makes. The numbers are part of cache keys only. */
 export const seriesRole = {
@@ -27,12 +29,19 @@ export const seriesRole = {
 } as const;
 export type SeriesRole = (typeof seriesRole)[keyof typeof seriesRole];
 
+/** As Prometheus describes it. */
+const targetInfoHelp = textBytes('Target metadata');
+const noUnit = textBytes('');
+
 const utf8 = new TextDecoder();
 const oneHigh = 0x3ff0_0000;
 
 export class PointSeries {
-  /** Why the last find() returned -1. */
+  /** Why the last push() or identify() returned false. */
   refusal: SeriesRefusal | undefined;
+  /** What the last identify() found. */
+  idLow = 0;
+  idHigh = 0;
   readonly #reader: ProtobufReader;
   readonly #series: SeriesSink;
   readonly #labels: OtlpLabels;
@@ -55,10 +64,15 @@ export class PointSeries {
   #attributes: RangeList | undefined;
   #newestMs = -1;
 
-  constructor(reader: ProtobufReader, values: AttributeReader, series: SeriesSink) {
+  constructor(
+    reader: ProtobufReader,
+    values: AttributeReader,
+    series: SeriesSink,
+    translation: MetricTranslation,
+  ) {
     this.#reader = reader;
     this.#series = series;
-    this.#labels = new OtlpLabels(reader, values);
+    this.#labels = new OtlpLabels(reader, values, translation);
   }
 
   beginRequest(tenant: ByteView): void {
@@ -143,17 +157,9 @@ export class PointSeries {
    * Valid until the next find().
    */
   find(name: ByteView, role: SeriesRole, bound: number, unixMs: number): number {
-    const hash = this.#hash;
     const series = this.#series;
-    hash.resume(this.#pointLow, this.#pointHigh);
-    hash.addWord(role);
-    if (role === seriesRole.bucket || role === seriesRole.quantile) {
-      boundView.setFloat64(0, bound, true);
-      hash.addWord(boundView.getInt32(0, true));
-      hash.addWord(boundView.getInt32(4, true));
-    }
-    hash.finish();
-    const { low, high } = hash;
+    this.#hashSeries(role, bound);
+    const { low, high } = this.#hash;
     let entry = series.find(low, high);
     if (entry === -1 || !series.isAnnounced(entry, unixMs, unixMs)) {
       this.refusal = this.#buildLabels(name, role, bound);
@@ -163,6 +169,34 @@ export class PointSeries {
     }
     if (unixMs > this.#newestMs) this.#newestMs = unixMs;
     return entry;
+  }
+
+  /** Finds the id of the point's series in one role. Returns false where the series is refused: see `refusal`. */
+  identify(name: ByteView, role: SeriesRole, bound: number): boolean {
+    const series = this.#series;
+    this.#hashSeries(role, bound);
+    const { low, high } = this.#hash;
+    let entry = series.find(low, high);
+    if (entry === -1) {
+      this.refusal = this.#buildLabels(name, role, bound);
+      if (this.refusal !== undefined) return false;
+      entry = series.add(low, high, this.#labels.labels);
+    }
+    this.idLow = series.idLow(entry);
+    this.idHigh = series.idHigh(entry);
+    return true;
+  }
+
+  #hashSeries(role: SeriesRole, bound: number): void {
+    const hash = this.#hash;
+    hash.resume(this.#pointLow, this.#pointHigh);
+    hash.addWord(role);
+    if (role === seriesRole.bucket || role === seriesRole.quantile) {
+      boundView.setFloat64(0, bound, true);
+      hash.addWord(boundView.getInt32(0, true));
+      hash.addWord(boundView.getInt32(4, true));
+    }
+    hash.finish();
   }
 
   /** Appends target_info for the resource, at the time of its newest sample, where the resource has more to say. */
@@ -177,9 +211,10 @@ export class PointSeries {
     const { low, high } = hash;
     let entry = series.find(low, high);
     if (entry === -1 || !series.isAnnounced(entry, unixMs, unixMs)) {
-      if (!this.#labels.buildTargetInfo(this.#resources!)) return;
+      const built = this.#labels.buildTargetInfo(this.#resources!);
+      if (built === false) return;
       const { labels } = this.#labels;
-      const refusal = seriesRefusal(labels);
+      const refusal = built === true ? seriesRefusal(labels) : built;
       if (refusal !== undefined) {
         tally.reject(refusal.reason, refusal.message);
         return;
@@ -189,6 +224,8 @@ export class PointSeries {
     }
     const index = series.metricIndex(targetInfoName, 0, targetInfoName.bytes.length);
     series.pushSample(entry, index, unixMs, 0, oneHigh);
+    const help = targetInfoHelp;
+    series.describe(targetInfoName, metricType.gauge, help, 0, help.bytes.length, noUnit);
   }
 
   #buildLabels(name: ByteView, role: SeriesRole, bound: number): SeriesRefusal | undefined {

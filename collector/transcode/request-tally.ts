@@ -1,4 +1,5 @@
 /** Counts what became of one request's records, and keeps one example per reason of refusal. */
+import type { DeltaNeeds } from '#collector/delta-totals.ts';
 import type { RequestOutcome } from '#collector/run.ts';
 import { ExpansionError } from './byte-buffer.ts';
 
@@ -39,6 +40,11 @@ export class RequestTally {
 /** The outcome of a request of which nothing is stored. */
 export function failedOutcome(decodeError: string): RequestOutcome {
   return { accepted: 0, repeated: 0, rejections: [], decodeError };
+}
+
+/** The outcome of a request that must come again with totals: nothing of it is stored. */
+export function waitingOutcome(needs: DeltaNeeds, bytes: Uint8Array): RequestOutcome {
+  return { accepted: 0, repeated: 0, rejections: [], decodeError: undefined, deltaWait: { needs, bytes } };
 }
 
 /**

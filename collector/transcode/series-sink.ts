@@ -78,7 +78,9 @@ export class SeriesSink {
   readonly #cache = new SeriesCache();
   readonly #hash = new Hash64();
   readonly #families = new KeyTable(metadataEntriesMax);
-  #metadataWasWritten = false;
+  /** 1 where the family's row is in a block. */
+  readonly #isDescribed = new Uint8Array(metadataEntriesMax);
+  #describedSinceMark: number[] = [];
   #epoch = 0;
   #tenant = textBytes('');
   #samplesBefore = 0;
@@ -108,7 +110,7 @@ export class SeriesSink {
   /** Forgets which series and families were announced: their rows may not have been stored. */
   forget(): void {
     this.#cache.clear();
-    this.#families.clear();
+    this.#clearFamilies();
   }
 
   beginRequest(tenant: ByteView): void {
@@ -160,6 +162,14 @@ export class SeriesSink {
   add(low: number, high: number, labels: LabelSet): number {
     labels.hash(this.#hash);
     return this.#cache.add(low, high, this.#hash.low, this.#hash.high);
+  }
+
+  idLow(entry: number): number {
+    return this.#cache.idLow(entry);
+  }
+
+  idHigh(entry: number): number {
+    return this.#cache.idHigh(entry);
   }
 
   /** Returns the number of a metric's name, for pushSample. Valid within one task, in which the bytes must not change. */
@@ -286,10 +296,13 @@ export class SeriesSink {
     hash.addWord(knownType);
     hash.addWord(Math.floor(this.#window.nowUnixMs / dayMs));
     hash.finish();
-    if (this.#families.find(hash.low, hash.high) !== -1) return;
-    if (this.#families.isFull) this.#families.clear();
-    this.#families.add(hash.low, hash.high);
-    this.#metadataWasWritten = true;
+    let entry = this.#families.find(hash.low, hash.high);
+    if (entry === -1) {
+      if (this.#families.isFull) this.#clearFamilies();
+      entry = this.#families.add(hash.low, hash.high);
+    } else if (this.#isDescribed[entry] === 1) return;
+    this.#isDescribed[entry] = 1;
+    this.#describedSinceMark.push(entry);
     const metadata = this.#metadata;
     const typeText = metricTypes[knownType];
     metadata.metric.pushRange(family, 0, family.bytes.length);
@@ -301,13 +314,19 @@ export class SeriesSink {
 
   mark(): void {
     this.#cache.mark();
-    this.#metadataWasWritten = false;
+    this.#describedSinceMark = [];
   }
 
   rollback(): void {
     this.#cache.rollback();
-    // Rare and small: all families are simply described again.
-    if (this.#metadataWasWritten) this.#families.clear();
+    for (const entry of this.#describedSinceMark) this.#isDescribed[entry] = 0;
+    this.#describedSinceMark = [];
+  }
+
+  /** Entries are numbered anew afterwards: a rollback may then have one family too many described again. */
+  #clearFamilies(): void {
+    this.#families.clear();
+    this.#isDescribed.fill(0);
   }
 
   reset(): void {

@@ -22,24 +22,28 @@ import type { NativeBlock } from '#store/store.ts';
 import type { NotedTable } from '#store/tables.ts';
 import { ProtobufReader } from '#wire/protobuf/protobuf-reader.ts';
 import { ExpansionError } from './byte-buffer.ts';
+import { DeltaAccumulator } from './delta-accumulator.ts';
 import { LogsTranscoder } from './logs-transcoder.ts';
 import { describeMalformed } from './malformed-request.ts';
 import { MetricsTranscoder } from './metrics-transcoder.ts';
 import type { NotedSink } from './partition-ledger.ts';
 import { RecordWindow } from './record-window.ts';
 import { RemoteWriteTranscoder } from './remote-write-transcoder.ts';
-import { failedOutcome, RequestTally } from './request-tally.ts';
+import { failedOutcome, RequestTally, waitingOutcome } from './request-tally.ts';
 import { textBytes } from './resource-scope.ts';
 import { SeriesSink } from './series-sink.ts';
 import { SpansTranscoder } from './spans-transcoder.ts';
 import type { TableSink } from './table-sink.ts';
+import { type TranscoderOptions, transcoderOptionsDefault } from './transcoder-options.ts';
 
 /** Times of a task, and what the store is known to have. */
 export type TranscodeContext = Omit<TranscodeTask, 'requests'>;
 
 /** Returns a function that transcodes one run by itself: see Transcoder. */
-export function createTranscoder(): (task: TranscodeTask) => TranscodeResult {
-  const transcoder = new Transcoder();
+export function createTranscoder(
+  options: TranscoderOptions = transcoderOptionsDefault,
+): (task: TranscodeTask) => TranscodeResult {
+  const transcoder = new Transcoder(options);
   return ({ requests, ...context }) => {
     const { outcomes } = transcoder.append(requests, context);
     return { blocks: families.flatMap((family) => transcoder.take(family)), outcomes };
@@ -63,7 +67,8 @@ export class Transcoder {
   readonly #series = new SeriesSink(this.#window);
   readonly #logs = new LogsTranscoder(this.#reader, this.#window);
   readonly #spans = new SpansTranscoder(this.#reader, this.#window);
-  readonly #metrics = new MetricsTranscoder(this.#reader, this.#window, this.#series);
+  readonly #deltas: DeltaAccumulator;
+  readonly #metrics: MetricsTranscoder;
   readonly #remoteWrite = new RemoteWriteTranscoder(this.#reader, this.#window, this.#series);
   readonly #families: Readonly<Record<Family, FamilyState>> = {
     logs: familyState([], [{ sink: this.#logs.columns.sink, ledger: this.#logs.ledger }], () =>
@@ -77,10 +82,22 @@ export class Transcoder {
     series: familyState(this.#series.namingSinks, this.#series.notedSinks, () => this.#series.reset()),
   };
 
+  constructor(options: TranscoderOptions) {
+    this.#deltas = new DeltaAccumulator(options.deltaStaleMs);
+    this.#metrics = new MetricsTranscoder(
+      this.#reader,
+      this.#window,
+      this.#series,
+      options.metrics,
+      this.#deltas,
+    );
+  }
+
   /** Appends requests to the open blocks of their families. `rowCount` and `touched` are of the first one's family. */
   append(requests: readonly RunRequest[], context: TranscodeContext): OpenBlocks {
     this.#window.begin(context.nowUnixMs, context.oldestUnixMs);
     this.#series.beginTask(context.seriesEpoch, context.standing);
+    this.#deltas.beginTask();
     try {
       const outcomes = requests.map((request) => this.#appendRequest(request));
       const family = requests.length === 0 ? 'logs' : familyOf(requests[0].signal);
@@ -142,23 +159,35 @@ export class Transcoder {
     const tally = new RequestTally();
     for (const sink of state.sinks) sink.mark();
     this.#series.mark();
+    this.#deltas.beginRequest(request.tenant, request.deltaTotals);
     for (const { sink, ledger } of state.noted)
       ledger.beginRequest(request.landed?.[sink.table as NotedTable]);
     this.#reader.begin(request.bytes);
     try {
       this.#transcoderOf(request).transcode(request.tenant, tally);
+      if (this.#deltas.isCollecting && this.#deltas.count > 0) {
+        this.#rollback(state);
+        return waitingOutcome(this.#deltas.needs(), request.bytes);
+      }
       for (const noted of state.noted) this.#note(noted, request, state, tally);
       state.requests.push(request);
-      return tally.outcome();
+      const outcome = tally.outcome();
+      if (request.deltaTotals === undefined) return outcome;
+      return { ...outcome, deltaTotals: this.#deltas.totalsOf(request.deltaTotals) };
     } catch (error) {
-      for (const sink of state.sinks) sink.rollback();
-      this.#series.rollback();
+      this.#rollback(state);
       if (error instanceof DecodeError) {
         return failedOutcome(describeMalformed(request.signal, request.bytes, error));
       }
       if (error instanceof ExpansionError) return failedOutcome(error.message);
       throw error;
     }
+  }
+
+  #rollback({ sinks }: FamilyState): void {
+    for (const sink of sinks) sink.rollback();
+    this.#series.rollback();
+    this.#deltas.rollback();
   }
 
   #note({ sink, ledger }: NotedSink, { note }: RunRequest, state: FamilyState, tally: RequestTally): void {

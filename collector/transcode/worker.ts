@@ -1,13 +1,14 @@
 /**
- * piscina's entry: what a thread keeps between tasks, and what it answers. Blocks' memory is moved, not copied, and
- * comes back by `recycle`.
+ * piscina's entry: what a thread keeps between tasks, and what it answers. It is started with the TranscoderOptions that
+ * the pool has as its workerData. Blocks' memory is moved, not copied, and comes back by `recycle`.
  */
 import { threadId } from 'node:worker_threads';
-import { move, transferableSymbol, valueSymbol } from 'piscina';
+import { move, transferableSymbol, valueSymbol, workerData } from 'piscina';
 import type { Family, LandedIn, OpenBlocks, RunRequest } from '#collector/run.ts';
 import type { NativeBlock } from '#store/store.ts';
 import { columnMemory } from './buffer-pool.ts';
 import { type TranscodeContext, Transcoder } from './transcoder.ts';
+import { type TranscoderOptions, transcoderOptionsDefault } from './transcoder-options.ts';
 
 /** Pushed requests and Kafka runs are never in the same open blocks. */
 export type Slot = 'pushed' | 'kafka';
@@ -40,18 +41,25 @@ export interface WorkerReply {
   readonly requestCount?: number;
 }
 
+const options = (workerData as TranscoderOptions | null) ?? transcoderOptionsDefault;
 const transcoders = new Map<Slot, Transcoder>();
 
 function transcoderOf(slot: Slot): Transcoder {
-  const transcoder = transcoders.get(slot) ?? new Transcoder();
+  const transcoder = transcoders.get(slot) ?? new Transcoder(options);
   transcoders.set(slot, transcoder);
   return transcoder;
 }
 
 export default function work(task: WorkerTask): unknown {
   switch (task.kind) {
-    case 'append':
-      return { threadId, open: transcoderOf(task.slot).append(task.requests, task.context) };
+    case 'append': {
+      const open = transcoderOf(task.slot).append(task.requests, task.context);
+      return move({
+        // Requests that wait for totals go back to whoever sends them again.
+        [transferableSymbol]: open.outcomes.flatMap(({ deltaWait }) => deltaWait?.bytes.buffer ?? []),
+        [valueSymbol]: { threadId, open } satisfies WorkerReply,
+      });
+    }
     case 'again':
       return { threadId, open: transcoderOf(task.slot).again(task.family, task.landed, task.context) };
     case 'take': {

@@ -3,6 +3,7 @@
  * Method: one suite over a real engine. `open` gives a store on fresh data; `reopen` closes it and opens the same data.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { selectLastSamples } from '#store/last-samples.ts';
 import { migrate } from '#store/migrate.ts';
 import { readBlocks } from '#store/native/block-reader.ts';
 import type { QueryOptions, Store } from '#store/store.ts';
@@ -160,6 +161,33 @@ export function describeStore(name: string, subject: StoreUnderTest): void {
         { name: 'job', value: 'api', ...times },
         { name: 'pod', value: 'p1', ...times },
       ]);
+    });
+
+    test('the last sample of each of many series is found, in its tenant alone', async () => {
+      const values = (tenant: string, minute: number, times: number) =>
+        blockOf(
+          store,
+          'samples_head',
+          `SELECT '${tenant}'::LowCardinality(String) AS tenant, concat('last_', toString(number % 3))::LowCardinality(String) AS metric,
+            number + 18446744073709540000 AS id, toDateTime64('2026-11-20 01:00:00', 3, 'UTC') + ${minute * 60} AS ts,
+            if(number = 7 AND ${minute} = 2, reinterpretAsFloat64(0x7ff0000000000002), number * ${times} / 8) AS v
+          FROM numbers(5000)`,
+          5000,
+        );
+      await store.insert(await values('a', 1, 1), 'last/1');
+      await store.insert(await values('a', 2, 2), 'last/2');
+      await store.insert(await values('b', 3, 3), 'last/3');
+      const firstMs = Date.UTC(2026, 10, 20, 1);
+      const idOf = (n: number) => String(18446744073709540000n + BigInt(n));
+      const keys = Array.from({ length: 5001 }, (_, n) => ({ metric: `last_${n % 3}`, id: idOf(n) }));
+      const found = await selectLastSamples(store, 'a', keys, firstMs);
+      expect(found).toHaveLength(5000);
+      const byId = new Map(found.map((sample) => [sample.id, sample]));
+      expect(byId.get(idOf(7))).toEqual({ id: idOf(7), lastMs: firstMs + 120_000, value: 7 / 8 });
+      for (const n of [0, 1999, 2000, 4999]) {
+        expect(byId.get(idOf(n))).toEqual({ id: idOf(n), lastMs: firstMs + 120_000, value: n / 4 });
+      }
+      expect(await selectLastSamples(store, 'a', keys, firstMs + 150_000)).toEqual([]);
     });
 
     test('a payload that holds SQL after a blank line changes nothing and is stored byte for byte', async () => {

@@ -1,12 +1,16 @@
 /** OTLP metrics as samples, native histograms and exemplars, the obvious way: objects and strings, by OpenTelemetry's Prometheus compatibility rules. */
+
+import { prometheusLabelName } from '#collector/transcode/label-name.ts';
 import {
   boundText,
   type MetricKind,
-  prometheusLabelName,
   prometheusMetricName,
   prometheusUnit,
 } from '#collector/transcode/metric-name.ts';
+import { type MetricTranslation, metricTranslationDefault } from '#collector/transcode/metric-translation.ts';
+import type { NaiveDeltas } from './naive-deltas.ts';
 import { naiveExponential } from './naive-histograms.ts';
+import { naiveId } from './naive-labels.ts';
 import { doubleBits, NaiveSamples, type NaiveTask, type Pair, staleBits } from './naive-samples.ts';
 import { hex, naivePairs } from './naive-value.ts';
 import { decodeMetricsRequest } from './otlp-proto.ts';
@@ -21,6 +25,8 @@ export function naiveMetrics(
   bytes: Uint8Array,
   task: NaiveTask,
   into = new NaiveSamples(task),
+  rules: MetricTranslation = metricTranslationDefault,
+  deltas?: NaiveDeltas,
 ): NaiveSamples {
   for (const group of decodeMetricsRequest(bytes).resourceMetrics) {
     const resource = naivePairs(group.resource?.attributes);
@@ -32,53 +38,85 @@ export function naiveMetrics(
       ['instance', instance],
     ];
     const presentTarget = target.filter(([, value]) => value !== '');
+    const promoted = promotedPairs(resource, rules);
     let newestMs = -1;
     for (const { scope, metrics, schemaUrl } of group.scopeMetrics) {
-      const fixed = [...scopePairs(scope, schemaUrl), ...presentTarget];
+      const context = {
+        fixed: [...(rules.isScopePromoted ? scopePairs(scope, schemaUrl, rules) : []), ...presentTarget],
+        promoted,
+        rules,
+        deltas,
+      };
       for (const metric of metrics as Decoded[]) {
-        newestMs = Math.max(newestMs, addMetric(metric, fixed, task, into));
+        newestMs = Math.max(newestMs, addMetric(metric, context, task, into));
       }
     }
-    const rest = resource.filter(([key]) => !identifying.includes(key));
-    const info = labelsOf('target_info', rest, presentTarget);
-    if (newestMs >= 0 && presentTarget.length > 0 && info.length > presentTarget.length + 1) {
+    const rest = resource.filter(([key, value]) => !identifying.includes(key) && value !== '');
+    if (newestMs >= 0 && presentTarget.length > 0 && rest.length > 0) {
+      const shown = rules.keepsIdentifyingAttributes ? resource : rest;
+      const info = labelsOf('target_info', shown, { fixed: presentTarget, promoted: [], rules });
       into.add(info, newestMs, doubleBits(1));
+      into.describe('target_info', 2, 'Target metadata', '');
     }
   }
   return into;
 }
 
-function scopePairs(scope: Decoded, schemaUrl: string | undefined): Pair[] {
+/** What the labels of all points of a scope have in common. */
+interface Context {
+  readonly fixed: readonly Pair[];
+  readonly promoted: readonly Pair[];
+  readonly rules: MetricTranslation;
+  readonly deltas?: NaiveDeltas | undefined;
+}
+
+function promotedPairs(resource: readonly Pair[], rules: MetricTranslation): Pair[] {
+  const isPromoted = (key: string) =>
+    rules.isEveryAttributePromoted
+      ? !rules.ignoredAttributes.includes(key)
+      : rules.promotedAttributes.includes(key);
+  const pairs = resource.filter(([key, value]) => isPromoted(key) && value !== '');
+  return [...new Map(pairs.map(([key, value]) => [prometheusLabelName(key, rules), value]))];
+}
+
+function scopePairs(scope: Decoded, schemaUrl: string | undefined, rules: MetricTranslation): Pair[] {
   const found = new Map<string, string>();
   if (scope?.name) found.set('otel_scope_name', scope.name);
   if (scope?.version) found.set('otel_scope_version', scope.version);
   if (schemaUrl) found.set('otel_scope_schema_url', schemaUrl);
   for (const [key, value] of naivePairs(scope?.attributes)) {
-    const name = prometheusLabelName(`otel_scope_${key}`);
+    const name = prometheusLabelName(`otel_scope_${key}`, rules);
     if (value !== '' && !found.has(name)) found.set(name, value);
   }
   return [...found];
 }
 
-function labelsOf(metricName: string, attributes: readonly Pair[], fixed: readonly Pair[]): Pair[] {
+function labelsOf(
+  metricName: string,
+  attributes: readonly Pair[],
+  { fixed, promoted, rules }: Context,
+): Pair[] {
   const labels = new Map<string, string>();
   const taken = new Set(['__name__', ...fixed.map(([name]) => name)]);
   const sorted = attributes.toSorted(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
   for (const [key, value] of sorted) {
-    const name = prometheusLabelName(key);
+    const name = prometheusLabelName(key, rules);
     if (value === '' || taken.has(name)) continue;
     labels.set(name, labels.has(name) ? `${labels.get(name)};${value}` : value);
   }
+  for (const [name, value] of promoted) if (!taken.has(name) && !labels.has(name)) labels.set(name, value);
   return [['__name__', metricName], ...labels, ...fixed];
 }
 
 /** Returns the newest time of an accepted sample, or -1. */
-function addMetric(metric: Decoded, fixed: Pair[], task: NaiveTask, into: NaiveSamples): number {
+function addMetric(metric: Decoded, context: Context, task: NaiveTask, into: NaiveSamples): number {
   const { gauge, sum, histogram, exponentialHistogram, summary } = metric;
   const data = gauge ?? sum ?? histogram ?? exponentialHistogram ?? summary;
   if (data === undefined) return -1;
-  if ((sum ?? histogram ?? exponentialHistogram) !== undefined && data.aggregationTemporality !== 2)
-    return -1;
+  const isDelta =
+    data.aggregationTemporality === 1 && context.deltas !== undefined && exponentialHistogram === undefined;
+  const isTemporal = (sum ?? histogram ?? exponentialHistogram) !== undefined;
+  if (isTemporal && data.aggregationTemporality !== 2 && !isDelta) return -1;
   const kind: MetricKind = gauge
     ? 'gauge'
     : sum
@@ -89,7 +127,7 @@ function addMetric(metric: Decoded, fixed: Pair[], task: NaiveTask, into: NaiveS
         ? 'histogram'
         : 'summary';
   const unit = metric.unit ?? '';
-  const base = prometheusMetricName(metric.name ?? '', unit, kind);
+  const base = prometheusMetricName(metric.name ?? '', unit, kind, context.rules.strategy);
   if (base === '') return -1;
   let newestMs = -1;
   for (const point of data.dataPoints as Decoded[]) {
@@ -97,40 +135,42 @@ function addMetric(metric: Decoded, fixed: Pair[], task: NaiveTask, into: NaiveS
     const unixMs = nanos === 0n ? task.nowUnixMs : Number(nanos / 1_000_000n);
     if (!into.isKept(unixMs)) continue;
     const isStale = (point.flags ?? 0) % 2 === 1;
-    const add = (name: string, value: number, ...own: Pair[]) => {
-      const labels = labelsOf(name, naivePairs(point.attributes), [...fixed, ...own]);
-      into.add(labels, unixMs, isStale ? staleBits : doubleBits(value));
-      newestMs = Math.max(newestMs, unixMs);
-    };
+    const samples: [name: string, value: number, ...own: Pair[]][] = [];
+    const add = (...sample: (typeof samples)[number]) => samples.push(sample);
+    const labelsWith = (name: string, own: readonly Pair[]) =>
+      labelsOf(name, naivePairs(point.attributes), { ...context, fixed: [...context.fixed, ...own] });
     const addExemplars = (name: string, ownOf: (value: number) => Pair[] = () => []) => {
       for (const exemplar of (point.exemplars ?? []) as Decoded[]) {
         const exemplarMs = Number(BigInt(exemplar.timeUnixNano ?? 0) / 1_000_000n) || unixMs;
         const value = exemplar.asDouble ?? Number(BigInt(exemplar.asInt ?? 0));
         if (!into.isKept(exemplarMs)) continue;
-        const labels = labelsOf(name, naivePairs(point.attributes), [...fixed, ...ownOf(value)]);
+        const labels = labelsWith(name, ownOf(value));
         if (into.addExemplar(labels, exemplarMs, doubleBits(value), naiveExemplarLabels(exemplar))) {
           newestMs = Math.max(newestMs, exemplarMs);
         }
       }
     };
+    /** After the point's samples, where these are accepted. */
+    let exemplars = (): void => undefined;
     if (gauge || sum) {
       const value = point.asDouble ?? (point.asInt === undefined ? undefined : Number(BigInt(point.asInt)));
       if (value === undefined && !isStale) continue;
       add(base, value ?? 0);
-      addExemplars(base);
+      exemplars = () => addExemplars(base);
     } else if (exponentialHistogram) {
       const native = naiveExponential(point, unixMs);
       if (native === undefined) continue;
-      into.addHistogram(labelsOf(base, naivePairs(point.attributes), fixed), unixMs, native);
+      into.addHistogram(labelsWith(base, []), unixMs, native);
       newestMs = Math.max(newestMs, unixMs);
-      addExemplars(base);
+      exemplars = () => addExemplars(base);
     } else if (histogram) {
       addHistogram(base, point, add);
       const bounds: number[] = point.bucketCounts.length === 0 ? [] : point.explicitBounds;
-      addExemplars(`${base}_bucket`, (value) => {
-        const bound = bounds.find((candidate) => value <= candidate) ?? Number.POSITIVE_INFINITY;
-        return [['le', boundText(bound)]];
-      });
+      exemplars = () =>
+        addExemplars(`${base}_bucket`, (value) => {
+          const bound = bounds.find((candidate) => value <= candidate) ?? Number.POSITIVE_INFINITY;
+          return [['le', boundText(bound)]];
+        });
     } else {
       add(`${base}_count`, Number(point.count ?? 0));
       add(`${base}_sum`, point.sum ?? 0);
@@ -138,6 +178,25 @@ function addMetric(metric: Decoded, fixed: Pair[], task: NaiveTask, into: NaiveS
         add(base, value ?? 0, ['quantile', boundText(quantile ?? 0)]);
       }
     }
+    const labelled = samples.map(([name, value, ...own]) => ({ labels: labelsWith(name, own), value }));
+    let values: number[] | undefined = labelled.map(({ value }) => value);
+    if (isDelta) {
+      const parts = labelled.map(({ labels, value }) => ({
+        series: naiveId(labels),
+        delta: isStale ? 0 : value,
+      }));
+      const startMs = Number(BigInt(point.startTimeUnixNano ?? 0) / 1_000_000n);
+      values =
+        nanos === 0n || parts.length === 0
+          ? undefined
+          : context.deltas!.add(parts, startMs, unixMs, sum?.isMonotonic === true);
+    }
+    if (values === undefined) continue;
+    for (const [i, { labels }] of labelled.entries()) {
+      into.add(labels, unixMs, isStale ? staleBits : doubleBits(values[i]!));
+      newestMs = Math.max(newestMs, unixMs);
+    }
+    exemplars();
   }
   if (newestMs >= 0) into.describe(base, typeOf[kind], metric.description ?? '', prometheusUnit(unit));
   return newestMs;
@@ -146,7 +205,7 @@ function addMetric(metric: Decoded, fixed: Pair[], task: NaiveTask, into: NaiveS
 function addHistogram(
   base: string,
   point: Decoded,
-  add: (name: string, value: number, ...own: Pair[]) => void,
+  add: (name: string, value: number, ...own: Pair[]) => unknown,
 ): void {
   const counts: string[] = point.bucketCounts;
   const bounds: number[] = counts.length === 0 ? [] : point.explicitBounds;

@@ -1,0 +1,204 @@
+/**
+ * What delta points are added to: the last stored sample of their series. The store is the only place that keeps it, and
+ * DeltaMemory what was read from there or written since. So nothing is counted twice, whoever dies: a request whose first
+ * try landed finds its own times in the store and adds nothing, one whose first try did not land finds the total before.
+ *
+ *   a request comes -> a worker says whose totals it needs -> it comes again with them -> its blocks are stored -> the
+ *   totals in memory move on
+ *
+ * Between the second and the last step nobody else has those series. Where an insert fails nobody knows what the store
+ * has: its series are forgotten, and the store is asked.
+ */
+import { createHmac, randomBytes } from 'node:crypto';
+import { metrics } from '@opentelemetry/api';
+import { errorMessage, UnavailableError } from '#model/errors.ts';
+import { type SeriesKey, selectLastSamples } from '#store/last-samples.ts';
+import type { Store } from '#store/store.ts';
+import { DeltaMemory } from './delta-memory.ts';
+import type { DeltaNeeds, DeltaTotals } from './delta-totals.ts';
+import type { RequestOutcome, RunRequest } from './run.ts';
+import { StripeLock } from './stripe-lock.ts';
+
+const lookupCounter = metrics.getMeter('sonde').createCounter('sonde.collector.delta.lookups', {
+  description: 'Delta series whose total was read back from the store.',
+});
+
+export interface DeltaStateOptions {
+  readonly store: Store;
+  readonly seriesMax: number;
+  readonly staleMs: number;
+}
+
+/** Transcodes requests of one tenant with their totals, in order, and resolves when their rows are durable. */
+export type DeltaInserter = (
+  requests: readonly RunRequest[],
+  tenant: string,
+) => Promise<readonly RequestOutcome[]>;
+
+interface Waiting {
+  readonly index: number;
+  readonly request: RunRequest;
+  readonly needs: DeltaNeeds;
+}
+
+/** A series of which the store must say how far it is, and where the answer goes. */
+type Missing = SeriesKey & { readonly places: { readonly totals: DeltaTotals; readonly index: number }[] };
+
+/** What a tenant's ids are mixed with. */
+interface Salt {
+  readonly low: number;
+  readonly high: number;
+}
+
+export class DeltaState {
+  readonly #options: DeltaStateOptions;
+  readonly #memory: DeltaMemory;
+  readonly #lock = new StripeLock();
+  /** Ids are hashes of labels alone: under a key of the tenant's own, none can be made to meet another's. */
+  readonly #secret = randomBytes(32);
+
+  constructor(options: DeltaStateOptions) {
+    this.#options = options;
+    this.#memory = new DeltaMemory(options.seriesMax);
+  }
+
+  /**
+   * Inserts those of some requests again that wait for totals, and returns the outcomes of all. Rejects as `insert` does,
+   * and with UnavailableError where the store does not say what it has; all of them must be repeated then.
+   */
+  async settle(
+    requests: readonly RunRequest[],
+    outcomes: readonly RequestOutcome[],
+    insert: DeltaInserter,
+  ): Promise<readonly RequestOutcome[]> {
+    const settled = [...outcomes];
+    const tenants = new Map<string, Waiting[]>();
+    for (const [index, { deltaWait }] of outcomes.entries()) {
+      if (deltaWait === undefined) continue;
+      const request = { ...requests[index], bytes: deltaWait.bytes };
+      const waiting = tenants.get(request.tenant) ?? [];
+      waiting.push({ index, request, needs: deltaWait.needs });
+      tenants.set(request.tenant, waiting);
+    }
+    for (const [tenant, waiting] of tenants) {
+      const again = await this.#insert(tenant, waiting, insert);
+      for (const [i, { index }] of waiting.entries()) settled[index] = again[i];
+    }
+    return settled;
+  }
+
+  async #insert(
+    tenant: string,
+    waiting: readonly Waiting[],
+    insert: DeltaInserter,
+  ): Promise<readonly RequestOutcome[]> {
+    const salt = this.#saltOf(tenant);
+    const needs = waiting.map((one) => one.needs);
+    const release = await this.#lock.acquire(lowWords(needs, salt));
+    try {
+      const recalled = await this.#recall(tenant, needs, salt);
+      const requests = waiting.map(({ request }, i) => ({ ...request, deltaTotals: recalled[i] }));
+      try {
+        const outcomes = await insert(requests, tenant);
+        // In order: of a series that several requests have, the last one knows.
+        for (const { deltaTotals } of outcomes)
+          if (deltaTotals !== undefined) this.#remember(deltaTotals, salt);
+        return outcomes;
+      } catch (error) {
+        for (const { ids } of recalled) {
+          for (let i = 0; i < ids.length; i += 2)
+            this.#memory.forget(ids[i] ^ salt.low, ids[i + 1] ^ salt.high);
+        }
+        throw error;
+      }
+    } finally {
+      release();
+    }
+  }
+
+  #remember({ ids, totals, lastMs }: DeltaTotals, salt: Salt): void {
+    for (let i = 0; i < totals.length; i++) {
+      if (lastMs[i] >= 0)
+        this.#memory.put(ids[2 * i] ^ salt.low, ids[2 * i + 1] ^ salt.high, totals[i], lastMs[i]);
+    }
+  }
+
+  /** Returns the totals that each request needs, from memory where it can be trusted and from the store otherwise. */
+  async #recall(tenant: string, needs: readonly DeltaNeeds[], salt: Salt): Promise<DeltaTotals[]> {
+    const memory = this.#memory;
+    const recalled = needs.map(newTotals);
+    const missing = new Map<string, Missing>();
+    for (const [n, { ids, metricIndexes, startMs, metrics: names }] of needs.entries()) {
+      for (let i = 0; i < startMs.length; i++) {
+        const [low, high] = [ids[2 * i], ids[2 * i + 1]];
+        if (this.#isCurrent(low ^ salt.low, high ^ salt.high, startMs[i])) {
+          recalled[n].totals[i] = memory.total;
+          recalled[n].lastMs[i] = memory.lastMs;
+          continue;
+        }
+        const id = idText(low, high);
+        const place = { totals: recalled[n], index: i };
+        const known = missing.get(id);
+        if (known === undefined) missing.set(id, { metric: names[metricIndexes[i]], id, places: [place] });
+        else known.places.push(place);
+      }
+    }
+    if (missing.size > 0) {
+      const oldestMs = needs.reduce(
+        (oldest, need) => Math.min(oldest, need.oldestMs),
+        Number.POSITIVE_INFINITY,
+      );
+      await this.#lookUp(tenant, missing, oldestMs - this.#options.staleMs);
+    }
+    return recalled;
+  }
+
+  /**
+   * Leaves a series' total in the memory's fields. Over a store that others share, one of them may have gone on with the
+   * series, unless the point that comes follows on the last one that is known here.
+   */
+  #isCurrent(keyLow: number, keyHigh: number, startMs: number): boolean {
+    if (!this.#memory.find(keyLow, keyHigh)) return false;
+    return this.#options.store.kind === 'embedded' || (startMs > 0 && startMs <= this.#memory.lastMs);
+  }
+
+  /** Asks the store, and fills in what it has. */
+  async #lookUp(tenant: string, missing: ReadonlyMap<string, Missing>, afterMs: number): Promise<void> {
+    lookupCounter.add(missing.size);
+    const keys = [...missing.values()].sort(
+      (a, b) => Number(a.metric > b.metric) - Number(a.metric < b.metric),
+    );
+    const found = await selectLastSamples(this.#options.store, tenant, keys, afterMs).catch(
+      (error: unknown) => {
+        throw new UnavailableError(`the store did not say how far delta series are: ${errorMessage(error)}`, {
+          cause: error,
+        });
+      },
+    );
+    for (const { id, lastMs, value } of found) {
+      for (const { totals, index } of missing.get(id)!.places) {
+        totals.totals[index] = value;
+        totals.lastMs[index] = lastMs;
+      }
+    }
+  }
+
+  #saltOf(tenant: string): Salt {
+    const digest = createHmac('sha256', this.#secret).update(tenant).digest();
+    return { low: digest.readInt32LE(0), high: digest.readInt32LE(4) };
+  }
+}
+
+/** Totals for the series of a request, as if all of them were new. */
+function newTotals({ ids, newestMs }: DeltaNeeds): DeltaTotals {
+  const count = newestMs.length;
+  return { ids, newestMs, totals: new Float64Array(count), lastMs: new Float64Array(count).fill(-1) };
+}
+
+function* lowWords(needs: readonly DeltaNeeds[], { low }: Salt): Generator<number> {
+  for (const { ids } of needs) for (let i = 0; i < ids.length; i += 2) yield ids[i] ^ low;
+}
+
+function idText(low: number, high: number): string {
+  return String((BigInt(high >>> 0) << 32n) | BigInt(low >>> 0));
+}

@@ -1,0 +1,30 @@
+/**
+ * Delta series on their way between the pipeline and a worker, as parallel arrays: a worker says whose totals a request
+ * needs, is given them with the request, and answers what became of them. It keeps none.
+ */
+
+/** Whose totals a request of one tenant needs. */
+export interface DeltaNeeds {
+  /** Series ids, two words each: low, high. */
+  readonly ids: Int32Array;
+  /** Which of `metrics` each series is of. */
+  readonly metricIndexes: Int32Array;
+  /** When the interval of the series' first point began, in ms since 1970; 0 where the sender does not say. */
+  readonly startMs: Float64Array;
+  /** Time of the series' newest point. */
+  readonly newestMs: Float64Array;
+  /** When the oldest point's interval began: a total that was stored long before is of no use. */
+  readonly oldestMs: number;
+  /** Prometheus names. */
+  readonly metrics: readonly string[];
+}
+
+export interface DeltaTotals {
+  /** Series ids, two words each: low, high. */
+  readonly ids: Int32Array;
+  readonly totals: Float64Array;
+  /** Time of the last point, in ms since 1970; -1 where the series is new. */
+  readonly lastMs: Float64Array;
+  /** Time of the newest point that comes: where it is the last one, all of them are repeats. */
+  readonly newestMs: Float64Array;
+}

@@ -1,0 +1,208 @@
+/**
+ * Running totals of delta series while a task is transcoded: what OpenTelemetry's data model calls delta-to-cumulative.
+ *
+ *   total 7 at 10 s, then 3 of (10 s, 20 s]  ->  total 10 at 20 s
+ *
+ * A request with totals adds to them. For one without them, it is only collected whose totals it needs, and it comes
+ * again with them. So the blocks of a request are a function of the request and of the totals it comes with, and nothing
+ * of a request that fails stays here.
+ */
+import type { DeltaNeeds, DeltaTotals } from '#collector/delta-totals.ts';
+import type { ByteView } from '#wire/protobuf/byte-view.ts';
+import { ExpansionError } from './byte-buffer.ts';
+import { KeyTable } from './key-table.ts';
+
+/** As many as a request may hold samples. */
+const seriesPerTaskMax = 1 << 22;
+
+const utf8 = new TextDecoder();
+
+/** Why a point adds nothing, or undefined where it does. */
+export type DeltaRefusal = 'delta_repeated' | 'delta_out_of_order' | 'delta_overlap' | undefined;
+
+export class DeltaAccumulator {
+  readonly #staleMs: number;
+  readonly #keys = new KeyTable(seriesPerTaskMax);
+  #ids = new Int32Array(0);
+  #totals = new Float64Array(0);
+  #lastMs = new Float64Array(0);
+  #newestMs = new Float64Array(0);
+  /** Start of the first point, while collecting. */
+  #startMs = new Float64Array(0);
+  /** 1 where this task has added to the series. */
+  #isTouched = new Uint8Array(0);
+  #metricIndexes = new Int32Array(0);
+  /** Names of the collected series, by the views that MetricNameCache keeps of them. */
+  readonly #metrics = new Map<ByteView, number>();
+  #oldestMs = Number.POSITIVE_INFINITY;
+  #isCollecting = true;
+  #tenant = '';
+  /** What additions since the mark overwrote: entry, total, time, whether it was touched. */
+  #undo: number[] = [];
+
+  constructor(staleMs: number) {
+    this.#staleMs = staleMs;
+  }
+
+  get isCollecting(): boolean {
+    return this.#isCollecting;
+  }
+
+  get count(): number {
+    return this.#keys.count;
+  }
+
+  beginTask(): void {
+    this.#clear();
+  }
+
+  /**
+   * What the request adds can be taken back by rollback(). Requests of one tenant that come after one another in a task
+   * go on from where the one before has left a series: of two totals, the later one counts.
+   */
+  beginRequest(tenant: string, totals: DeltaTotals | undefined): void {
+    this.#undo = [];
+    if (this.#isCollecting || totals === undefined || tenant !== this.#tenant) this.#clear();
+    this.#isCollecting = totals === undefined;
+    this.#tenant = tenant;
+    if (totals === undefined) return;
+    for (let i = 0; i < totals.totals.length; i++) {
+      const low = totals.ids[2 * i];
+      const high = totals.ids[2 * i + 1];
+      const known = this.#keys.find(low, high);
+      const entry = known === -1 ? this.#add(low, high) : known;
+      if (totals.lastMs[i] > this.#lastMs[entry]) {
+        this.#totals[entry] = totals.totals[i];
+        this.#lastMs[entry] = totals.lastMs[i];
+      }
+      this.#newestMs[entry] = Math.max(this.#newestMs[entry], totals.newestMs[i]);
+    }
+  }
+
+  rollback(): void {
+    for (let i = this.#undo.length - 4; i >= 0; i -= 4) {
+      const entry = this.#undo[i];
+      this.#totals[entry] = this.#undo[i + 1];
+      this.#lastMs[entry] = this.#undo[i + 2];
+      this.#isTouched[entry] = this.#undo[i + 3];
+    }
+    this.#undo = [];
+  }
+
+  /** While collecting: notes that a series' total is needed. */
+  need(low: number, high: number, metric: ByteView, startMs: number, unixMs: number): void {
+    let entry = this.#keys.find(low, high);
+    if (entry === -1) {
+      if (!this.#metrics.has(metric)) this.#metrics.set(metric, this.#metrics.size);
+      entry = this.#add(low, high);
+      this.#startMs[entry] = startMs;
+      this.#metricIndexes[entry] = this.#metrics.get(metric)!;
+    }
+    this.#newestMs[entry] = Math.max(this.#newestMs[entry], unixMs);
+    this.#oldestMs = Math.min(this.#oldestMs, this.#silentUntil(startMs, unixMs));
+  }
+
+  /** Returns the entry of a series whose total the request came with. */
+  entryOf(low: number, high: number): number {
+    const entry = this.#keys.find(low, high);
+    if (entry === -1) throw new Error('BUG: a delta series came without its total');
+    return entry;
+  }
+
+  /** Judges a point of (startMs, unixMs]; startMs is 0 where the sender does not say. */
+  refusalOf(entry: number, startMs: number, unixMs: number): DeltaRefusal {
+    const lastMs = this.#lastMs[entry];
+    if (lastMs < 0 || unixMs > lastMs) {
+      return startMs !== 0 && startMs < lastMs ? 'delta_overlap' : undefined;
+    }
+    // A sender that comes again repeats points of earlier tasks; twice in one task are two writers of one series.
+    const isRepeat = unixMs === lastMs || this.#newestMs[entry] === lastMs;
+    return isRepeat && this.#isTouched[entry] === 0 ? 'delta_repeated' : 'delta_out_of_order';
+  }
+
+  /** Time of the last point of a series that goes on with (startMs, unixMs]; -1 where it starts anew. */
+  lastMsOf(entry: number, startMs: number, unixMs: number): number {
+    const lastMs = this.#lastMs[entry];
+    return this.#silentUntil(startMs, unixMs) - lastMs > this.#staleMs ? -1 : lastMs;
+  }
+
+  /** A point says that its series was alive since its start; believed for as long as a series may be silent. */
+  #silentUntil(startMs: number, unixMs: number): number {
+    if (startMs === 0) return unixMs;
+    return Math.min(unixMs, Math.max(startMs, unixMs - this.#staleMs));
+  }
+
+  /** Adds a point and returns the new total. `isRestart` begins at 0. */
+  add(entry: number, unixMs: number, delta: number, isRestart: boolean): number {
+    this.#undo.push(entry, this.#totals[entry], this.#lastMs[entry], this.#isTouched[entry]);
+    const total = isRestart ? delta : this.#totals[entry] + delta;
+    this.#totals[entry] = total;
+    this.#lastMs[entry] = unixMs;
+    this.#isTouched[entry] = 1;
+    return total;
+  }
+
+  /** What was collected since the mark. */
+  needs(): DeltaNeeds {
+    const { count } = this.#keys;
+    return {
+      ids: this.#ids.slice(0, 2 * count),
+      metricIndexes: this.#metricIndexes.slice(0, count),
+      startMs: this.#startMs.slice(0, count),
+      newestMs: this.#newestMs.slice(0, count),
+      oldestMs: this.#oldestMs,
+      metrics: Array.from(this.#metrics.keys(), ({ bytes }) => utf8.decode(bytes)),
+    };
+  }
+
+  /** The totals that a request came with, as it left them. */
+  totalsOf(given: DeltaTotals): DeltaTotals {
+    const { ids, newestMs } = given;
+    const totals = new Float64Array(newestMs.length);
+    const lastMs = new Float64Array(newestMs.length);
+    for (let i = 0; i < newestMs.length; i++) {
+      const entry = this.entryOf(ids[2 * i], ids[2 * i + 1]);
+      totals[i] = this.#totals[entry];
+      lastMs[i] = this.#lastMs[entry];
+    }
+    return { ids, newestMs, totals, lastMs };
+  }
+
+  #add(low: number, high: number): number {
+    if (this.#keys.isFull) {
+      throw new ExpansionError(
+        `the request holds more than ${seriesPerTaskMax} delta series: send smaller batches`,
+      );
+    }
+    const entry = this.#keys.add(low, high);
+    const { capacity } = this.#keys;
+    if (capacity > this.#totals.length) {
+      this.#ids = resized(this.#ids, new Int32Array(2 * capacity));
+      this.#metricIndexes = resized(this.#metricIndexes, new Int32Array(capacity));
+      this.#totals = resized(this.#totals, new Float64Array(capacity));
+      this.#lastMs = resized(this.#lastMs, new Float64Array(capacity));
+      this.#newestMs = resized(this.#newestMs, new Float64Array(capacity));
+      this.#startMs = resized(this.#startMs, new Float64Array(capacity));
+      this.#isTouched = resized(this.#isTouched, new Uint8Array(capacity));
+    }
+    this.#ids[2 * entry] = low;
+    this.#ids[2 * entry + 1] = high;
+    this.#totals[entry] = 0;
+    this.#lastMs[entry] = -1;
+    this.#newestMs[entry] = -1;
+    this.#isTouched[entry] = 0;
+    return entry;
+  }
+
+  #clear(): void {
+    if (this.#keys.count === 0) return;
+    this.#keys.clear();
+    this.#metrics.clear();
+    this.#oldestMs = Number.POSITIVE_INFINITY;
+  }
+}
+
+function resized<Items extends Int32Array | Float64Array | Uint8Array>(from: Items, to: Items): Items {
+  to.set(from);
+  return to;
+}
