@@ -6,12 +6,12 @@ import { startKafkaConsumer } from '#collector/kafka/consumer.ts';
 import { createPipeline, type Pipeline } from '#collector/pipeline.ts';
 import { durationMs } from '#model/config/option.ts';
 import { errorMessage } from '#model/errors.ts';
-import { dropExpired } from '#store/retention.ts';
 import type { Store } from '#store/store.ts';
 import type { EnvelopeSink } from '#wire/envelope.ts';
 import { type Receivers, startReceivers } from '#wire/receive/receivers.ts';
 import type { Parts } from './parts.ts';
 import type { RoleContext } from './role-context.ts';
+import { startStoreSweep } from './store-sweep.ts';
 
 export interface CollectorPart {
   readonly receivers: Receivers;
@@ -22,8 +22,6 @@ export interface CollectorPart {
   summary(): string;
 }
 
-/** Expired partitions are looked for this often; the first time soon after the start. */
-const retentionIntervalMs = 600_000;
 /** Requests under way have this long to be stored when the process stops. */
 const closeGraceMs = 10_000;
 
@@ -42,7 +40,7 @@ export async function startCollectorPart(
     now: Date.now,
   });
   parts.add('pipeline', () => pipeline.close());
-  startRetention(context, store, retentionMs, parts);
+  startStoreSweep(context, store, parts);
   const sink = createDirectSink(pipeline.insertRun);
   const receivers = await startReceivers({
     sink,
@@ -106,23 +104,4 @@ async function startKafka({ config, log }: RoleContext, pipeline: Pipeline, part
   });
   parts.add('kafka consumer', () => consumer.stop());
   return consumer;
-}
-
-function startRetention({ log }: RoleContext, store: Store, retentionMs: number, parts: Parts): void {
-  if (retentionMs === 0) return;
-  let running: Promise<void> = Promise.resolve();
-  const sweep = (): void => {
-    running = dropExpired(store, { retentionMs, nowMs: Date.now() }).then(
-      (dropped) => {
-        if (dropped.length > 0) log.info({ dropped }, 'expired partitions were dropped');
-      },
-      (error: unknown) => log.error({ error: errorMessage(error) }, 'dropping expired partitions failed'),
-    );
-  };
-  sweep();
-  const timer = setInterval(sweep, retentionIntervalMs);
-  parts.add('retention', async () => {
-    clearInterval(timer);
-    await running;
-  });
 }

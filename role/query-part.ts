@@ -8,6 +8,7 @@ import { registerPrometheusApi } from '#query/api/prometheus.ts';
 import { registerRulerConfigApi, registerRulesReadApi } from '#query/api/rules.ts';
 import { registerScalingApi } from '#query/api/scaling.ts';
 import { dataSourcePaths, registerStatusPage } from '#query/api/status-page.ts';
+import { registerStoreOperationsApi } from '#query/api/store-operations.ts';
 import { registerTempoApi } from '#query/api/tempo.ts';
 import { answerUnknownPaths } from '#query/api/unknown-path.ts';
 import { asInstantQuery, createPromqlEngine } from '#query/promql/engine.ts';
@@ -24,6 +25,7 @@ import type { CollectorPart } from './collector-part.ts';
 import type { Parts } from './parts.ts';
 import type { RoleContext } from './role-context.ts';
 import { renderBytes } from './status-line.ts';
+import { createStoreOperations } from './store-operations.ts';
 import { createStoreReadiness } from './store-readiness.ts';
 
 export interface QueryPart {
@@ -72,6 +74,7 @@ export async function startQueryPart(
   mountApis(app, context, languages, store);
   mount(app, '', (scope) => registerRulerConfigApi(scope, { rules }));
   mount(app, '', (scope) => registerScalingApi(scope, { scaling }));
+  mount(app, '', (scope) => registerStoreOperationsApi(scope, createStoreOperations(store, config.store)));
   for (const prefix of prometheusPrefixes) {
     mount(app, prefix, (scope) => registerRulesReadApi(scope, { rules }));
     if (collector !== undefined) mountRemoteWrite(app, prefix, context, collector);

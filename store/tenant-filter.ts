@@ -3,11 +3,19 @@
  * tenant table (setting additional_table_filters), below aliases, subqueries, joins, unions and views, and uses it
  * on the primary key. The tenant's bytes travel as hex digits, so no name can break out of the filter.
  */
+import { localTable } from './cluster/topology.ts';
 import { StoreError } from './store.ts';
 import { tenantTables } from './tables.ts';
 
 /** Reads by the view's own name are reads of its target: they need the filter too. */
 export const labelValuesView = 'label_values_feed';
+
+/** With those of a cluster's shards: a Distributed table passes the filter on, but a shard reads by its own names. */
+const filteredTables = [
+  ...tenantTables,
+  labelValuesView,
+  ...tenantTables.map((table) => localTable(table, 'a cluster')),
+];
 
 /**
  * What SQL with a tenant must not hold, because the engine does not apply the filter there: another value for the
@@ -31,6 +39,6 @@ export function tenantSettings(sql: string, database: string, tenant: string): R
     }
   }
   const condition = `tenant = unhex(\\'${Buffer.from(tenant, 'utf8').toString('hex')}\\')`;
-  const entries = [...tenantTables, labelValuesView].map((table) => `'${database}.${table}':'${condition}'`);
+  const entries = filteredTables.map((table) => `'${database}.${table}':'${condition}'`);
   return { additional_table_filters: `{${entries.join(',')}}` };
 }

@@ -1,0 +1,119 @@
+/**
+ * Keeps the store within its bounds while a collector runs: drops what is too old or too much, counts it, and measures
+ * the room that is left.
+ */
+import { metrics } from '@opentelemetry/api';
+import { durationMs } from '#model/config/option.ts';
+import { errorMessage } from '#model/errors.ts';
+import { readStoreStatus, type StoreStatus } from '#store/operations/store-status.ts';
+import { type DroppedPartition, dropExpired, dropOverBudget } from '#store/retention.ts';
+import type { Store } from '#store/store.ts';
+import type { SondeConfig } from './config-tables.ts';
+import type { Parts } from './parts.ts';
+import type { RoleContext } from './role-context.ts';
+
+/** Metrics are read more often than disks fill. */
+const statusMsMax = 60_000;
+
+const meter = metrics.getMeter('sonde');
+const droppedRows = meter.createCounter('sonde.store.dropped_rows', {
+  description: 'Rows that were dropped with their partition, by table and reason (retention, budget).',
+});
+const droppedBytes = meter.createCounter('sonde.store.dropped_bytes', {
+  description: 'Bytes on disk of the partitions that were dropped, by table and reason (retention, budget).',
+  unit: 'By',
+});
+const daysLeftGauge = meter.createObservableGauge('sonde.store.days_left', {
+  description:
+    'Days until the disk or the byte budget is full, at the present pace; absent where it is unknown.',
+  unit: 'd',
+});
+const diskGauge = meter.createObservableGauge('sonde.store.disk_bytes', {
+  description: 'Bytes on disk, by table.',
+  unit: 'By',
+});
+
+/** What the configuration says of the store's bounds, for every reader of its status. */
+export function readConfiguredStatus(store: Store, config: SondeConfig['store']): Promise<StoreStatus> {
+  return readStoreStatus(store, {
+    nowMs: Date.now(),
+    retentionMs: durationMs(config.retention),
+    budgetBytes: config.bytes_max,
+    diskReserveBytes: config.disk_free_bytes_min,
+    cluster: config.cluster,
+  });
+}
+
+export function startStoreSweep(context: RoleContext, store: Store, parts: Parts): void {
+  const { config } = context;
+  observeStatus(context, store, parts);
+  if (durationMs(config.store.retention) === 0 && config.store.bytes_max === 0) return;
+  let running: Promise<void> = Promise.resolve();
+  let isRunning = false;
+  const start = (): void => {
+    // A sweep over a slow store is not joined by the next one.
+    if (isRunning) return;
+    isRunning = true;
+    running = sweep(context, store).finally(() => {
+      isRunning = false;
+    });
+  };
+  start();
+  const timer = setInterval(start, config.store.sweep_interval_ms);
+  parts.add('retention', async () => {
+    clearInterval(timer);
+    await running;
+  });
+}
+
+async function sweep({ config, log }: RoleContext, store: Store): Promise<void> {
+  const { retention, bytes_max: bytesMax, cluster } = config.store;
+  const report = (dropped: readonly DroppedPartition[], reason: 'retention' | 'budget'): void => {
+    for (const { table, rows, bytes } of dropped) {
+      droppedRows.add(rows, { table, reason });
+      droppedBytes.add(bytes, { table, reason });
+    }
+    if (dropped.length > 0) log.info({ dropped, reason }, 'partitions were dropped');
+  };
+  try {
+    const retentionMs = durationMs(retention);
+    report(await dropExpired(store, { retentionMs, nowMs: Date.now(), cluster }), 'retention');
+    const { dropped, bytesOver } = await dropOverBudget(store, { bytesMax, cluster });
+    report(dropped, 'budget');
+    if (bytesOver > 0) {
+      log.warn({ bytesOver, bytesMax }, 'the newest partitions alone exceed store.bytes_max: they are kept');
+    }
+  } catch (error) {
+    log.error({ error: errorMessage(error) }, 'dropping partitions failed; the next sweep tries again');
+  }
+}
+
+/** Reads the status when metrics are collected, and not more than once a minute. */
+function observeStatus({ config, log }: RoleContext, store: Store, parts: Parts): void {
+  let status: StoreStatus | undefined;
+  let readAtMs = -Infinity;
+  let running: Promise<void> = Promise.resolve();
+  const read = async (): Promise<void> => {
+    if (performance.now() - readAtMs < statusMsMax) return;
+    readAtMs = performance.now();
+    try {
+      status = await readConfiguredStatus(store, config.store);
+    } catch (error) {
+      status = undefined;
+      log.warn({ error: errorMessage(error) }, 'the sizes of the tables could not be read');
+    }
+  };
+  const observe: Parameters<typeof meter.addBatchObservableCallback>[0] = async (observer) => {
+    running = read();
+    await running;
+    if (status === undefined) return;
+    const { daysLeft } = status;
+    if (daysLeft !== 'unknown') observer.observe(daysLeftGauge, daysLeft === 'enough' ? Infinity : daysLeft);
+    for (const { table, diskBytes } of status.tables) observer.observe(diskGauge, diskBytes, { table });
+  };
+  meter.addBatchObservableCallback(observe, [daysLeftGauge, diskGauge]);
+  parts.add('store metrics', async () => {
+    meter.removeBatchObservableCallback(observe, [daysLeftGauge, diskGauge]);
+    await running;
+  });
+}

@@ -1,0 +1,26 @@
+CREATE VIEW IF NOT EXISTS otel_traces ON CLUSTER main
+AS SELECT
+    ts AS Timestamp,
+    if(trace_id = toFixedString('', 16), '', lower(hex(trace_id))) AS TraceId,
+    if(span_id = toFixedString('', 8), '', lower(hex(span_id))) AS SpanId,
+    if(parent_id = toFixedString('', 8), '', lower(hex(parent_id))) AS ParentSpanId,
+    trace_state AS TraceState,
+    name AS SpanName,
+    CAST(['Unspecified', 'Internal', 'Server', 'Client', 'Producer', 'Consumer'][if((kind >= 0) AND (kind <= 5), kind, 0) + 1], 'LowCardinality(String)') AS SpanKind,
+    service AS ServiceName,
+    CAST(labels, 'Map(LowCardinality(String), String)') AS ResourceAttributes,
+    CAST(scope_name, 'String') AS ScopeName,
+    CAST(scope_version, 'String') AS ScopeVersion,
+    attrs AS SpanAttributes,
+    duration_ns AS Duration,
+    CAST(['Unset', 'Ok', 'Error'][if((status >= 0) AND (status <= 2), status, 0) + 1], 'LowCardinality(String)') AS StatusCode,
+    status_message AS StatusMessage,
+    event_ts AS `Events.Timestamp`,
+    event_name AS `Events.Name`,
+    event_attrs AS `Events.Attributes`,
+    arrayMap(id -> lower(hex(id)), link_trace_id) AS `Links.TraceId`,
+    arrayMap(id -> lower(hex(id)), link_span_id) AS `Links.SpanId`,
+    link_trace_state AS `Links.TraceState`,
+    link_attrs AS `Links.Attributes`,
+    tenant AS Tenant
+FROM spans
