@@ -5,6 +5,7 @@
 import { metrics } from '@opentelemetry/api';
 import { durationMs } from '#model/config/option.ts';
 import { errorMessage } from '#model/errors.ts';
+import { Ballast } from '#store/embedded/ballast.ts';
 import { readStoreStatus, type StoreStatus } from '#store/operations/store-status.ts';
 import { type DroppedPartition, dropExpired, dropOverBudget } from '#store/retention.ts';
 import type { Store } from '#store/store.ts';
@@ -48,13 +49,15 @@ export function startStoreSweep(context: RoleContext, store: Store, parts: Parts
   const { config } = context;
   observeStatus(context, store, parts);
   if (durationMs(config.store.retention) === 0 && config.store.bytes_max === 0) return;
+  // A server's disk is not ours to take from.
+  const ballast = config.store.kind === 'embedded' ? new Ballast(config.store.path) : undefined;
   let running: Promise<void> = Promise.resolve();
   let isRunning = false;
   const start = (): void => {
     // A sweep over a slow store is not joined by the next one.
     if (isRunning) return;
     isRunning = true;
-    running = sweep(context, store).finally(() => {
+    running = sweep(context, store, ballast).finally(() => {
       isRunning = false;
     });
   };
@@ -66,8 +69,11 @@ export function startStoreSweep(context: RoleContext, store: Store, parts: Parts
   });
 }
 
-async function sweep({ config, log }: RoleContext, store: Store): Promise<void> {
+async function sweep(context: RoleContext, store: Store, ballast: Ballast | undefined): Promise<void> {
+  const { config, log } = context;
   const { retention, bytes_max: bytesMax, cluster } = config.store;
+  const lend = <Result>(work: () => Promise<Result>): Promise<Result> =>
+    ballast === undefined ? work() : ballast.lend(work);
   const report = (dropped: readonly DroppedPartition[], reason: 'retention' | 'budget'): void => {
     for (const { table, rows, bytes } of dropped) {
       droppedRows.add(rows, { table, reason });
@@ -77,11 +83,15 @@ async function sweep({ config, log }: RoleContext, store: Store): Promise<void> 
   };
   try {
     const retentionMs = durationMs(retention);
-    report(await dropExpired(store, { retentionMs, nowMs: Date.now(), cluster }), 'retention');
-    const { dropped, bytesOver } = await dropOverBudget(store, { bytesMax, cluster });
+    const expired = await lend(() => dropExpired(store, { retentionMs, nowMs: Date.now(), cluster }));
+    report(expired, 'retention');
+    const { dropped, bytesOver } = await lend(() => dropOverBudget(store, { bytesMax, cluster }));
     report(dropped, 'budget');
     if (bytesOver > 0) {
       log.warn({ bytesOver, bytesMax }, 'the newest partitions alone exceed store.bytes_max: they are kept');
+    }
+    if (ballast !== undefined && !(await ballast.fill())) {
+      log.warn('the disk is full: nothing is stored until there is room');
     }
   } catch (error) {
     log.error({ error: errorMessage(error) }, 'dropping partitions failed; the next sweep tries again');

@@ -34,7 +34,7 @@ export interface BackupOptions {
 }
 
 /** The engine's default is a thousand: a service that is down would be asked for hours. */
-const s3AttemptsMax = 10;
+const s3AttemptsMax = 5;
 /** Stack frames and versions are of no use to whom we tell. */
 const errorLengthMax = 500;
 
