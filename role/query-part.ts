@@ -2,6 +2,7 @@
 import { SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import type { FastifyInstance } from 'fastify';
 import { closeHttpServer, createHttpServer, listen } from '#model/http-server.ts';
+import { registerCardinalityApi, registerPrometheusCardinalityApi } from '#query/api/cardinality.ts';
 import { registerJaegerApi } from '#query/api/jaeger.ts';
 import { registerLokiApi } from '#query/api/loki.ts';
 import { registerPrometheusApi } from '#query/api/prometheus.ts';
@@ -16,6 +17,7 @@ import { parsePromql } from '#query/promql/parser.ts';
 import { checkSupport } from '#query/promql/support-check.ts';
 import { startRules } from '#query/rules/rules.ts';
 import { startScaling } from '#query/scaling/scaling.ts';
+import { createCardinalitySource } from '#query/sql/cardinality.ts';
 import { createLogSource } from '#query/sql/logs.ts';
 import { createSampleSource } from '#query/sql/samples.ts';
 import { createTraceSource } from '#query/sql/traces.ts';
@@ -130,6 +132,8 @@ function mountApis(app: FastifyInstance, context: RoleContext, languages: Langua
   const { config, version } = context;
   const now = Date.now;
   const traces = (tenant: string) => createTraceSource(store, tenant);
+  const cardinality = { source: (tenant: string) => createCardinalitySource(store, tenant), now };
+  mount(app, '', (scope) => registerCardinalityApi(scope, cardinality));
   for (const prefix of prometheusPrefixes) {
     mount(app, prefix, (scope) =>
       registerPrometheusApi(scope, {
@@ -140,6 +144,7 @@ function mountApis(app: FastifyInstance, context: RoleContext, languages: Langua
         version,
       }),
     );
+    mount(app, prefix, (scope) => registerPrometheusCardinalityApi(scope, cardinality));
   }
   mount(app, '', (scope) =>
     registerLokiApi(scope, {

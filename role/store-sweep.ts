@@ -74,19 +74,19 @@ async function sweep(context: RoleContext, store: Store, ballast: Ballast | unde
   const { retention, bytes_max: bytesMax, cluster } = config.store;
   const lend = <Result>(work: () => Promise<Result>): Promise<Result> =>
     ballast === undefined ? work() : ballast.lend(work);
-  const report = (dropped: readonly DroppedPartition[], reason: 'retention' | 'budget'): void => {
-    for (const { table, rows, bytes } of dropped) {
-      droppedRows.add(rows, { table, reason });
-      droppedBytes.add(bytes, { table, reason });
-    }
-    if (dropped.length > 0) log.info({ dropped, reason }, 'partitions were dropped');
+  const dropped: object[] = [];
+  const count = (reason: 'retention' | 'budget') => (partition: DroppedPartition) => {
+    const { table, rows, bytes } = partition;
+    droppedRows.add(rows, { table, reason });
+    droppedBytes.add(bytes, { table, reason });
+    dropped.push({ ...partition, reason });
   };
   try {
-    const retentionMs = durationMs(retention);
-    const expired = await lend(() => dropExpired(store, { retentionMs, nowMs: Date.now(), cluster }));
-    report(expired, 'retention');
-    const { dropped, bytesOver } = await lend(() => dropOverBudget(store, { bytesMax, cluster }));
-    report(dropped, 'budget');
+    const age = { retentionMs: durationMs(retention), nowMs: Date.now() };
+    await lend(() => dropExpired(store, { ...age, cluster, onDropped: count('retention') }));
+    const { bytesOver } = await lend(() =>
+      dropOverBudget(store, { bytesMax, cluster, onDropped: count('budget') }),
+    );
     if (bytesOver > 0) {
       log.warn({ bytesOver, bytesMax }, 'the newest partitions alone exceed store.bytes_max: they are kept');
     }
@@ -95,6 +95,8 @@ async function sweep(context: RoleContext, store: Store, ballast: Ballast | unde
     }
   } catch (error) {
     log.error({ error: errorMessage(error) }, 'dropping partitions failed; the next sweep tries again');
+  } finally {
+    if (dropped.length > 0) log.info({ dropped }, 'partitions were dropped');
   }
 }
 

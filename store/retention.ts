@@ -8,21 +8,25 @@ import { systemTable } from './cluster/topology.ts';
 import { dropPartition, listPartitions, type Partition } from './partitions.ts';
 import type { Store } from './store.ts';
 
-export interface RetentionOptions {
+export type DroppedPartition = Pick<Partition, 'table' | 'partition' | 'rows' | 'bytes'>;
+
+interface DropOptions {
+  /** Name of the ClickHouse cluster; '' or absent is one engine. */
+  readonly cluster?: string;
+  /** Told of each partition when it is gone, so that a failure at the next one leaves none uncounted. */
+  readonly onDropped?: (dropped: DroppedPartition) => void;
+}
+
+export interface RetentionOptions extends DropOptions {
   /** How long rows are kept; 0 keeps them for ever. */
   readonly retentionMs: number;
   readonly nowMs: number;
-  /** Name of the ClickHouse cluster; '' or absent is one engine. */
-  readonly cluster?: string;
 }
 
-export interface BudgetOptions {
+export interface BudgetOptions extends DropOptions {
   /** Bytes on disk of all our tables together, indexes included; 0 is no budget. */
   readonly bytesMax: number;
-  readonly cluster?: string;
 }
-
-export type DroppedPartition = Pick<Partition, 'table' | 'partition' | 'rows' | 'bytes'>;
 
 /**
  * Drops every partition whose last instant is older than the retention, and says which. Throws StoreError where the
@@ -37,7 +41,7 @@ export async function dropExpired(
   if (retentionMs === 0) return [];
   const partitions = await listPartitions(store, cluster);
   const expired = partitions.filter(({ endMs }) => endMs <= nowMs - retentionMs);
-  return dropAll(store, expired, cluster);
+  return dropAll(store, expired, options);
 }
 
 /**
@@ -59,7 +63,7 @@ export async function dropOverBudget(
     chosen.push(partition);
     bytesOver -= partition.bytes;
   }
-  return { dropped: await dropAll(store, chosen, cluster), bytesOver: Math.max(0, bytesOver) };
+  return { dropped: await dropAll(store, chosen, options), bytesOver: Math.max(0, bytesOver) };
 }
 
 /** Every partition that may go, by its last instant; the larger first where two end together. */
@@ -85,12 +89,14 @@ async function tableBytes(store: Store, cluster: string): Promise<number> {
 async function dropAll(
   store: Store,
   partitions: readonly Partition[],
-  cluster: string,
+  { cluster, onDropped }: DropOptions,
 ): Promise<DroppedPartition[]> {
   const dropped: DroppedPartition[] = [];
   for (const { table, partition, id, rows, bytes } of partitions) {
     await dropPartition(store, { table, id }, cluster);
-    dropped.push({ table, partition, rows, bytes });
+    const gone = { table, partition, rows, bytes };
+    dropped.push(gone);
+    onDropped?.(gone);
   }
   return dropped;
 }

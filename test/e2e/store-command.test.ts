@@ -37,11 +37,9 @@ async function storedLogs(at: string, port = '1'): Promise<number | undefined> {
   return status.tables.find(({ table }) => table === 'logs')?.rows;
 }
 
-async function pushLog(text: string): Promise<void> {
+async function pushLog(text: string, timeUnixNano = '1700000000000000000'): Promise<void> {
   const body = encodeLogsRequest({
-    resourceLogs: [
-      { scopeLogs: [{ logRecords: [{ timeUnixNano: '1700000000000000000', body: { stringValue: text } }] }] },
-    ],
+    resourceLogs: [{ scopeLogs: [{ logRecords: [{ timeUnixNano, body: { stringValue: text } }] }] }],
   });
   const response = await fetch(`${sonde?.otlpUrl}/v1/logs`, {
     method: 'POST',
@@ -205,4 +203,23 @@ describe('after it has stopped', () => {
     const broken = await store(['verify', '--data', fresh]);
     expect(broken.output).toMatch(/, 0 faults\n$/);
   });
+});
+
+test('above its byte budget a process drops the oldest partitions, and says which and why', async () => {
+  const target = join(directory, 'budget');
+  const flags = ['--data', target, '--port', '0', '--otlp-http-port', '0', '--otlp-grpc-port', '0'];
+  sonde = await startSonde(['up', ...flags, '--retention', '0'], {
+    ...environment,
+    SONDE_STORE_BYTES_MAX: '1',
+    SONDE_STORE_SWEEP_INTERVAL_MS: '200',
+  });
+  await pushLog('newer', '1700200000000000000');
+  await pushLog('older');
+  await expect.poll(() => sonde?.output(), { timeout: 20_000 }).toContain('partitions were dropped');
+  expect(await storedLogs(target, portOf(sonde.apiUrl))).toBe(1);
+  const text = await (await fetch(`${sonde.apiUrl}/metrics`)).text();
+  expect(text).toMatch(/^sonde_store_dropped_rows_total\{table="logs",reason="budget".*\} 1$/m);
+  expect(sonde.output()).toContain('the newest partitions alone exceed store.bytes_max: they are kept');
+  await sonde.end('SIGTERM');
+  sonde = undefined;
 });

@@ -75,6 +75,25 @@ test('drops what is older and says what it was', async () => {
   expect(await dropExpired(store, { retentionMs: dayMs, nowMs })).toEqual([]);
 });
 
+test('each partition is reported when it is gone, also where the next one fails', async () => {
+  const reported: string[] = [];
+  const failing = {
+    rows: store.rows.bind(store),
+    exec: (...call: Parameters<Store['exec']>) =>
+      reported.length === 1 ? Promise.reject(new Error('no more')) : store.exec(...call),
+  } as Store;
+  const nowMs = Date.parse('2026-11-10T00:00:00Z');
+  const onDropped = ({ table, partition }: { table: string; partition: string }) =>
+    void reported.push(`${table} ${partition}`);
+  await store.exec(
+    `INSERT INTO spans (tenant, ts) SELECT 'a', toDateTime64('2026-01-01 12:00:00', 9, 'UTC') + number * 86400 FROM numbers(2)`,
+  );
+  const dropped = dropExpired(failing, { retentionMs: 200 * dayMs, nowMs, onDropped });
+  await expect(dropped).rejects.toThrow('no more');
+  expect(reported).toEqual(['spans 2026-01-01']);
+  await store.exec('TRUNCATE TABLE spans');
+});
+
 describe('the byte budget', () => {
   const bytesOf = async (where = '1'): Promise<number> => {
     const [row] = await store.rows<{ bytes: string }>(
