@@ -3,6 +3,7 @@
  * process holds the embedded engine's directory, `status` and `backup` ask that process, and the others say so.
  */
 import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { ConfigError } from '#model/errors.ts';
 import { clusterNamePattern } from '#store/cluster/topology.ts';
 import { DirectoryInUseError } from '#store/directory-in-use-error.ts';
@@ -93,24 +94,24 @@ export async function storeBackup(
   destination: string,
   { base }: { readonly base?: string },
 ): Promise<number> {
-  const s3 = s3Access(config.store);
-  const location = parseBackupLocation(destination, 'dest', s3);
-  const baseLocation = base === undefined ? undefined : parseBackupLocation(base, 'base', s3);
   const onProgress = tellProgress(tell);
   const { fileCount, totalBytes } = await withStoreOrProcess(
     config,
     async (store) => {
+      const s3 = s3Access(config.store);
       const id = await startBackup(store, {
-        destination: location,
+        destination: parseBackupLocation(destination, 'dest', s3),
         cluster: config.store.cluster,
-        ...(baseLocation === undefined ? {} : { base: baseLocation }),
+        ...(base === undefined ? {} : { base: parseBackupLocation(base, 'base', s3) }),
       });
       const ask = () => readBackupProgress(store, id);
       return awaitBackup(ask, { intervalMs: progressIntervalMs, onProgress });
     },
-    (client) => client.backup(location.name, baseLocation?.name, onProgress),
+    // The process has keys and a directory of its own.
+    (client) =>
+      client.backup(absolute(destination), base === undefined ? undefined : absolute(base), onProgress),
   );
-  print(`${location.name} holds ${fileCount} files, ${renderSize(totalBytes)}\n`);
+  print(`${absolute(destination)} holds ${fileCount} files, ${renderSize(totalBytes)}\n`);
   return 0;
 }
 
@@ -130,6 +131,11 @@ export async function storeRestore({ config, print, tell }: CommandContext, sour
     },
     true,
   );
+}
+
+/** A directory as it is from anywhere. */
+function absolute(location: string): string {
+  return location.includes('://') ? location : resolve(location);
 }
 
 /** One line whenever something has changed. */

@@ -4,7 +4,7 @@
  * cluster was at hand, so the tables are made on one engine without ON CLUSTER and without replication, with the real
  * Distributed tables over them, and compared with store/tables.ts.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Session } from 'chdb';
@@ -13,6 +13,7 @@ import { clusterStatements, shardingKeys } from '#store/cluster/cluster-ddl.ts';
 import { migrations, schemaSql } from '#store/migrate.ts';
 import { insertColumns, type TableName, tenantTables } from '#store/tables.ts';
 import { tenantSettings } from '#store/tenant-filter.ts';
+import { clusterArgument, onOneServer } from '#test/support/one-shard-cluster.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'sonde-cluster-'));
 const cluster = 'main';
@@ -20,13 +21,7 @@ let engine: Session;
 let statements: readonly string[];
 
 beforeAll(async () => {
-  const config = join(directory, 'config.xml');
-  const server = '<shard><replica><host>127.0.0.1</host><port>9000</port></replica></shard>';
-  writeFileSync(
-    config,
-    `<clickhouse><remote_servers><${cluster}>${server}</${cluster}></remote_servers></clickhouse>`,
-  );
-  engine = new Session(join(directory, 'data'), { connectionArgs: [`--config-file=${config}`] });
+  engine = new Session(join(directory, 'data'), { connectionArgs: [clusterArgument(directory, cluster)] });
   await engine.queryAsync('CREATE DATABASE sonde');
   await engine.queryAsync('USE sonde');
   const settings = await rows<{ name: string }>('SELECT name FROM system.merge_tree_settings');
@@ -84,10 +79,7 @@ test('on one engine the statements are those of the migrations', () => {
 describe('run on one engine', () => {
   beforeAll(async () => {
     for (const statement of statements) {
-      const local = statement
-        .replace(` ON CLUSTER '${cluster}'`, '')
-        .replace(/Replicated(\w*MergeTree)\('[^']*', '\{replica\}'(?:, )?/, '$1(');
-      await engine.queryAsync(local);
+      await engine.queryAsync(onOneServer(statement));
     }
   });
 
