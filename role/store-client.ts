@@ -23,16 +23,20 @@ export class StoreClient {
     this.#dataPath = resolve(store.path);
   }
 
-  /** Whether a process answers that has the very directory that we were asked about. */
+  /** Whether a process answers that has the very directory that we were asked about. Throws where it answers an error. */
   async holdsDirectory(): Promise<boolean> {
+    let response: Response;
     try {
-      const { dataPath } = (await this.#ask('status')) as { dataPath: string };
-      return dataPath === this.#dataPath;
+      response = await this.#send('status');
     } catch (error) {
-      // Nobody there, or somebody else: the directory itself will say whether it is free.
+      // Nobody there: the directory itself will say whether it is free.
       if (error instanceof ConfigError) return false;
       throw error;
     }
+    // Somebody else's server.
+    if (response.status === 404) return false;
+    const { dataPath } = (await this.#read(response)) as { dataPath?: string };
+    return dataPath === this.#dataPath;
   }
 
   async status(): Promise<StoreStatus> {
@@ -51,15 +55,18 @@ export class StoreClient {
   }
 
   async #ask(path: string, body?: string): Promise<unknown> {
-    const response = await this.#fetch(`${this.#url}/sonde/api/v1/store/${path}`, body);
+    return this.#read(await this.#send(path, body));
+  }
+
+  async #read(response: Response): Promise<unknown> {
     const answer = (await response.json().catch(() => ({}))) as { error?: string };
     if (response.ok) return answer;
     throw new ConfigError(`${this.#url} answers ${response.status}: ${answer.error ?? response.statusText}`);
   }
 
-  async #fetch(url: string, body: string | undefined): Promise<Response> {
+  async #send(path: string, body?: string): Promise<Response> {
     try {
-      return await fetch(url, {
+      return await fetch(`${this.#url}/sonde/api/v1/store/${path}`, {
         signal: AbortSignal.timeout(answerMsMax),
         ...(body === undefined
           ? {}

@@ -35,6 +35,8 @@ export interface CommandContext {
 }
 
 const progressIntervalMs = 500;
+/** Reading every part of a large table takes hours; nobody else waits for it. */
+const timeoutMsMax = 12 * 3_600_000;
 
 export async function storeStatus(
   { config, print }: CommandContext,
@@ -65,7 +67,7 @@ export async function storeMigrate(
     );
     return 0;
   }
-  return withStore(config, async (store) => {
+  return withStore({ ...config, store: { ...config.store, cluster } }, async (store) => {
     const pending = await pendingMigrations(store);
     if (pending.length === 0) print('the schema is up to date\n');
     for (const { version, name } of pending) {
@@ -159,7 +161,7 @@ async function withStore<Result>(
     throw new ConfigError(`there is no store in ${config.store.path}: give its directory with --data`);
   }
   // A person at the command line may read and write wherever the system lets them.
-  const store = await openConfiguredStore(config.store, '/');
+  const store = await openConfiguredStore(config.store, { backupPath: '/', timeoutMsMax });
   try {
     return await use(store);
   } finally {

@@ -94,7 +94,10 @@ async function sweep(context: RoleContext, store: Store, ballast: Ballast | unde
       log.warn('the disk is full: nothing is stored until there is room');
     }
   } catch (error) {
-    log.error({ error: errorMessage(error) }, 'dropping partitions failed; the next sweep tries again');
+    log.error(
+      { error: errorMessage(error) },
+      'keeping the store within its bounds failed; the next sweep tries again',
+    );
   } finally {
     if (dropped.length > 0) log.info({ dropped }, 'partitions were dropped');
   }

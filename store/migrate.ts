@@ -11,7 +11,7 @@ import { rulesMigration } from './migrations/0004-rules.ts';
 import { scalingMigration } from './migrations/0005-scaling.ts';
 import { otelViewsMigration } from './migrations/0006-otel-views.ts';
 import { landedBatchesMigration } from './migrations/0007-landed-batches.ts';
-import { durableSettings, type Migration } from './migrations/migration.ts';
+import { durableSettings, type KnownSettings, type Migration } from './migrations/migration.ts';
 import type { Store } from './store.ts';
 
 /** In order of version. */
@@ -87,21 +87,21 @@ export async function pendingMigrations(
 }
 
 /** Every statement of the whole schema, in order, as an engine with these table settings gets them. */
-export function schemaSql(knownSettings: ReadonlySet<string>, cluster = ''): readonly string[] {
+export function schemaSql(knownSettings: KnownSettings, cluster = ''): readonly string[] {
   return [
     ...clusterStatements(recordTable, cluster),
     ...migrations.flatMap((step) => migrationSql(step, knownSettings, cluster)),
   ];
 }
 
-function migrationSql(step: Migration, knownSettings: ReadonlySet<string>, cluster: string): string[] {
+function migrationSql(step: Migration, knownSettings: KnownSettings, cluster: string): string[] {
   return step.statements.flatMap((statement) =>
     clusterStatements(typeof statement === 'string' ? statement : statement(knownSettings), cluster),
   );
 }
 
 /** The MergeTree settings that this engine has. */
-async function knownTableSettings(store: Store): Promise<ReadonlySet<string>> {
+async function knownTableSettings(store: Store): Promise<KnownSettings> {
   const rows = await store.rows<{ name: string }>('SELECT name FROM system.merge_tree_settings');
   return new Set(rows.map(({ name }) => name));
 }

@@ -10,13 +10,6 @@ import { tenantTables } from './tables.ts';
 /** Reads by the view's own name are reads of its target: they need the filter too. */
 export const labelValuesView = 'label_values_feed';
 
-/** With those of a cluster's shards: a Distributed table passes the filter on, but a shard reads by its own names. */
-const filteredTables = [
-  ...tenantTables,
-  labelValuesView,
-  ...tenantTables.map((table) => localTable(table, 'a cluster')),
-];
-
 /**
  * What SQL with a tenant must not hold, because the engine does not apply the filter there: another value for the
  * setting, table functions that reach tables by another way, and the engine's own tables (other tenants' queries).
@@ -31,14 +24,24 @@ const forbidden: readonly (readonly [RegExp, string])[] = [
   [/[`"]?\b(system|information_schema)\b[`"]?\s*\./i, "the engine's own tables"],
 ];
 
-/** Returns the settings that narrow a query to `tenant`. Throws StoreError where the text could get around them. */
-export function tenantSettings(sql: string, database: string, tenant: string): Record<string, string> {
+/**
+ * Returns the settings that narrow a query to `tenant`. On a cluster a Distributed table passes the filter on, but a
+ * shard reads by its own names: those are filtered too. Throws StoreError where the text could get around them.
+ */
+export function tenantSettings(
+  sql: string,
+  database: string,
+  tenant: string,
+  cluster = '',
+): Record<string, string> {
   for (const [pattern, name] of forbidden) {
     if (pattern.test(sql)) {
       throw new StoreError(`a query with a tenant must not use ${name}`, { retryable: false });
     }
   }
   const condition = `tenant = unhex(\\'${Buffer.from(tenant, 'utf8').toString('hex')}\\')`;
-  const entries = filteredTables.map((table) => `'${database}.${table}':'${condition}'`);
+  const local = cluster === '' ? [] : tenantTables.map((table) => localTable(table, cluster));
+  const tables = [...tenantTables, labelValuesView, ...local];
+  const entries = tables.map((table) => `'${database}.${table}':'${condition}'`);
   return { additional_table_filters: `{${entries.join(',')}}` };
 }

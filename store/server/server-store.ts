@@ -306,7 +306,10 @@ class ServerStore implements Store {
     const wanted = options.timeoutMs ?? this.#options.timeoutMsDefault ?? 60_000;
     // 0 would mean "no limit" to the engine.
     const timeoutMs = Math.max(1, Math.min(wanted, longest));
-    const tenant = options.tenant === undefined ? {} : tenantSettings(sql, this.#database, options.tenant);
+    const tenant =
+      options.tenant === undefined
+        ? {}
+        : tenantSettings(sql, this.#database, options.tenant, this.#options.cluster);
     return {
       what,
       sql,

@@ -5,11 +5,14 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { migrations } from '#store/migrate.ts';
 import type { StoreStatus } from '#store/operations/store-status.ts';
 import { encodeLogsRequest } from '#test/support/naive/otlp-proto.ts';
 import { runSonde, type SondeProcess, startSonde } from '#test/support/sonde-process.ts';
+
+// Each command is a process that loads the engine: a busy machine takes seconds for one.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 const directory = mkdtempSync(join(tmpdir(), 'sonde-store-command-'));
 const data = join(directory, 'data');
@@ -64,6 +67,10 @@ test('migrate --print needs no store, and spreads over a cluster', async () => {
   const cluster = await store(['migrate', '--print', '--cluster', 'main']);
   expect(cluster.output).toContain("CREATE TABLE IF NOT EXISTS logs_local ON CLUSTER 'main' (");
   expect((await store(['migrate', '--print', '--cluster', "x'; DROP"])).code).toBe(2);
+  expect(await store(['migrate', '--cluster', 'main', '--data', directory])).toEqual({
+    code: 2,
+    output: `sonde: there is no store in ${directory}: give its directory with --data\n`,
+  });
 });
 
 describe('while a process runs', () => {

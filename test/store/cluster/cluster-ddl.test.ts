@@ -123,7 +123,7 @@ describe('run on one engine', () => {
 });
 
 test('what a shard reads is narrowed to the tenant too', () => {
-  const { additional_table_filters: filters } = tenantSettings('SELECT 1', 'sonde', 'a');
+  const { additional_table_filters: filters } = tenantSettings('SELECT 1', 'sonde', 'a', cluster);
   const named = [...tenantTables, 'label_values_feed'].filter((name) =>
     filters?.includes(`'sonde.${name}':`),
   );
