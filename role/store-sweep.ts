@@ -6,6 +6,7 @@ import { metrics } from '@opentelemetry/api';
 import { durationMs } from '#model/config/option.ts';
 import { errorMessage } from '#model/errors.ts';
 import { Ballast } from '#store/embedded/ballast.ts';
+import { repairEmptyMerges } from '#store/embedded/part-repair.ts';
 import { readStoreStatus, type StoreStatus } from '#store/operations/store-status.ts';
 import { type DroppedPartition, dropExpired, dropOverBudget } from '#store/retention.ts';
 import type { Store } from '#store/store.ts';
@@ -23,6 +24,9 @@ const droppedRows = meter.createCounter('sonde.store.dropped_rows', {
 const droppedBytes = meter.createCounter('sonde.store.dropped_bytes', {
   description: 'Bytes on disk of the partitions that were dropped, by table and reason (retention, budget).',
   unit: 'By',
+});
+const lostRows = meter.createCounter('sonde.store.lost_rows', {
+  description: 'Rows in parts that a full disk has emptied and that could not be taken back, by table.',
 });
 const daysLeftGauge = meter.createObservableGauge('sonde.store.days_left', {
   description:
@@ -48,7 +52,6 @@ export function readConfiguredStatus(store: Store, config: SondeConfig['store'])
 export function startStoreSweep(context: RoleContext, store: Store, parts: Parts): void {
   const { config } = context;
   observeStatus(context, store, parts);
-  if (durationMs(config.store.retention) === 0 && config.store.bytes_max === 0) return;
   // A server's disk is not ours to take from.
   const ballast = config.store.kind === 'embedded' ? new Ballast(config.store.path) : undefined;
   let running: Promise<void> = Promise.resolve();
@@ -90,8 +93,14 @@ async function sweep(context: RoleContext, store: Store, ballast: Ballast | unde
     if (bytesOver > 0) {
       log.warn({ bytesOver, bytesMax }, 'the newest partitions alone exceed store.bytes_max: they are kept');
     }
-    if (ballast !== undefined && !(await ballast.fill())) {
-      log.warn('the disk is full: nothing is stored until there is room');
+    if (ballast === undefined) return;
+    if (!(await ballast.fill())) log.warn('the disk is full: nothing is stored until there is room');
+    for (const repaired of await repairEmptyMerges(store)) {
+      lostRows.add(repaired.rowsLost, { table: repaired.table });
+      log.error(
+        repaired,
+        'a merge on a full disk left empty files: the table was reloaded from its earlier parts',
+      );
     }
   } catch (error) {
     log.error(
