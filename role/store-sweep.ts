@@ -6,7 +6,7 @@ import { metrics } from '@opentelemetry/api';
 import { durationMs } from '#model/config/option.ts';
 import { errorMessage } from '#model/errors.ts';
 import { Ballast } from '#store/embedded/ballast.ts';
-import { repairEmptyMerges } from '#store/embedded/part-repair.ts';
+import { PartRepair } from '#store/embedded/part-repair.ts';
 import { readStoreStatus, type StoreStatus } from '#store/operations/store-status.ts';
 import { type DroppedPartition, dropExpired, dropOverBudget } from '#store/retention.ts';
 import type { Store } from '#store/store.ts';
@@ -52,15 +52,18 @@ export function readConfiguredStatus(store: Store, config: SondeConfig['store'])
 export function startStoreSweep(context: RoleContext, store: Store, parts: Parts): void {
   const { config } = context;
   observeStatus(context, store, parts);
-  // A server's disk is not ours to take from.
-  const ballast = config.store.kind === 'embedded' ? new Ballast(config.store.path) : undefined;
+  // A server's disk is not ours to take from, nor its parts to look at.
+  const embedded =
+    config.store.kind === 'embedded'
+      ? { ballast: new Ballast(config.store.path), repair: new PartRepair(store) }
+      : undefined;
   let running: Promise<void> = Promise.resolve();
   let isRunning = false;
   const start = (): void => {
     // A sweep over a slow store is not joined by the next one.
     if (isRunning) return;
     isRunning = true;
-    running = sweep(context, store, ballast).finally(() => {
+    running = sweep(context, store, embedded).finally(() => {
       isRunning = false;
     });
   };
@@ -72,11 +75,16 @@ export function startStoreSweep(context: RoleContext, store: Store, parts: Parts
   });
 }
 
-async function sweep(context: RoleContext, store: Store, ballast: Ballast | undefined): Promise<void> {
+interface EmbeddedCare {
+  readonly ballast: Ballast;
+  readonly repair: PartRepair;
+}
+
+async function sweep(context: RoleContext, store: Store, embedded: EmbeddedCare | undefined): Promise<void> {
   const { config, log } = context;
   const { retention, bytes_max: bytesMax, cluster } = config.store;
   const lend = <Result>(work: () => Promise<Result>): Promise<Result> =>
-    ballast === undefined ? work() : ballast.lend(work);
+    embedded === undefined ? work() : embedded.ballast.lend(work);
   const dropped: object[] = [];
   const count = (reason: 'retention' | 'budget') => (partition: DroppedPartition) => {
     const { table, rows, bytes } = partition;
@@ -93,14 +101,11 @@ async function sweep(context: RoleContext, store: Store, ballast: Ballast | unde
     if (bytesOver > 0) {
       log.warn({ bytesOver, bytesMax }, 'the newest partitions alone exceed store.bytes_max: they are kept');
     }
-    if (ballast === undefined) return;
-    if (!(await ballast.fill())) log.warn('the disk is full: nothing is stored until there is room');
-    for (const repaired of await repairEmptyMerges(store)) {
+    if (embedded === undefined) return;
+    if (!(await embedded.ballast.fill())) log.warn('the disk is full: nothing is stored until there is room');
+    for (const repaired of await embedded.repair.repair()) {
       lostRows.add(repaired.rowsLost, { table: repaired.table });
-      log.error(
-        repaired,
-        'a merge on a full disk left empty files: the table was reloaded from its earlier parts',
-      );
+      log.error(repaired, 'a full disk has spoilt parts: the table was reloaded without them');
     }
   } catch (error) {
     log.error(

@@ -5,7 +5,7 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openEmbeddedStore } from '#store/embedded/embedded-store.ts';
-import { repairEmptyMerges } from '#store/embedded/part-repair.ts';
+import { PartRepair } from '#store/embedded/part-repair.ts';
 import { migrate } from '#store/migrate.ts';
 import type { Store } from '#store/store.ts';
 import { mountSmallDisk } from '#test/support/small-disk.ts';
@@ -32,6 +32,7 @@ describe.skipIf(disk === undefined)('merges on a full disk', { timeout: 120_000 
   test('cost no acknowledged row', async () => {
     let acknowledged = 0;
     let repairCount = 0;
+    const repair = new PartRepair(opened);
     for (let round = 0; round < rounds; round++) {
       for (let insert = 0; insert < insertsPerRound; insert++) {
         const inserted = await opened
@@ -47,7 +48,7 @@ describe.skipIf(disk === undefined)('merges on a full disk', { timeout: 120_000 
       const merge = opened.exec('OPTIMIZE TABLE logs FINAL').catch(() => undefined);
       small.fill('foreign');
       await merge;
-      const repaired = await repairEmptyMerges(opened);
+      const repaired = await repair.repair();
       expect(repaired.map(({ rowsLost }) => rowsLost)).toEqual(repaired.map(() => 0));
       repairCount += repaired.length;
       // Reads every body: a part without files fails here.
