@@ -1,6 +1,6 @@
 /**
- * Keeps the store within its bounds while a collector runs: drops what is too old or too much, counts it, and measures
- * the room that is left.
+ * Keeps the store within its bounds while a collector runs: drops what is too old or too much, counts it, repairs what a
+ * full disk has spoilt, and measures the room that is left.
  */
 import { metrics } from '@opentelemetry/api';
 import { durationMs } from '#model/config/option.ts';
@@ -63,7 +63,7 @@ export function startStoreSweep(context: RoleContext, store: Store, parts: Parts
     // A sweep over a slow store is not joined by the next one.
     if (isRunning) return;
     isRunning = true;
-    running = sweep(context, store, embedded).finally(() => {
+    running = careFor(context, store, embedded).finally(() => {
       isRunning = false;
     });
   };
@@ -78,6 +78,27 @@ export function startStoreSweep(context: RoleContext, store: Store, parts: Parts
 interface EmbeddedCare {
   readonly ballast: Ballast;
   readonly repair: PartRepair;
+}
+
+/** Each for itself: what cannot be dropped must not keep a table from being repaired in time. Never rejects. */
+async function careFor(
+  context: RoleContext,
+  store: Store,
+  embedded: EmbeddedCare | undefined,
+): Promise<void> {
+  if (embedded !== undefined) await repairParts(context, embedded.repair);
+  await sweep(context, store, embedded);
+}
+
+async function repairParts({ log }: RoleContext, repair: PartRepair): Promise<void> {
+  try {
+    for (const repaired of await repair.repair()) {
+      lostRows.add(repaired.rowsLost, { table: repaired.table });
+      log.error(repaired, 'a full disk has spoilt parts: the table was reloaded without them');
+    }
+  } catch (error) {
+    log.error({ error: errorMessage(error) }, 'looking for spoilt parts failed; the next sweep tries again');
+  }
 }
 
 async function sweep(context: RoleContext, store: Store, embedded: EmbeddedCare | undefined): Promise<void> {
@@ -103,10 +124,6 @@ async function sweep(context: RoleContext, store: Store, embedded: EmbeddedCare 
     }
     if (embedded === undefined) return;
     if (!(await embedded.ballast.fill())) log.warn('the disk is full: nothing is stored until there is room');
-    for (const repaired of await embedded.repair.repair()) {
-      lostRows.add(repaired.rowsLost, { table: repaired.table });
-      log.error(repaired, 'a full disk has spoilt parts: the table was reloaded without them');
-    }
   } catch (error) {
     log.error(
       { error: errorMessage(error) },
