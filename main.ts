@@ -20,6 +20,7 @@ import { type RoleName, roleNames } from './role/role-name.ts';
 import { selfTelemetryUrl } from './role/self-telemetry.ts';
 import type { RunningRole } from './role/start-role.ts';
 import { showStatusLine } from './role/status-line.ts';
+import type { CommandContext } from './role/store-command.ts';
 import { logDestination } from './role/terminal-log.ts';
 
 const version = (
@@ -62,10 +63,58 @@ withFlags(
   process.stdout.write('the configuration is valid\n');
 });
 
+addStoreCommands(program.command('store').description('look after the store: sizes, schema, backups'));
+
 await program.parseAsync().catch((error: unknown) => {
   process.stderr.write(`sonde: ${errorMessage(error)}\n`);
   process.exit(error instanceof ConfigError ? 2 : 1);
 });
+
+function addStoreCommands(store: Command): void {
+  const add = (usage: string, description: string) =>
+    store
+      .command(usage)
+      .description(description)
+      .option('--config <file>', 'YAML configuration file')
+      .option('--data <directory>', 'data directory: store.path')
+      .option('--port <number>', 'port of the query API of a process that holds the directory: api.port');
+  // Imported when one is run: the roles need none of it.
+  type Commands = typeof import('./role/store-command.ts');
+  const perform = async (
+    flags: Flags,
+    run: (commands: Commands, context: CommandContext) => Promise<number>,
+  ): Promise<void> => {
+    const { config } = readConfig(flags);
+    process.exitCode = await run(await import('./role/store-command.ts'), {
+      config,
+      print: (text) => void process.stdout.write(text),
+      tell: (text) => void process.stderr.write(text),
+    });
+  };
+  add('status', 'rows, bytes and parts of each table; room and days left')
+    .option('--json', 'for scripts')
+    .action((flags: Flags & { json?: boolean }) =>
+      perform(flags, (commands, context) => commands.storeStatus(context, flags)),
+    );
+  add('migrate', 'bring the schema up to date')
+    .option('--dry-run', 'only list what would be applied')
+    .option('--print', 'print the statements of the whole schema instead')
+    .option('--cluster <name>', 'for this ClickHouse cluster: store.cluster')
+    .action((flags: Flags & { dryRun?: boolean; print?: boolean; cluster?: string }) =>
+      perform(flags, (commands, context) => commands.storeMigrate(context, flags)),
+    );
+  add('verify', 'read every part and check that tables agree; exit code 1 names the faults').action(
+    (flags: Flags) => perform(flags, (commands, context) => commands.storeVerify(context)),
+  );
+  add('backup <destination>', 'write every table to a directory or s3://bucket/prefix')
+    .option('--base <backup>', 'write only what this earlier backup lacks')
+    .action((destination: string, flags: Flags & { base?: string }) =>
+      perform(flags, (commands, context) => commands.storeBackup(context, destination, flags)),
+    );
+  add('restore <source>', 'read a backup into an empty store').action((source: string, flags: Flags) =>
+    perform(flags, (commands, context) => commands.storeRestore(context, source)),
+  );
+}
 
 function withFlags(command: Command): Command {
   const collect = (value: string, values: string[] = []): string[] => [...values, value];

@@ -34,6 +34,11 @@ export interface PipelineOptions {
   readonly inflightBytesMax: number;
   /** When pushed requests that were gathered are inserted. */
   readonly group: Omit<GroupLimits, 'bytesMax'>;
+  /**
+   * The tables are spread over the shards of a cluster. A note and its rows may then be on different shards, of which one
+   * can fail: notes would hide what is missing, so each pushed request keeps a token of its own instead.
+   */
+  readonly hasShards?: boolean;
   /** 0 keeps for ever. */
   readonly retentionMs: number;
   readonly now: () => number;
@@ -119,6 +124,7 @@ class ThreadedPipeline implements Pipeline {
     if (running !== undefined) return running;
     const group = this.#laneFor(request).groups[familyOf(request.signal)];
     const outcome = this.#track([request], async () => {
+      if (this.#options.hasShards === true) return this.#insertAlone([request], `pushed/${request.note}`);
       const first = await group.add(request);
       return this.#deltas.settle([request], [first], async ([again]) => [await group.add(again)]);
     }).then(([only]) => only);
@@ -129,14 +135,7 @@ class ThreadedPipeline implements Pipeline {
   };
 
   readonly insertRun: RunInserter = (requests, token) =>
-    this.#track(requests, async () => {
-      if (requests.length === 0) return [];
-      const { runs } = this.#laneFor(requests[0]);
-      const outcomes = await runs.insert(requests, token);
-      return this.#deltas.settle(requests, outcomes, (waiting, tenant) =>
-        runs.insert(waiting, `${token}/delta/${tenant}`),
-      );
-    });
+    this.#track(requests, async () => (requests.length === 0 ? [] : this.#insertAlone(requests, token)));
 
   status(): PipelineStatus {
     return {
@@ -151,6 +150,16 @@ class ThreadedPipeline implements Pipeline {
     for (const { groups } of this.#lanes) for (const family of families) groups[family].flush();
     await Promise.allSettled(this.#running);
     await Promise.all(this.#lanes.map(({ worker }) => worker.close()));
+  }
+
+  async #insertAlone(all: readonly RunRequest[], token: string): Promise<readonly RequestOutcome[]> {
+    const { runs } = this.#laneFor(all[0]);
+    const hasNotes = this.#options.hasShards !== true;
+    const requests = hasNotes ? all : all.map((request) => ({ ...request, note: undefined }));
+    const outcomes = await runs.insert(requests, token);
+    return this.#deltas.settle(requests, outcomes, (waiting, tenant) =>
+      runs.insert(waiting, `${token}/delta/${tenant}`),
+    );
   }
 
   #openLane(): Lane {

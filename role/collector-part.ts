@@ -7,14 +7,13 @@ import { startKafkaConsumer } from '#collector/kafka/consumer.ts';
 import { createPipeline, type Pipeline } from '#collector/pipeline.ts';
 import { durationMs } from '#model/config/option.ts';
 import { errorMessage } from '#model/errors.ts';
-import { compactClosed } from '#store/compaction/compactor.ts';
-import { dropExpired } from '#store/retention.ts';
-import { SearchIndexer } from '#store/search-indexes.ts';
 import type { Store } from '#store/store.ts';
 import type { EnvelopeSink } from '#wire/envelope.ts';
 import { type Receivers, startReceivers } from '#wire/receive/receivers.ts';
 import type { Parts } from './parts.ts';
 import type { RoleContext } from './role-context.ts';
+import { startStoreSweep } from './store-sweep.ts';
+import { startUpkeep } from './store-upkeep.ts';
 
 export interface CollectorPart {
   readonly receivers: Receivers;
@@ -25,10 +24,6 @@ export interface CollectorPart {
   summary(): string;
 }
 
-/** Expired partitions are looked for this often; the first time soon after the start. */
-const retentionIntervalMs = 600_000;
-/** How often the load is looked at that decides when indexes are built. */
-const searchIndexIntervalMs = 60_000;
 /** Requests under way have this long to be stored when the process stops. */
 const closeGraceMs = 10_000;
 
@@ -44,14 +39,15 @@ export async function startCollectorPart(
     workers: config.collector.workers || Math.max(1, Math.floor(availableParallelism() / 4)),
     inflightBytesMax: config.receive.inflight_bytes_max,
     group: { rowsMax: config.collector.block_rows_max, ageMsMax: config.collector.block_age_ms_max },
+    hasShards: config.store.cluster !== '',
     retentionMs,
     now: Date.now,
     transcoder: transcoderOptions(config.collector),
     deltaSeriesMax: config.collector['otlp.delta_series_max'],
   });
   parts.add('pipeline', () => pipeline.close());
-  startRetention(context, store, retentionMs, parts);
-  startSearchIndexing(context, store, parts);
+  startStoreSweep(context, store, parts);
+  startUpkeep(context, store, parts);
   const sink = createDirectSink(pipeline.insertRequest);
   const receivers = await startReceivers({
     sink,
@@ -71,7 +67,6 @@ export async function startCollectorPart(
   parts.add('receivers', () => receivers.close(closeGraceMs));
   const kafka = config.transport.kind === 'kafka' ? await startKafka(context, pipeline, parts) : undefined;
   // Last, so that it stops before the receivers drain: they have the store to themselves, and it goes on the next time.
-  if (config.store['compaction.enabled']) startCompaction(context, store, parts);
   return {
     receivers,
     pipeline,
@@ -117,63 +112,4 @@ async function startKafka({ config, log }: RoleContext, pipeline: Pipeline, part
   });
   parts.add('kafka consumer', () => consumer.stop());
   return consumer;
-}
-
-function startSearchIndexing({ log }: RoleContext, store: Store, parts: Parts): void {
-  const indexer = new SearchIndexer({ store, now: Date.now });
-  let running: Promise<void> = Promise.resolve();
-  const timer = setInterval(() => {
-    running = running
-      .then(() => indexer.tick())
-      .catch((error: unknown) => log.error({ error: errorMessage(error) }, 'search indexes were not built'));
-  }, searchIndexIntervalMs);
-  parts.add('search indexes', async () => {
-    clearInterval(timer);
-    await running;
-  });
-}
-
-function startRetention({ log }: RoleContext, store: Store, retentionMs: number, parts: Parts): void {
-  if (retentionMs === 0) return;
-  let running: Promise<void> = Promise.resolve();
-  const sweep = (): void => {
-    running = dropExpired(store, { retentionMs, nowMs: Date.now() }).then(
-      (dropped) => {
-        if (dropped.length > 0) log.info({ dropped }, 'expired partitions were dropped');
-      },
-      (error: unknown) => log.error({ error: errorMessage(error) }, 'dropping expired partitions failed'),
-    );
-  };
-  sweep();
-  const timer = setInterval(sweep, retentionIntervalMs);
-  parts.add('retention', async () => {
-    clearInterval(timer);
-    await running;
-  });
-}
-
-function startCompaction({ config, log }: RoleContext, store: Store, parts: Parts): void {
-  const abort = new AbortController();
-  const latenessMs = durationMs(config.store['compaction.lateness']);
-  let running: Promise<void> | undefined;
-  const compact = (): void => {
-    // One that takes longer than the interval is not joined by another.
-    running ??= compactClosed(store, { latenessMs, nowMs: Date.now(), log }, abort.signal)
-      .then(
-        () => undefined,
-        (error: unknown) => {
-          if (!abort.signal.aborted) log.error({ error: errorMessage(error) }, 'compacting samples failed');
-        },
-      )
-      .finally(() => {
-        running = undefined;
-      });
-  };
-  compact();
-  const timer = setInterval(compact, durationMs(config.store['compaction.interval']));
-  parts.add('compaction', async () => {
-    clearInterval(timer);
-    abort.abort(new Error('the process stops'));
-    await running;
-  });
 }

@@ -2,12 +2,14 @@
 import { SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import type { FastifyInstance } from 'fastify';
 import { closeHttpServer, createHttpServer, listen } from '#model/http-server.ts';
+import { registerCardinalityApi, registerPrometheusCardinalityApi } from '#query/api/cardinality.ts';
 import { registerJaegerApi } from '#query/api/jaeger.ts';
 import { registerLokiApi } from '#query/api/loki.ts';
 import { registerPrometheusApi } from '#query/api/prometheus.ts';
 import { registerRulerConfigApi, registerRulesReadApi } from '#query/api/rules.ts';
 import { registerScalingApi } from '#query/api/scaling.ts';
 import { dataSourcePaths, registerStatusPage } from '#query/api/status-page.ts';
+import { registerStoreOperationsApi } from '#query/api/store-operations.ts';
 import { registerTempoApi } from '#query/api/tempo.ts';
 import { answerUnknownPaths } from '#query/api/unknown-path.ts';
 import { asInstantQuery, createPromqlEngine } from '#query/promql/engine.ts';
@@ -15,6 +17,7 @@ import { parsePromql } from '#query/promql/parser.ts';
 import { checkSupport } from '#query/promql/support-check.ts';
 import { startRules } from '#query/rules/rules.ts';
 import { startScaling } from '#query/scaling/scaling.ts';
+import { createCardinalitySource } from '#query/sql/cardinality.ts';
 import { createLogSource } from '#query/sql/logs.ts';
 import { createSampleSource } from '#query/sql/samples.ts';
 import { createTraceSource } from '#query/sql/traces.ts';
@@ -25,6 +28,7 @@ import type { CollectorPart } from './collector-part.ts';
 import type { Parts } from './parts.ts';
 import type { RoleContext } from './role-context.ts';
 import { renderBytes } from './status-line.ts';
+import { createStoreOperations } from './store-operations.ts';
 import { createStoreReadiness } from './store-readiness.ts';
 
 export interface QueryPart {
@@ -76,6 +80,7 @@ export async function startQueryPart(
   mountApis(app, context, languages, { store, takesPushes: collector !== undefined });
   mount(app, '', (scope) => registerRulerConfigApi(scope, { rules }));
   mount(app, '', (scope) => registerScalingApi(scope, { scaling }));
+  mount(app, '', (scope) => registerStoreOperationsApi(scope, createStoreOperations(store, config.store)));
   for (const prefix of prometheusPrefixes) {
     mount(app, prefix, (scope) => registerRulesReadApi(scope, { rules }));
     if (collector !== undefined) mountPushes(app, prefix, remoteWriteRoutes, context, collector);
@@ -137,6 +142,8 @@ function mountApis(
   const { config, version } = context;
   const now = Date.now;
   const traces = (tenant: string) => createTraceSource(store, tenant);
+  const cardinality = { source: (tenant: string) => createCardinalitySource(store, tenant), now };
+  mount(app, '', (scope) => registerCardinalityApi(scope, cardinality));
   for (const prefix of prometheusPrefixes) {
     mount(app, prefix, (scope) =>
       registerPrometheusApi(scope, {
@@ -147,6 +154,7 @@ function mountApis(
         version,
       }),
     );
+    mount(app, prefix, (scope) => registerPrometheusCardinalityApi(scope, cardinality));
   }
   mount(app, '', (scope) =>
     registerLokiApi(scope, {

@@ -7,6 +7,7 @@ import { StoreError } from './store.ts';
 
 export const queryWasCancelled = 394;
 export const timeoutExceeded = 159;
+export const notEnoughSpace = 243;
 
 /**
  * ClickHouse's error numbers that speak of the moment (load, space, network, a part of a cluster), not of the call.
@@ -24,7 +25,7 @@ const retryableCodes = new Map<number, string>([
   [236, 'ABORTED: the server is shutting down'],
   [241, 'MEMORY_LIMIT_EXCEEDED: other queries may have ended by then'],
   [242, 'TABLE_IS_READ_ONLY'],
-  [243, 'NOT_ENOUGH_SPACE: retention or a person makes room'],
+  [notEnoughSpace, 'NOT_ENOUGH_SPACE: retention or a person makes room'],
   [252, 'TOO_MANY_PARTS: merges catch up'],
   [279, 'ALL_CONNECTION_TRIES_FAILED'],
   [285, 'TOO_FEW_LIVE_REPLICAS'],

@@ -1,57 +1,32 @@
 /**
- * Drops what is older than the retention, whole partitions at a time: no row is rewritten.
- * Tables without partitions (series, label values, metadata, rules, alerts, signals) are left alone: a series without
- * samples is not listed for times after its last one.
+ * Drops what is too old or too much, whole partitions at a time: no row is rewritten.
+ *
+ *   dropExpired     what is older than the retention
+ *   dropOverBudget  the oldest partition over all tables, again and again, while our tables take more than bytesMax
  */
+import { systemTable } from './cluster/topology.ts';
+import { dropPartition, listPartitions, type Partition } from './partitions.ts';
 import type { Store } from './store.ts';
 
-export interface RetentionOptions {
+export type DroppedPartition = Pick<Partition, 'table' | 'partition' | 'rows' | 'bytes'>;
+
+interface DropOptions {
+  /** Name of the ClickHouse cluster; '' or absent is one engine. */
+  readonly cluster?: string;
+  /** Told of each partition when it is gone, so that a failure at the next one leaves none uncounted. */
+  readonly onDropped?: (dropped: DroppedPartition) => void;
+}
+
+export interface RetentionOptions extends DropOptions {
   /** How long rows are kept; 0 keeps them for ever. */
   readonly retentionMs: number;
   readonly nowMs: number;
 }
 
-export interface DroppedPartition {
-  readonly table: string;
-  /** As the engine writes it: "2026-11-10", "2026-11-10 02:00:00", "202611". */
-  readonly partition: string;
-  readonly rows: number;
-  readonly bytes: number;
+export interface BudgetOptions extends DropOptions {
+  /** Bytes on disk of all our tables together, indexes included; 0 is no budget. */
+  readonly bytesMax: number;
 }
-
-const hourMs = 3_600_000;
-
-/** How long a partition of each table lasts: PARTITION BY in migrations/. */
-const partitionSpans = {
-  logs: 'day',
-  spans: 'day',
-  trace_index: 'day',
-  scaling_decisions: 'day',
-  samples_head: 'two-hours',
-  samples_closing: 'two-hours',
-  histograms_head: 'two-hours',
-  sample_starts: 'day',
-  exemplars: 'day',
-  samples_chunk: 'day',
-  samples_5m: 'month',
-} as const;
-
-type PartitionedTable = keyof typeof partitionSpans;
-
-interface PartitionRow {
-  readonly table: PartitionedTable;
-  readonly partition: string;
-  readonly id: string;
-  readonly rows: string;
-  readonly bytes: string;
-}
-
-const partitionsSql = `
-SELECT table, partition, partition_id AS id, sum(rows) AS rows, sum(bytes_on_disk) AS bytes
-FROM system.parts
-WHERE database = currentDatabase() AND active AND has({tables:Array(String)}, table)
-GROUP BY table, partition, id
-ORDER BY table, id`;
 
 /**
  * Drops every partition whose last instant is older than the retention, and says which. Throws StoreError where the
@@ -61,41 +36,67 @@ export async function dropExpired(
   store: Store,
   options: RetentionOptions,
 ): Promise<readonly DroppedPartition[]> {
-  const { retentionMs, nowMs } = options;
+  const { retentionMs, nowMs, cluster = '' } = options;
   if (!(retentionMs >= 0) || !Number.isFinite(nowMs)) throw new RangeError('BUG: retention is not a time');
   if (retentionMs === 0) return [];
-  const partitions = await store.rows<PartitionRow>(partitionsSql, {
-    params: { tables: Object.keys(partitionSpans) },
-  });
-  const dropped: DroppedPartition[] = [];
-  for (const { table, partition, id, rows, bytes } of partitions) {
-    if (partitionEndMs(table, partition) > nowMs - retentionMs) continue;
-    await store.exec(`ALTER TABLE {table:Identifier} DROP PARTITION ID {id:String}`, {
-      params: { table, id },
-    });
-    dropped.push({ table, partition, rows: Number(rows), bytes: Number(bytes) });
-  }
-  return dropped;
+  const partitions = await listPartitions(store, cluster);
+  const expired = partitions.filter(({ endMs }) => endMs <= nowMs - retentionMs);
+  return dropAll(store, expired, options);
 }
 
-/** Returns the first instant after a partition, in UTC milliseconds; +Infinity where its name cannot be read. */
-export function partitionEndMs(table: PartitionedTable, partition: string): number {
-  const span = partitionSpans[table];
-  switch (span) {
-    case 'day': {
-      const start = Date.parse(`${partition}T00:00:00Z`);
-      return Number.isNaN(start) ? Infinity : start + 24 * hourMs;
-    }
-    case 'two-hours': {
-      const start = Date.parse(`${partition.replace(' ', 'T')}Z`);
-      return Number.isNaN(start) ? Infinity : start + 2 * hourMs;
-    }
-    case 'month':
-      // The month after: Date.UTC counts months from 0.
-      return /^\d{6}$/.test(partition)
-        ? Date.UTC(Number(partition.slice(0, 4)), Number(partition.slice(4)), 1)
-        : Infinity;
-    default:
-      return span satisfies never;
+/**
+ * Drops oldest partitions until the tables fit, and says which. The newest partition of a table is never dropped, so
+ * that the tables may stay above the budget: `bytesOver` says by how much. Throws StoreError.
+ */
+export async function dropOverBudget(
+  store: Store,
+  options: BudgetOptions,
+): Promise<{ readonly dropped: readonly DroppedPartition[]; readonly bytesOver: number }> {
+  const { bytesMax, cluster = '' } = options;
+  if (!(bytesMax >= 0)) throw new RangeError('BUG: the byte budget is not a size');
+  if (bytesMax === 0) return { dropped: [], bytesOver: 0 };
+  let bytesOver = (await tableBytes(store, cluster)) - bytesMax;
+  if (bytesOver <= 0) return { dropped: [], bytesOver: 0 };
+  const chosen: Partition[] = [];
+  for (const partition of oldestFirst(await listPartitions(store, cluster))) {
+    if (bytesOver <= 0) break;
+    chosen.push(partition);
+    bytesOver -= partition.bytes;
   }
+  return { dropped: await dropAll(store, chosen, options), bytesOver: Math.max(0, bytesOver) };
+}
+
+/** Every partition that may go, by its last instant; the larger first where two end together. */
+function oldestFirst(partitions: readonly Partition[]): Partition[] {
+  const newestEndMs = new Map<string, number>();
+  for (const { table, endMs } of partitions) {
+    newestEndMs.set(table, Math.max(endMs, newestEndMs.get(table) ?? -Infinity));
+  }
+  return partitions
+    .filter(({ table, endMs }) => endMs < (newestEndMs.get(table) ?? Infinity))
+    .sort((a, b) => a.endMs - b.endMs || b.bytes - a.bytes);
+}
+
+/** Parts that a merge has replaced are gone within minutes and not counted. */
+async function tableBytes(store: Store, cluster: string): Promise<number> {
+  const [row] = await store.rows<{ bytes: string }>(
+    `SELECT sum(bytes_on_disk) AS bytes FROM ${systemTable('parts', cluster)}
+     WHERE database = currentDatabase() AND active`,
+  );
+  return Number(row?.bytes ?? 0);
+}
+
+async function dropAll(
+  store: Store,
+  partitions: readonly Partition[],
+  { cluster, onDropped }: DropOptions,
+): Promise<DroppedPartition[]> {
+  const dropped: DroppedPartition[] = [];
+  for (const { table, partition, id, rows, bytes } of partitions) {
+    await dropPartition(store, { table, id }, cluster);
+    const gone = { table, partition, rows, bytes };
+    dropped.push(gone);
+    onDropped?.(gone);
+  }
+  return dropped;
 }

@@ -8,6 +8,9 @@ import {
   secretOption,
   urlOrNoneSchema,
 } from '#model/config/option.ts';
+import { clusterNamePattern } from './cluster/topology.ts';
+
+const byteCountSchema = z.number().int().min(0);
 
 export const storeOptions = {
   kind: option(z.enum(['embedded', 'server']), 'embedded', 'embedded runs ClickHouse in this process.'),
@@ -36,4 +39,32 @@ export const storeOptions = {
     '15m',
     'How long after its end a window waits for late samples. Later ones make it due again.',
   ),
+  bytes_max: option(
+    byteCountSchema,
+    0,
+    'Bytes on disk of all tables together: above it the oldest partitions are dropped. 0 is no budget.',
+  ),
+  disk_free_bytes_min: option(
+    byteCountSchema,
+    1024 ** 3,
+    'Inserts are refused (and come again) while the disk has less: merges need room too.',
+  ),
+  sweep_interval_ms: option(countSchema, 60_000, 'How often expired and excess partitions are looked for.'),
+  cluster: option(
+    z.string().regex(clusterNamePattern, 'expected the plain name of a cluster'),
+    '',
+    'ClickHouse cluster of the server kind: local tables on each server, Distributed tables over them. Empty: one server.',
+  ),
+  backup_path: option(
+    z.string(),
+    '',
+    'Directory below which a running process with the embedded engine may write backups. Empty: nowhere.',
+  ),
+  backup_s3_url: option(
+    urlOrNoneSchema,
+    '',
+    'Base URL of the S3 service for s3://bucket/prefix: the bucket is added to its path. Empty: AWS.',
+  ),
+  backup_s3_key_id: option(z.string(), '', 'Access key of the S3 service.'),
+  backup_s3_secret: secretOption(z.string(), '', 'Secret of that access key.'),
 };

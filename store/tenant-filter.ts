@@ -3,6 +3,7 @@
  * tenant table (setting additional_table_filters), below aliases, subqueries, joins, unions and views, and uses it
  * on the primary key. The tenant's bytes travel as hex digits, so no name can break out of the filter.
  */
+import { localTable } from './cluster/topology.ts';
 import { StoreError } from './store.ts';
 import { tenantTables } from './tables.ts';
 
@@ -23,14 +24,24 @@ const forbidden: readonly (readonly [RegExp, string])[] = [
   [/[`"]?\b(system|information_schema)\b[`"]?\s*\./i, "the engine's own tables"],
 ];
 
-/** Returns the settings that narrow a query to `tenant`. Throws StoreError where the text could get around them. */
-export function tenantSettings(sql: string, database: string, tenant: string): Record<string, string> {
+/**
+ * Returns the settings that narrow a query to `tenant`. On a cluster a Distributed table passes the filter on, but a
+ * shard reads by its own names: those are filtered too. Throws StoreError where the text could get around them.
+ */
+export function tenantSettings(
+  sql: string,
+  database: string,
+  tenant: string,
+  cluster = '',
+): Record<string, string> {
   for (const [pattern, name] of forbidden) {
     if (pattern.test(sql)) {
       throw new StoreError(`a query with a tenant must not use ${name}`, { retryable: false });
     }
   }
   const condition = `tenant = unhex(\\'${Buffer.from(tenant, 'utf8').toString('hex')}\\')`;
-  const entries = [...tenantTables, labelValuesView].map((table) => `'${database}.${table}':'${condition}'`);
+  const local = cluster === '' ? [] : tenantTables.map((table) => localTable(table, cluster));
+  const tables = [...tenantTables, labelValuesView, ...local];
+  const entries = tables.map((table) => `'${database}.${table}':'${condition}'`);
   return { additional_table_filters: `{${entries.join(',')}}` };
 }

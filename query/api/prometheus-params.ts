@@ -36,6 +36,11 @@ export class PrometheusParams {
     return this.#params.get(name) ?? '';
   }
 
+  /** A parameter that may be repeated. */
+  list(name: string): string[] {
+    return this.#params.getAll(name);
+  }
+
   /** Milliseconds since 1970. `missing` stands for a parameter that is absent; without it, it must be there. */
   timeMs(name: string, missing?: number): number {
     const text = this.text(name);
@@ -82,11 +87,11 @@ export class PrometheusParams {
   }
 
   /** The selectors of match[]. Refuses one that would select everything. */
-  matchers(): (readonly LabelMatcher[])[] {
-    return this.#params.getAll('match[]').map((text) => {
-      const { matchers } = inParameter('match[]', () => parseSelector(text));
+  matchers(name = 'match[]'): (readonly LabelMatcher[])[] {
+    return this.list(name).map((text) => {
+      const { matchers } = inParameter(name, () => parseSelector(text));
       if (matchers.every((matcher) => matchesLabel(matcher, ''))) {
-        throw invalid('match[]', 'match[] must contain at least one non-empty matcher');
+        throw invalid(name, `${name} must contain at least one non-empty matcher`);
       }
       return matchers;
     });

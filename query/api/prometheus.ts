@@ -62,9 +62,9 @@ const prometheusVersion = '3.5.0';
 const pathsMissing = [
   ...['parse_query', 'targets', 'targets/metadata', 'targets/relabel_steps'],
   ...['scrape_pools', 'scrape_pools/config', 'alertmanagers', 'status/config', 'status/flags'],
-  ...['status/runtimeinfo', 'status/tsdb', 'status/tsdb/blocks', 'status/walreplay', 'status/self_metrics'],
+  ...['status/runtimeinfo', 'status/tsdb/blocks', 'status/walreplay', 'status/self_metrics'],
   ...['features', 'notifications', 'notifications/live', 'openapi.yaml', 'read', 'search/metric_names'],
-  ...['search/label_names', 'search/label_values', 'cardinality/label_names', 'cardinality/label_values'],
+  ...['search/label_names', 'search/label_values', 'cardinality/active_series'],
   ...['admin/tsdb/snapshot', 'admin/tsdb/delete_series', 'admin/tsdb/clean_tombstones'],
 ];
 

@@ -54,7 +54,7 @@ const styles: readonly ApiStyle[] = [
   },
   {
     pattern: /^\/sonde(\/|$)/,
-    base: 'scaling signals are at /sonde/api/v1/scaling/signals',
+    base: 'there are /sonde/api/v1/scaling/signals, /sonde/api/v1/cardinality and /sonde/api/v1/store/status',
     answer: (reply, fact) => reply.send({ error: fact }),
   },
   { pattern: /^/, base: 'the page at / lists what is here', answer: answerText },

@@ -24,7 +24,7 @@ interface SeriesRow {
 const secondMax = 4_294_967_295;
 
 /** The range as `series` keeps it: whole seconds, within what DateTime holds. */
-function timeSql({ startMs, endMs }: TimeRange): MatcherSql {
+export function timeSql({ startMs, endMs }: TimeRange): MatcherSql {
   const second = (ms: number) => Math.min(secondMax, Math.max(0, Math.floor(ms / 1000)));
   return {
     sql: 't_max >= toDateTime({tFirst:UInt32}) AND t_min <= toDateTime({tLast:UInt32})',

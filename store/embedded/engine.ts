@@ -8,6 +8,7 @@ import { totalmem } from 'node:os';
 import { resolve } from 'node:path';
 import { drainPending } from 'chdb';
 import { ConfigError, errorMessage } from '#model/errors.ts';
+import { DirectoryInUseError } from '../directory-in-use-error.ts';
 import { databaseDefault } from '../tables.ts';
 import { EngineSession, type EngineSettings, type SessionOptions } from './engine-session.ts';
 import { QueryKiller } from './query-killer.ts';
@@ -33,6 +34,8 @@ export interface EmbeddedStoreOptions {
   readonly insertTimeoutMs?: number;
   /** Inserts fail (retryable) when the disk has less: merges need room too. Default 1 GiB. */
   readonly diskFreeBytesMin?: number;
+  /** Directory below which BACKUP writes and RESTORE reads; absent refuses both. */
+  readonly backupPath?: string;
   /** Where the spool's own directory is made. Default: /dev/shm where blocks fit, else `path`/spool. */
   readonly spoolDirectory?: string;
 }
@@ -85,6 +88,7 @@ export class Engine {
       engineArguments: [
         `--max_server_memory_usage=${memoryBytesMax}`,
         `--mark_cache_size=${Math.floor(memoryBytesMax / 16)}`,
+        ...(options.backupPath ? [`--backups.allowed_path=${resolve(options.backupPath)}`] : []),
       ],
       settings: baseSettings(options, memoryBytesMax),
     };
@@ -165,10 +169,7 @@ async function openFirst(session: SessionOptions): Promise<EngineSession> {
   } catch (error) {
     // The driver gives no code here. The directory can be written, so its lock is what is left to refuse us.
     if (/Failed to create connection|Cannot lock file/.test(errorMessage(error))) {
-      throw new ConfigError(
-        `data directory ${session.path} is in use by another sonde process: stop it or give another with --data`,
-        { cause: error },
-      );
+      throw new DirectoryInUseError(session.path, { cause: error });
     }
     throw new ConfigError(`data directory ${session.path} cannot be opened: ${errorMessage(error)}`, {
       cause: error,

@@ -3,7 +3,7 @@
  * search-indexes.ts, which changes this setting with the load.
  */
 import { searchIndexes } from '../search-indexes.ts';
-import type { Migration, Statement } from './migration.ts';
+import { type Migration, nothingToDo, type Statement } from './migration.ts';
 
 const setting = 'exclude_materialize_skip_indexes_on_merge';
 
@@ -16,6 +16,6 @@ export const searchIndexesMigration: Migration = {
         // An older server builds them in every merge; it is right, and slower.
         knownSettings.has(setting)
           ? `ALTER TABLE ${table} MODIFY SETTING ${setting} = '${indexes.join()}'`
-          : 'SELECT 1',
+          : nothingToDo,
   ),
 };

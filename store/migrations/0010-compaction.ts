@@ -10,8 +10,13 @@ import { durableSettings, type Migration } from './migration.ts';
  * exactly the parts that it has read.
  */
 const samplesClosing = `
-CREATE TABLE IF NOT EXISTS samples_closing AS samples_head
-ENGINE = MergeTree PARTITION BY toStartOfInterval(ts, INTERVAL 2 HOUR) ORDER BY (tenant, metric, id, ts)
+CREATE TABLE IF NOT EXISTS samples_closing (
+  tenant LowCardinality(String),
+  metric LowCardinality(String),
+  id UInt64 CODEC(Delta(8), ZSTD(1)),
+  ts DateTime64(3, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
+  v Float64 CODEC(Delta(8), ZSTD(1))
+) ENGINE = MergeTree PARTITION BY toStartOfInterval(ts, INTERVAL 2 HOUR) ORDER BY (tenant, metric, id, ts)
 SETTINGS index_granularity = 1024, min_compress_block_size = 16384, max_bytes_to_merge_at_max_space_in_pool = 1,
   ${durableSettings}`;
 

@@ -1,5 +1,10 @@
 /** SQL, or SQL that depends on which MergeTree settings this engine has. */
-export type Statement = string | ((knownSettings: ReadonlySet<string>) => string);
+export type Statement = string | ((knownSettings: KnownSettings) => string);
+
+/** A statement that an engine has no use for. */
+export const nothingToDo = 'SELECT 1';
+
+export type KnownSettings = Pick<ReadonlySet<string>, 'has'>;
 
 /** A step of the schema. A released step is never edited: what it got wrong, a later step puts right. */
 export interface Migration {

@@ -9,6 +9,7 @@ import { type ClickHouseClient, ClickHouseLogLevel, createClient } from '@clickh
 import { ConfigError } from '#model/errors.ts';
 import { CallWatch } from '../call-watch.ts';
 import { cancelledError, closedError, toStoreError } from '../clickhouse-error.ts';
+import { onCluster } from '../cluster/topology.ts';
 import { checkInsert, columnNames } from '../insert-statement.ts';
 import { checkQueryText, renderParams } from '../query-text.ts';
 import { excludedOnInsert, excludeOnInsert } from '../search-indexes.ts';
@@ -34,6 +35,10 @@ export interface ServerStoreOptions {
   readonly timeoutMsMax?: number;
   /** Default 2 min. */
   readonly requestTimeoutMs?: number;
+  /** Inserts fail (retryable) when the server's disk has less. Absent: as the server says. */
+  readonly diskFreeBytesMin?: number;
+  /** The tables are those of a cluster: see store/cluster/. '' and absent are one server. */
+  readonly cluster?: string;
   /** zstd in both directions; switch it off on a fast network. Default true. */
   readonly compresses?: boolean;
 }
@@ -55,6 +60,14 @@ const baseSettings: Settings = {
   session_timezone: 'UTC',
 };
 
+/** What Distributed tables need besides. */
+const clusterSettings: Settings = {
+  // An insert is acknowledged when the shards have it, not when it is queued on the server that took it.
+  distributed_foreground_insert: 1,
+  // A series and its samples, a trace and its spans are on one shard: subqueries of a shard's query stay there.
+  distributed_product_mode: 'local',
+};
+
 /**
  * Connects, and makes the database where it is missing. Throws ConfigError on a bad URL or database name, StoreError
  * where the server does not answer (retryable) or refuses us.
@@ -70,7 +83,7 @@ export async function openServerStore(options: ServerStoreOptions): Promise<Stor
   const first = clientFor(options, undefined);
   let settings: Settings;
   try {
-    await createDatabase(first, database);
+    await createDatabase(first, database, options.cluster ?? '');
     settings = await insertSettings(first);
   } catch (error) {
     throw toStoreError(error, 'opening the store');
@@ -98,14 +111,15 @@ function clientFor(options: ServerStoreOptions, database: string | undefined): C
   });
 }
 
-async function createDatabase(client: ClickHouseClient, database: string): Promise<void> {
+async function createDatabase(client: ClickHouseClient, database: string, cluster: string): Promise<void> {
   const result = await client.query({
     query: 'SELECT name FROM system.databases WHERE name = {name:String}',
     query_params: { name: database },
     format: 'JSONEachRow',
   });
   const rows = await result.json();
-  if (rows.length === 0) await client.command({ query: `CREATE DATABASE IF NOT EXISTS ${database}` });
+  if (rows.length > 0) return;
+  await client.command({ query: `CREATE DATABASE IF NOT EXISTS ${database}${onCluster(cluster)}` });
 }
 
 /** An older server has no way to leave indexes out, and refuses a setting that it does not know. */
@@ -191,6 +205,9 @@ class ServerStore implements Store {
         max_execution_time: timeoutMs / 1000,
         insert_deduplication_token: token,
         wait_end_of_query: 1,
+        ...(this.#options.diskFreeBytesMin === undefined
+          ? {}
+          : { min_free_disk_bytes_to_perform_insert: this.#options.diskFreeBytesMin }),
       },
       params: {},
       values: block.parts,
@@ -270,7 +287,11 @@ class ServerStore implements Store {
         query_params: call.params,
         query_id: queryId,
         abort_signal: controller.signal,
-        clickhouse_settings: { ...baseSettings, ...call.settings },
+        clickhouse_settings: {
+          ...baseSettings,
+          ...(this.#options.cluster ? clusterSettings : {}),
+          ...call.settings,
+        },
         ...(call.values === undefined ? {} : { values: Readable.from(call.values, { objectMode: false }) }),
       });
       // The client forgets the signal once the answer has begun.
@@ -307,7 +328,10 @@ class ServerStore implements Store {
     const wanted = options.timeoutMs ?? this.#options.timeoutMsDefault ?? 60_000;
     // 0 would mean "no limit" to the engine.
     const timeoutMs = Math.max(1, Math.min(wanted, longest));
-    const tenant = options.tenant === undefined ? {} : tenantSettings(sql, this.#database, options.tenant);
+    const tenant =
+      options.tenant === undefined
+        ? {}
+        : tenantSettings(sql, this.#database, options.tenant, this.#options.cluster);
     return {
       what,
       sql,

@@ -347,7 +347,7 @@ describe('Jaeger', () => {
 describe('Sonde', () => {
   const signals = '/sonde/api/v1/scaling/signals';
   test.each<[string, Ask, number, RegExp]>([
-    ['/sonde/api/v1/nonsense', {}, 404, /scaling signals are at \/sonde\/api\/v1\/scaling\/signals$/],
+    ['/sonde/api/v1/nonsense', {}, 404, /there are \/sonde\/api\/v1\/scaling\/signals, /],
     [`${signals}/none`, {}, 404, /there is no scaling signal "none"/],
     [`${signals}/none`, { method: 'POST' }, 405, /use DELETE, GET, HEAD, PUT$/],
   ])('%s %j is refused with %i', async (path, request, status, error) => {

@@ -12,6 +12,8 @@ import { describeTenants } from './conformance-tenant.case.ts';
 import { blockOf, collect, failure, logsBlock, samplesBlock } from './engine-blocks.ts';
 
 export interface StoreUnderTest {
+  /** Name of the ClickHouse cluster; absent is one engine. */
+  readonly cluster?: string;
   open(): Promise<Store>;
   /** Everything that holds the data is closed and opened again. */
   reopen(): Promise<Store>;
@@ -58,7 +60,7 @@ export function describeStore(name: string, subject: StoreUnderTest): void {
   describe(name, () => {
     beforeAll(async () => {
       store = await subject.open();
-      await migrate(store);
+      await migrate(store, { cluster: subject.cluster ?? '' });
     });
     afterAll(() => subject.close());
 

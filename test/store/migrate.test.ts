@@ -56,8 +56,8 @@ test('a crash before a version was recorded repeats its statements without harm'
 });
 
 test('a store that a newer program made is refused', async () => {
-  await expect(migrate(store, migrations.slice(0, 3))).rejects.toThrow(ConfigError);
-  await expect(migrate(store, migrations.slice(0, 3))).rejects.toThrow(
+  await expect(migrate(store, { steps: migrations.slice(0, 3) })).rejects.toThrow(ConfigError);
+  await expect(migrate(store, { steps: migrations.slice(0, 3) })).rejects.toThrow(
     `the store's schema is version ${migrations.length}, this program knows up to 3: run a newer sonde on it`,
   );
 });

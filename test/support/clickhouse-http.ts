@@ -23,6 +23,7 @@ import { EngineSession } from '#store/embedded/engine-session.ts';
 import { QueryKiller } from '#store/embedded/query-killer.ts';
 import { SessionPool } from '#store/embedded/session-pool.ts';
 import { Spool } from '#store/embedded/spool.ts';
+import { clusterArgument, onOneServer } from './one-shard-cluster.ts';
 
 // Each running statement holds a thread of libuv's pool.
 process.env.UV_THREADPOOL_SIZE ??= '16';
@@ -39,6 +40,8 @@ export interface ClickhouseHttpOptions {
   readonly port?: number;
   readonly username?: string;
   readonly password?: string;
+  /** The engine is the only shard of a cluster of this name: see one-shard-cluster.ts. */
+  readonly cluster?: string;
 }
 
 export interface ClickhouseHttp {
@@ -80,6 +83,7 @@ class Gateway {
   readonly #killer: QueryKiller;
   readonly #spool: Spool;
   readonly #credentials: string | undefined;
+  readonly #isCluster: boolean;
   readonly #running = new Map<string, Running>();
   readonly #failures: { failure: Failure; query: RegExp }[] = [];
 
@@ -88,6 +92,7 @@ class Gateway {
     this.#admin = admin;
     this.#killer = new QueryKiller(admin);
     this.#spool = spool;
+    this.#isCluster = options.cluster !== undefined;
     this.#credentials =
       options.username === undefined
         ? undefined
@@ -96,8 +101,10 @@ class Gateway {
 
   static async open(path: string, options: ClickhouseHttpOptions): Promise<Gateway> {
     await mkdir(path, { recursive: true });
+    const { cluster } = options;
+    const engineArguments = cluster === undefined ? [] : [clusterArgument(path, cluster)];
     const open = () =>
-      EngineSession.open({ path, database: 'default', engineArguments: [], settings: { async_insert: 0 } });
+      EngineSession.open({ path, database: 'default', engineArguments, settings: { async_insert: 0 } });
     const admin = await open();
     const pool = new SessionPool({ name: 'http', sessionCountMax: sessionCount, waiterCountMax: 1000, open });
     return new Gateway(pool, admin, await Spool.open(path, sessionCount), options);
@@ -123,8 +130,9 @@ class Gateway {
     }
     const body = await readBody(request);
     const inUrl = url.searchParams.get('query');
-    const query = inUrl ?? body.toString('utf8');
-    this.queries.push(query);
+    const sent = inUrl ?? body.toString('utf8');
+    this.queries.push(sent);
+    const query = this.#isCluster ? onOneServer(sent) : sent;
     const failure = this.#takeFailure(query);
     if (failure?.kind === 'drop') {
       request.socket.destroy();

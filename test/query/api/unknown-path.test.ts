@@ -57,7 +57,8 @@ test.each([
   },
   {
     ask: 'GET /sonde/x',
-    reply: '404 {"error":"there is no /sonde/x: scaling signals are at /sonde/api/v1/scaling/signals"}',
+    reply:
+      '404 {"error":"there is no /sonde/x: there are /sonde/api/v1/scaling/signals, /sonde/api/v1/cardinality and /sonde/api/v1/store/status"}',
   },
   { ask: 'GET /tempora', reply: '404 there is no /tempora: the page at / lists what is here\n' },
   {
