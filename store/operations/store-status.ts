@@ -10,6 +10,7 @@ import { type DaysLeft, estimateDaysLeft } from './days-left.ts';
 export interface TableStatus {
   /** As the engine knows it: with a cluster, the local table. */
   readonly table: string;
+  /** Notes of batches (noteColumns in tables.ts) included. */
   readonly rows: number;
   readonly parts: number;
   readonly diskBytes: number;

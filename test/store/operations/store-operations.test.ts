@@ -95,7 +95,7 @@ test('rows that contradict each other are named', async () => {
   await store.exec(`INSERT INTO samples_head (tenant, metric, id, ts, v) VALUES ('a', 'lost', 7, 5, 1)`);
   await store.exec(
     `INSERT INTO samples_chunk (tenant, metric, bucket, id, ts, v) VALUES
-      ('a', 'up', 7200, 1, [7300, 8], [1, 2]), ('a', 'up', 14400, 1, [14401], [1, 2]), ('a', 'up', 21600, 1, [], [])`,
+      ('a', 'up', 7200, 1, [8, 9], [1, 2]), ('a', 'up', 14400, 1, ['1970-01-01 04:00:01'], [1, 2]), ('a', 'up', 21600, 1, [], [])`,
   );
   expect(await faultsOf()).toEqual([
     'samples_chunk chunks: the chunk of series 1 (up, tenant a) at 1970-01-01 04:00:00: its times and values differ in number',
