@@ -151,7 +151,7 @@ describe.skipIf(disk === undefined)('a full disk', { timeout }, () => {
     const store = await openEmbeddedStore({ path: `${small.path}/clickhouse`, diskFreeBytesMin: 0 });
     const rows = await store.rows<{ request: number; n: string; distinct: string }>(
       `SELECT toUInt32(extract(body, 'request=(\\\\d+)')) AS request, count() AS n, uniqExact(body) AS distinct
-       FROM logs GROUP BY request ORDER BY request`,
+       FROM logs WHERE tenant != '' GROUP BY request ORDER BY request`,
     );
     await store.close();
     const last = Math.max(...acknowledged);

@@ -88,7 +88,7 @@ describe('while a process runs', () => {
   test('status is what the process says', async () => {
     expect(await storedLogs(data, port)).toBe(1);
     const { output } = await store(['status', '--data', data, '--port', port]);
-    expect(output).toMatch(/^logs +1 .*2023-11-14 +2023-11-14 +10000$/m);
+    expect(output).toMatch(/^logs +2 .*2023-11-14 +2023-11-14 +10000$/m);
     expect(output).toMatch(/^days left {2}unknown: too little history$/m);
   });
 
@@ -228,7 +228,7 @@ test('above its byte budget a process drops the oldest partitions, and says whic
   await expect.poll(() => sonde?.output(), { timeout: 20_000 }).toContain('partitions were dropped');
   expect(await storedLogs(target, portOf(sonde.apiUrl))).toBe(1);
   const text = await (await fetch(`${sonde.apiUrl}/metrics`)).text();
-  expect(text).toMatch(/^sonde_store_dropped_rows_total\{table="logs",reason="budget".*\} 1$/m);
+  expect(text).toMatch(/^sonde_store_dropped_rows_total\{table="logs",reason="budget".*\} 2$/m);
   expect(sonde.output()).toContain('the newest partitions alone exceed store.bytes_max: they are kept');
   await sonde.end('SIGTERM');
   sonde = undefined;
