@@ -1,11 +1,12 @@
 /**
  * `npm run bench:ingest`: what ingest costs from a socket to a queryable row, merges included.
  *
- * Requests are made before, compressed as our agent does, and posted over HTTP to a process of its own
- * (ingest-target.ts). The same records also go the object way in the same run: protobufjs, JSONEachRow and
- * @clickhouse/client.
+ * Requests are made before, compressed as our agent does when they are sent, and posted over HTTP to a process of its
+ * own (ingest-target.ts), whose CPU seconds are counted. The same requests then go the object way (object-target.ts).
+ * Senders share the machine with it: records a second are more where they have another.
  *
- *   node bench/ingest.ts [--signals logs,traces] [--blocks 5000,50000,250000] [--seconds 10] [--compression zstd]
+ *   npm run bench:ingest -- [--signals logs,traces] [--blocks 5000,50000,250000] [--seconds 10] [--compression zstd]
+ *                           [--columns]
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -13,12 +14,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import snappy from 'snappyjs';
 import { receivePaths } from '#wire/bus.ts';
 import { type IngestLoad, ingestLoads } from './ingest-loads.ts';
-import type { Measured, TargetMessage } from './ingest-target.ts';
+import type { Measured, TargetCommand, TargetMessage } from './measured-process.ts';
 
 const { values } = parseArgs({
   options: {
@@ -32,6 +34,8 @@ const { values } = parseArgs({
     columns: { type: 'boolean', default: false },
   },
 });
+const baseline = 'object-target.ts';
+const blockSizes = values.blocks.split(',').map(Number);
 const agent = new Agent({ keepAlive: true, maxSockets: Number(values.concurrency) });
 
 const compressors: Readonly<Record<string, (bytes: Uint8Array) => Uint8Array>> = {
@@ -72,7 +76,10 @@ async function post(url: string, load: IngestLoad, body: Body, batchId: string):
     const [answer] = (await once(posted, 'response')) as [import('node:http').IncomingMessage];
     const chunks: Buffer[] = [];
     for await (const chunk of answer) chunks.push(chunk as Buffer);
-    if (answer.statusCode === 503) continue;
+    if (answer.statusCode === 503) {
+      await delay(100);
+      continue;
+    }
     if (answer.statusCode !== 200 && answer.statusCode !== 204) {
       throw new Error(`${load.signal}: ${answer.statusCode} ${Buffer.concat(chunks)}`);
     }
@@ -114,20 +121,21 @@ async function nextMessage<Kind extends TargetMessage['kind']>(
   }
 }
 
-async function measure(load: IngestLoad, blockRows: number): Promise<void> {
+async function measure(load: IngestLoad, blockRows: number, program: string): Promise<number> {
   const directory = mkdtempSync(join(values.directory, 'sonde-bench-'));
-  const target = fork(join(import.meta.dirname, 'ingest-target.ts'), [directory, String(blockRows)]);
+  const target = fork(join(import.meta.dirname, program), [directory, String(blockRows)]);
   try {
     const { url } = await nextMessage(target, 'ready');
-    const bodies = load.requests().map((bytes) => encode(load, bytes));
-    let index = 0;
-    const next =
-      load.next === undefined ? () => bodies[index++ % bodies.length]! : () => encode(load, load.next!());
+    const nextBytes = load.createNext();
+    const next = (): Body => encode(load, nextBytes());
     await send(url, load, next, 3);
-    target.send({ kind: 'start' });
+    target.send({ kind: 'start' } satisfies TargetCommand);
     const sent = await send(url, load, next, Number(values.seconds));
-    target.send({ kind: 'stop', mergeSeconds: Number(values.merge) });
-    print(load, blockRows, sent, await nextMessage(target, 'measured'));
+    target.send({ kind: 'stop', mergeSeconds: Number(values.merge) } satisfies TargetCommand);
+    const measured = await nextMessage(target, 'measured');
+    const name = program === baseline ? `${load.signal} as objects` : load.signal;
+    print(name, blockRows, sent, sent.requests * load.recordsPerRequest, measured);
+    return (sent.requests * load.recordsPerRequest) / measured.cpuSeconds;
   } finally {
     target.kill('SIGKILL');
     await once(target, 'exit');
@@ -135,22 +143,21 @@ async function measure(load: IngestLoad, blockRows: number): Promise<void> {
   }
 }
 
-function print(load: IngestLoad, blockRows: number, sent: Sent, measured: Measured): void {
-  const records = sent.requests * load.recordsPerRequest;
+const shownTables = ['logs', 'spans', 'samples_head'].flatMap((table) => [table, `text_${table}`]);
+
+function print(name: string, blockRows: number, sent: Sent, records: number, measured: Measured): void {
   const k = (value: number): string => `${Math.round(value / 1000).toLocaleString('en')} k`;
   console.log(
-    `${load.signal.padEnd(12)} blocks ${String(blockRows).padStart(6)}: ${k(records / sent.seconds).padStart(7)}/s, ` +
+    `${name.padEnd(24)} blocks ${String(blockRows).padStart(6)}: ${k(records / sent.seconds).padStart(7)}/s, ` +
       `${k(records / measured.cpuSeconds)}/CPU-s (${k(records / measured.mergedCpuSeconds)} with all merges), ` +
       `${(sent.plainBytes / sent.seconds / 1e6).toFixed(0)} MB/s, ${(measured.cpuSeconds / sent.seconds).toFixed(2)} cores, ` +
       `loop p99 ${measured.loopDelayMsP99.toFixed(0)} ms max ${measured.loopDelayMsMax.toFixed(0)} ms, ` +
       `RSS ${measured.rssMibMax.toFixed(0)} MiB, ${measured.parts} parts, ${k(measured.rowsMerged)} rows merged`,
   );
-  for (const { table, column, bytesPerRow } of [...measured.columns].sort(
-    (a, b) => b.bytesPerRow - a.bytesPerRow,
-  )) {
-    const isShown = column === '(all)' ? ['logs', 'spans', 'samples_head'].includes(table) : values.columns;
-    if (isShown && bytesPerRow >= 0.05)
-      console.log(`    ${table}.${column}: ${bytesPerRow.toFixed(2)} B a row`);
+  const bySize = measured.columns.toSorted((a, b) => b.bytesPerRow - a.bytesPerRow);
+  for (const { table, column, bytesPerRow } of bySize) {
+    if (!shownTables.includes(table) || (column !== '' && !values.columns) || bytesPerRow < 0.05) continue;
+    console.log(`    ${bytesPerRow.toFixed(2).padStart(8)} B a row of ${table} ${column}`);
   }
 }
 
@@ -158,6 +165,13 @@ for (const signal of values.signals.split(',')) {
   const load = ingestLoads.find((candidate) => candidate.signal === signal);
   if (load === undefined)
     throw new Error(`--signals ${signal}: there are ${ingestLoads.map((one) => one.signal)}`);
-  for (const blockRows of values.blocks.split(',')) await measure(load, Number(blockRows));
+  let best = 0;
+  for (const blockRows of blockSizes) {
+    best = Math.max(best, await measure(load, blockRows, 'ingest-target.ts'));
+  }
+  const asObjects = await measure(load, blockSizes.at(-1)!, baseline);
+  console.log(
+    `${signal}: ${(best / asObjects).toFixed(1)} x as many records per CPU-second as objects and JSON`,
+  );
 }
 agent.destroy();

@@ -29,7 +29,7 @@ function createRandom(seed: number): Random {
 const words =
   'order payment timeout user cache retry shard queue commit fetch index token session worker'.split(' ');
 export const startMs = 1_760_000_000_000;
-const scrapeMs = 15_000;
+export const scrapeMs = 15_000;
 
 const text = (key: string, stringValue: string): object => ({ key, value: { stringValue } });
 const int = (key: string, intValue: number): object => ({ key, value: { intValue } });
