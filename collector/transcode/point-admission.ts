@@ -8,7 +8,8 @@ import { type PointSeries, seriesRole } from './point-series.ts';
 
 /**
  * Says whether all series of the point that was read are admitted; where not, series.refusal says why. A point whose
- * count is announced was admitted before. `bucketCount` is 0 for a summary.
+ * count is announced was admitted before; where its bounds have changed since, buckets are judged one by one.
+ * `bucketCount` is 0 for a summary.
  */
 export function isPointAdmitted(
   series: PointSeries,

@@ -63,7 +63,7 @@ export class SeriesGuard {
   #counts = new Int32Array(0);
   /** By the metric's entry. */
   readonly #large = new Map<number, LargeMetric>();
-  #window = 0;
+  #window = -1;
   // The tenant of the request.
   #tenant = noSeries();
   #tenantLow = 0;
