@@ -26,6 +26,16 @@ export const collectorOptions = {
     1000,
     'How long the first request of a block waits for others. Requests are answered when their block is stored.',
   ),
+  tenant_series_max: option(
+    z.number().int().min(0),
+    transcoderOptionsDefault.seriesLimits.tenantSeriesMax,
+    'Active series of a tenant, those with samples in these two hours: new ones are refused above. 0: no limit.',
+  ),
+  metric_series_max: option(
+    z.number().int().min(0),
+    transcoderOptionsDefault.seriesLimits.metricSeriesMax,
+    'Active series of one metric of a tenant; the refusal names the label with the most values. 0: no limit.',
+  ),
   'otlp.translation_strategy': option<TranslationStrategy>(
     z.enum(translationStrategies),
     metricTranslationDefault.strategy,
@@ -96,5 +106,9 @@ export function transcoderOptions(options: OptionValues<typeof collectorOptions>
     keepsUnderscores: options['otlp.label_name_preserve_multiple_underscores'],
   };
   checkMetricTranslation(metrics);
-  return { metrics, deltaStaleMs: options['otlp.delta_stale_ms'] };
+  const seriesLimits = {
+    tenantSeriesMax: options.tenant_series_max,
+    metricSeriesMax: options.metric_series_max,
+  };
+  return { metrics, deltaStaleMs: options['otlp.delta_stale_ms'], seriesLimits };
 }

@@ -107,8 +107,14 @@ export class DeltaPoints {
     const { startMs, unixMs } = this.#point;
     if (accumulator.isCollecting) {
       accumulator.need(series.idLow, series.idHigh, name, startMs, unixMs);
-    } else this.#entries[at] = accumulator.entryOf(series.idLow, series.idHigh);
-    return true;
+      return true;
+    }
+    const entry = accumulator.entryOf(series.idLow, series.idHigh);
+    this.#entries[at] = entry;
+    if (entry !== -1) return true;
+    // It was one too many when totals were asked for, and a new window has begun since, or a new thread.
+    tally.reject('delta_without_total', 'a delta point is of a series that was refused until now');
+    return false;
   }
 
   #isTimed(tally: RequestTally): boolean {

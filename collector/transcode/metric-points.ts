@@ -23,6 +23,7 @@ import type { MetricKind } from './metric-name.ts';
 import { MetricNameCache, type MetricNames } from './metric-names.ts';
 import type { TranslationStrategy } from './metric-translation.ts';
 import { NativeHistogram, staleHigh, staleLow } from './native-histogram.ts';
+import { isPointAdmitted } from './point-admission.ts';
 import type { PointExemplars } from './point-exemplars.ts';
 import { PointReader } from './point-reader.ts';
 import { type PointSeries, seriesRole } from './point-series.ts';
@@ -281,7 +282,7 @@ export class MetricPoints {
       const bucketCount = this.#countUpToBounds();
       const counts = this.#bucketCounts;
       if (this.#isDelta && !this.#deltas.addHistogram(names, counts, bucketCount, tally)) continue;
-      if (!this.#writeCountAndSum(names)) {
+      if (!this.#writeCountAndSum(names, bucketCount)) {
         this.#refuse(tally);
         continue;
       }
@@ -344,7 +345,7 @@ export class MetricPoints {
         );
         continue;
       }
-      if (!this.#writeCountAndSum(names)) {
+      if (!this.#writeCountAndSum(names, 0)) {
         this.#refuse(tally);
         continue;
       }
@@ -359,10 +360,11 @@ export class MetricPoints {
     }
   }
 
-  /** name_count, and name_sum where the point has one. */
-  #writeCountAndSum(names: MetricNames): boolean {
+  /** name_count, and name_sum where the point has one. Returns false where a series of the point is refused. */
+  #writeCountAndSum(names: MetricNames, bucketCount: number): boolean {
     const point = this.#point;
     const series = this.#pointSeries;
+    if (this.#series.isNearLimit && !isPointAdmitted(series, names, point, bucketCount)) return false;
     const { unixMs, isStale } = point;
     const sumLow = point.valueLow;
     const sumHigh = point.valueHigh;

@@ -54,7 +54,7 @@ export class MetricsTranscoder {
   transcode(tenant: string, tally: RequestTally): void {
     const reader = this.#reader;
     const name: ByteView = textBytes(tenant);
-    this.#series.beginRequest(name);
+    this.#series.beginRequest(tenant, name);
     this.#pointSeries.beginRequest(name);
     while (reader.position < reader.limit) {
       if (reader.readTag() === 0x0a) {

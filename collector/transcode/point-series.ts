@@ -14,7 +14,7 @@ import { OtlpLabels, type OwnLabel, targetInfoName } from './otlp-labels.ts';
 import type { RangeList } from './range-list.ts';
 import type { RequestTally } from './request-tally.ts';
 import { textBytes } from './resource-scope.ts';
-import { type SeriesRefusal, seriesRefusal } from './series-rules.ts';
+import type { SeriesRefusal } from './series-rules.ts';
 import { metricType, type SeriesSink } from './series-sink.ts';
 
 /** Tells apart the series that one data point makes. The numbers are part of cache keys only. */
@@ -164,11 +164,19 @@ export class PointSeries {
     if (entry === -1 || !series.isAnnounced(entry, unixMs, unixMs)) {
       this.refusal = this.#buildLabels(name, role, bound);
       if (this.refusal !== undefined) return -1;
-      if (entry === -1) entry = series.add(low, high, this.#labels.labels);
+      if (entry === -1) entry = this.#admit(low, high);
+      if (entry === -1) return -1;
       series.announce(entry, this.#labels.labels, unixMs, unixMs);
     }
     if (unixMs > this.#newestMs) this.#newestMs = unixMs;
     return entry;
+  }
+
+  /** Says whether the point's series in one role needs no row for a record at `unixMs`. */
+  isAnnounced(role: SeriesRole, bound: number, unixMs: number): boolean {
+    this.#hashSeries(role, bound);
+    const entry = this.#series.find(this.#hash.low, this.#hash.high);
+    return entry !== -1 && this.#series.isAnnounced(entry, unixMs, unixMs);
   }
 
   /** Finds the id of the point's series in one role. Returns false where the series is refused: see `refusal`. */
@@ -180,7 +188,8 @@ export class PointSeries {
     if (entry === -1) {
       this.refusal = this.#buildLabels(name, role, bound);
       if (this.refusal !== undefined) return false;
-      entry = series.add(low, high, this.#labels.labels);
+      entry = this.#admit(low, high);
+      if (entry === -1) return false;
     }
     this.idLow = series.idLow(entry);
     this.idHigh = series.idHigh(entry);
@@ -213,14 +222,13 @@ export class PointSeries {
     if (entry === -1 || !series.isAnnounced(entry, unixMs, unixMs)) {
       const built = this.#labels.buildTargetInfo(this.#resources!);
       if (built === false) return;
-      const { labels } = this.#labels;
-      const refusal = built === true ? seriesRefusal(labels) : built;
-      if (refusal !== undefined) {
-        tally.reject(refusal.reason, refusal.message);
+      this.refusal = built === true ? undefined : built;
+      if (this.refusal === undefined && entry === -1) entry = this.#admit(low, high);
+      if (this.refusal !== undefined) {
+        tally.reject(this.refusal.reason, this.refusal.message);
         return;
       }
-      if (entry === -1) entry = series.add(low, high, labels);
-      series.announce(entry, labels, unixMs, unixMs);
+      series.announce(entry, this.#labels.labels, unixMs, unixMs);
     }
     const index = series.metricIndex(targetInfoName, 0, targetInfoName.bytes.length);
     series.pushSample(entry, index, unixMs, 0, oneHigh);
@@ -233,10 +241,13 @@ export class PointSeries {
     if (role === seriesRole.bucket) own = { name: 'le', value: boundText(bound) };
     if (role === seriesRole.quantile) own = { name: 'quantile', value: boundText(bound) };
     const labels = this.#labels;
-    return (
-      labels.build(name, this.#attributes!, own, this.#resources!, this.#scopes!, this.#schemaUrl) ??
-      seriesRefusal(labels.labels)
-    );
+    return labels.build(name, this.#attributes!, own, this.#resources!, this.#scopes!, this.#schemaUrl);
+  }
+
+  #admit(low: number, high: number): number {
+    const entry = this.#series.admit(low, high, this.#labels.labels);
+    this.refusal = this.#series.refusal;
+    return entry;
   }
 }
 

@@ -43,7 +43,7 @@ export class RemoteWriteTranscoder {
     const timeseries = this.#timeseries;
     const series = this.#series;
     const run = this.#run;
-    series.beginRequest(name);
+    series.beginRequest(tenant, name);
     run.beginRequest(name);
     if (version === 2) this.#version2.beginRequest(this.#symbols);
     for (let i = 0; i < timeseries.count; i++) {

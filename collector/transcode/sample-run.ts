@@ -120,8 +120,12 @@ export class SampleRun {
     let entry = series.find(low, high);
     const isNew = entry === -1;
     if (isNew) {
-      if (!this.checkLabels(from, tally)) return false;
-      entry = series.add(low, high, this.labels);
+      this.#readLabels(from);
+      entry = series.admit(low, high, this.labels);
+      if (entry === -1) {
+        this.refuse(series.refusal!, tally);
+        return false;
+      }
     }
     this.#firstMs = Number.POSITIVE_INFINITY;
     this.#lastMs = -1;
@@ -129,7 +133,8 @@ export class SampleRun {
     if (this.histograms.count > 0) this.#pushHistograms(entry, tally);
     if (this.exemplars.count > 0) this.#pushExemplars(entry, from, tally);
     if (this.#lastMs < 0 || series.isAnnounced(entry, this.#firstMs, this.#lastMs)) return false;
-    if (!isNew && !this.checkLabels(from, tally)) throw new Error('BUG: a known series is refused');
+    // The same bytes were admitted before.
+    if (!isNew) this.#readLabels(from);
     series.announce(entry, this.labels, this.#firstMs, this.#lastMs);
     return true;
   }
@@ -139,15 +144,19 @@ export class SampleRun {
     tally.reject(refusal.reason, refusal.message, Math.max(1, this.recordCount));
   }
 
-  /** Reads the series' labels. Returns false where they are refused, and counts that. */
+  /** Reads the labels of a time series without records. Returns false where they are refused, and counts that. */
   checkLabels(from: LabelReader, tally: RequestTally): boolean {
-    this.labels.clear();
-    from.fillLabels();
-    this.labels.sort();
+    this.#readLabels(from);
     const refusal = seriesRefusal(this.labels);
     if (refusal === undefined) return true;
     this.refuse(refusal, tally);
     return false;
+  }
+
+  #readLabels(from: LabelReader): void {
+    this.labels.clear();
+    from.fillLabels();
+    this.labels.sort();
   }
 
   #pushSamples(entry: number, tally: RequestTally): void {

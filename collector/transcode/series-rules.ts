@@ -40,53 +40,62 @@ export function metricNamePair(labels: LabelSet): number {
 
 /** Says why sorted labels are refused, or undefined where they are fine. Labels without a value must be left out. */
 export function seriesRefusal(labels: LabelSet): SeriesRefusal | undefined {
-  const metric = metricNamePair(labels);
-  if (metric === -1) return { reason: 'missing_metric_name', message: 'a series has no label __name__' };
-  const of = `of the series ${text(labels, labels.valueStarts[metric], labels.valueLengths[metric])}`;
+  if (metricNamePair(labels) === -1)
+    return { reason: 'missing_metric_name', message: 'a series has no label __name__' };
   if (labels.count > seriesLabelsMax) {
     return {
       reason: 'too_many_labels',
-      message: `${labels.count} labels ${of} are more than ${seriesLabelsMax}`,
+      message: `${labels.count} labels ${ofSeries(labels)} are more than ${seriesLabelsMax}`,
     };
   }
   for (let i = 0; i < labels.count; i++) {
-    const refusal = pairRefusal(labels, labels.order[i], of);
+    const refusal = pairRefusal(labels, labels.order[i]);
     if (refusal !== undefined) return refusal;
   }
   const duplicate = labels.duplicate();
   if (duplicate === -1) return undefined;
   return {
     reason: 'duplicate_label_name',
-    message: `the label ${nameText(labels, duplicate)} ${of} is there twice`,
+    message: `the label ${nameText(labels, duplicate)} ${ofSeries(labels)} is there twice`,
   };
 }
 
-function pairRefusal(labels: LabelSet, pair: number, of: string): SeriesRefusal | undefined {
+function pairRefusal(labels: LabelSet, pair: number): SeriesRefusal | undefined {
   const nameStart = labels.nameStarts[pair];
   const nameLength = labels.nameLengths[pair];
   const valueStart = labels.valueStarts[pair];
   const valueLength = labels.valueLengths[pair];
   const { bytes } = labels.text.data;
-  if (nameLength === 0) return { reason: 'empty_label_name', message: `a label ${of} has no name` };
+  if (nameLength === 0)
+    return { reason: 'empty_label_name', message: `a label ${ofSeries(labels)} has no name` };
   if (nameLength > labelNameBytesMax) {
     return {
       reason: 'label_name_too_long',
-      message: `the label name ${nameText(labels, pair)} ${of} has more than ${labelNameBytesMax} bytes`,
+      message: `the label name ${nameText(labels, pair)} ${ofSeries(labels)} has more than ${labelNameBytesMax} bytes`,
     };
   }
   if (valueLength > labelValueBytesMax) {
     return {
       reason: 'label_value_too_long',
-      message: `the value of ${nameText(labels, pair)} ${of} has ${valueLength} bytes, more than ${labelValueBytesMax}`,
+      message: `the value of ${nameText(labels, pair)} ${ofSeries(labels)} has ${valueLength} bytes, more than ${labelValueBytesMax}`,
     };
   }
   if (
     !isUtf8(bytes.subarray(nameStart, nameStart + nameLength)) ||
     !isUtf8(bytes.subarray(valueStart, valueStart + valueLength))
   ) {
-    return { reason: 'invalid_utf8', message: `the label ${nameText(labels, pair)} ${of} is not UTF-8` };
+    return {
+      reason: 'invalid_utf8',
+      message: `the label ${nameText(labels, pair)} ${ofSeries(labels)} is not UTF-8`,
+    };
   }
   return undefined;
+}
+
+/** Names a series by its metric. */
+function ofSeries(labels: LabelSet): string {
+  const metric = metricNamePair(labels);
+  return `of the series ${text(labels, labels.valueStarts[metric], labels.valueLengths[metric])}`;
 }
 
 function nameText(labels: LabelSet, pair: number): string {

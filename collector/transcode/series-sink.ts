@@ -23,7 +23,8 @@ import { textBytes } from './resource-scope.ts';
 import type { SampleMemory } from './sample-memory.ts';
 import { SeriesCache } from './series-cache.ts';
 import { MetadataColumns, SampleColumns, SampleStartColumns, SeriesColumns } from './series-columns.ts';
-import { metricNamePair } from './series-rules.ts';
+import { SeriesGuard, type SeriesLimits } from './series-guard.ts';
+import { metricNamePair, type SeriesRefusal, seriesRefusal } from './series-rules.ts';
 import type { TableSink } from './table-sink.ts';
 
 const bucketSeconds = 7200;
@@ -74,7 +75,10 @@ export class SeriesSink {
     { sink: this.#histograms.sink, ledger: this.ledgers.histograms },
     { sink: this.#exemplars.sink, ledger: this.ledgers.exemplars },
   ];
+  /** Why the last admit() returned -1. */
+  refusal: SeriesRefusal | undefined;
   readonly #window: RecordWindow;
+  readonly #guard: SeriesGuard;
   readonly #cache = new SeriesCache();
   readonly #hash = new Hash64();
   readonly #families = new KeyTable(metadataEntriesMax);
@@ -95,12 +99,14 @@ export class SeriesSink {
   #exemplarsBefore = 0;
   #lastMetric = 0;
 
-  constructor(window: RecordWindow) {
+  constructor(window: RecordWindow, limits: SeriesLimits) {
     this.#window = window;
+    this.#guard = new SeriesGuard(limits);
   }
 
   /** Forgets what was announced when the epoch changed: an insert failed, and its rows may be missing. */
   beginTask(epoch: number, standing?: RunStanding): void {
+    this.#guard.begin(this.#window.nowUnixMs);
     this.#cache.memory.beginRun(standing);
     if (epoch === this.#epoch) return;
     this.#epoch = epoch;
@@ -113,8 +119,9 @@ export class SeriesSink {
     this.#clearFamilies();
   }
 
-  beginRequest(tenant: ByteView): void {
-    this.#tenant = tenant;
+  beginRequest(tenant: string, tenantBytes: ByteView): void {
+    this.#guard.beginRequest(tenant);
+    this.#tenant = tenantBytes;
     this.#samplesBefore = this.#samples.ts.count;
     this.#seriesBefore = this.#series.id.count;
     this.#metadataBefore = this.#metadata.updated.count;
@@ -153,15 +160,27 @@ export class SeriesSink {
     tenant.pushRepeated(dictionary.indexOf(this.#tenant, 0, this.#tenant.bytes.length), rowCount);
   }
 
-  /** Returns the entry of a series by the hash of its raw bytes and its tenant, or -1. Valid until the next add. */
+  /** Returns the entry of a series by the hash of its raw bytes and its tenant, or -1. Valid until the next admit(). */
   find(low: number, high: number): number {
     return this.#cache.find(low, high);
   }
 
-  /** Adds a series by the same hash. `labels` must be sorted and valid; the id is the hash of their canonical form. */
-  add(low: number, high: number, labels: LabelSet): number {
+  /**
+   * Adds a series that find() does not know, by the same hash, and returns its entry; -1 where its labels are refused or
+   * it is one too many: see `refusal`. `labels` must be sorted; the id is the hash of their canonical form.
+   */
+  admit(low: number, high: number, labels: LabelSet): number {
+    this.refusal = seriesRefusal(labels);
+    if (this.refusal !== undefined) return -1;
     labels.hash(this.#hash);
-    return this.#cache.add(low, high, this.#hash.low, this.#hash.high);
+    const { low: idLow, high: idHigh } = this.#hash;
+    this.refusal = this.#guard.refusal(labels, idLow, idHigh, false);
+    return this.refusal === undefined ? this.#cache.add(low, high, idLow, idHigh) : -1;
+  }
+
+  /** Whether one of the series of a data point may be one too many. */
+  get isNearLimit(): boolean {
+    return this.#guard.isNearLimit;
   }
 
   idLow(entry: number): number {
@@ -261,6 +280,8 @@ export class SeriesSink {
   announce(entry: number, labels: LabelSet, firstMs: number, lastMs: number): void {
     const { id, metric, labels: map, tMin, tMax } = this.#series;
     const cache = this.#cache;
+    // One that was admitted in an earlier window is active in this one.
+    this.#guard.refusal(labels, cache.idLow(entry), cache.idHigh(entry), true);
     cache.announce(entry, Math.floor(firstMs / bucketMs), Math.floor(lastMs / bucketMs));
     const text = labels.text.data;
     const name = metricNamePair(labels);

@@ -64,33 +64,31 @@ interface FamilyState {
 export class Transcoder {
   readonly #reader = new ProtobufReader();
   readonly #window = new RecordWindow();
-  readonly #series = new SeriesSink(this.#window);
+  readonly #series: SeriesSink;
   readonly #logs = new LogsTranscoder(this.#reader, this.#window);
   readonly #spans = new SpansTranscoder(this.#reader, this.#window);
   readonly #deltas: DeltaAccumulator;
   readonly #metrics: MetricsTranscoder;
-  readonly #remoteWrite = new RemoteWriteTranscoder(this.#reader, this.#window, this.#series);
-  readonly #families: Readonly<Record<Family, FamilyState>> = {
-    logs: familyState([], [{ sink: this.#logs.columns.sink, ledger: this.#logs.ledger }], () =>
-      this.#logs.reset(),
-    ),
-    traces: familyState(
-      [this.#spans.index.sink],
-      [{ sink: this.#spans.columns.sink, ledger: this.#spans.ledger }],
-      () => this.#spans.reset(),
-    ),
-    series: familyState(this.#series.namingSinks, this.#series.notedSinks, () => this.#series.reset()),
-  };
+  readonly #remoteWrite: RemoteWriteTranscoder;
+  readonly #families: Readonly<Record<Family, FamilyState>>;
 
   constructor(options: TranscoderOptions) {
+    const reader = this.#reader;
+    const window = this.#window;
+    const series = new SeriesSink(window, options.seriesLimits);
+    this.#series = series;
     this.#deltas = new DeltaAccumulator(options.deltaStaleMs);
-    this.#metrics = new MetricsTranscoder(
-      this.#reader,
-      this.#window,
-      this.#series,
-      options.metrics,
-      this.#deltas,
-    );
+    this.#metrics = new MetricsTranscoder(reader, window, series, options.metrics, this.#deltas);
+    this.#remoteWrite = new RemoteWriteTranscoder(reader, window, series);
+    const { columns: logs, ledger: logLedger } = this.#logs;
+    const { columns: spans, ledger: spanLedger, index } = this.#spans;
+    this.#families = {
+      logs: familyState([], [{ sink: logs.sink, ledger: logLedger }], () => this.#logs.reset()),
+      traces: familyState([index.sink], [{ sink: spans.sink, ledger: spanLedger }], () =>
+        this.#spans.reset(),
+      ),
+      series: familyState(series.namingSinks, series.notedSinks, () => series.reset()),
+    };
   }
 
   /** Appends requests to the open blocks of their families. `rowCount` and `touched` are of the first one's family. */

@@ -10,6 +10,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { batchNote } from '#collector/batch-note.ts';
 import { createDirectSink } from '#collector/direct-sink.ts';
 import { createPipeline, type Pipeline } from '#collector/pipeline.ts';
+import { transcoderOptionsDefault } from '#collector/transcode/transcoder-options.ts';
 import { UnavailableError } from '#model/errors.ts';
 import { openEmbeddedStore } from '#store/embedded/embedded-store.ts';
 import { migrate } from '#store/migrate.ts';
@@ -455,4 +456,45 @@ test('a repeat writes just the partitions that its first try did not reach', asy
   expect(await deliver('days', request())).toEqual({ accepted: 3, rejected: 0, reason: '' });
   expect(await rows()).toBe(3);
   expect(pipeline.status().recordsAccepted).toBe(before + 1);
+});
+
+test('a sender of too many series is told the metric and the label, and others are stored', async () => {
+  const limited = createPipeline({
+    store,
+    workers: 1,
+    inflightBytesMax: 1024 * 1024,
+    group: { rowsMax: 250_000, ageMsMax: 20 },
+    retentionMs: 0,
+    now: () => nowMs,
+    transcoder: {
+      ...transcoderOptionsDefault,
+      seriesLimits: { tenantSeriesMax: 0, metricSeriesMax: 10 },
+    },
+  });
+  const users = Array.from({ length: 40 }, (_, i) => `user-${i}`);
+  const flood = encodeRemoteWrite2({
+    symbols: ['', '__name__', 'flood', 'job', 'shop', 'user_id', ...users],
+    timeseries: users.map((_, i) => ({
+      labelsRefs: [1, 2, 3, 4, 5, 6 + i],
+      samples: [{ value: i, timestamp: nowMs }],
+    })),
+  });
+  const send = (batchId: string, bytes: Uint8Array) =>
+    createDirectSink(limited.insertRequest)({
+      signal: 'remote_write',
+      tenant: 'default',
+      batchId,
+      key: 'k',
+      bytes,
+    });
+  const [flooded, other] = await Promise.all([send('flood', flood), send('calm', samples('calm', 1))]);
+  await limited.close();
+  expect(flooded).toMatchObject({ accepted: 10, rejected: 30 });
+  expect(flooded.reason).toMatch(
+    /^the metric flood has 10 active series: .*label "user_id" has the most values$/,
+  );
+  expect(other).toMatchObject({ accepted: 1, rejected: 0 });
+  expect(limited.status().recordsRejected).toBe(30);
+  expect(await count('samples_head', "metric = 'flood'")).toBe(10);
+  expect(await count('series', "metric = 'flood'")).toBe(10);
 });

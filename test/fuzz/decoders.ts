@@ -1,9 +1,10 @@
 /** Every decoder of bytes from outside, with what it may throw. Inputs are made by the real encoders. */
-import { gzipSync, zstdCompressSync } from 'node:zlib';
+import { deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import snappy from 'snappyjs';
 import { ExpositionError } from '#agent/scrape/exposition-error.ts';
 import { type ExpositionSink, parseExposition } from '#agent/scrape/exposition-parser.ts';
 import { createTranscoder } from '#collector/transcode/transcoder.ts';
+import { transcoderOptionsDefault } from '#collector/transcode/transcoder-options.ts';
 import { DecodeError, RefusedError } from '#model/errors.ts';
 import { readBlocks } from '#store/native/block-reader.ts';
 import { BlockSplitter } from '#store/native/block-splitter.ts';
@@ -11,10 +12,10 @@ import type { Signal } from '#wire/envelope.ts';
 import { decompressLz4Frame } from '#wire/kafka/lz4-frame.ts';
 import { decompressSnappy } from '#wire/kafka/snappy-frame.ts';
 import { decodeContent } from '#wire/receive/content-encoding.ts';
+import { framedSnappy } from '../support/framed-snappy.ts';
 import { encodeLogsRequest, encodeMetricsRequest, encodeTraceRequest } from '../support/naive/otlp-proto.ts';
 import { encodeRemoteWrite1, encodeRemoteWrite2 } from '../support/naive/prometheus-proto.ts';
 import {
-  generatorUnixMs,
   type Lcg,
   logsRequest,
   metricsRequest,
@@ -22,40 +23,16 @@ import {
   remoteWrite2Request,
   traceRequest,
 } from '../support/otlp-generator.ts';
+import { converters } from './converters.ts';
+import { createChecked, type FuzzedDecoder, fuzzContext } from './fuzzed-decoder.ts';
 
-export interface FuzzedDecoder {
-  readonly name: string;
-  /** Makes a good input. */
-  readonly make: (random: Lcg) => Uint8Array;
-  /** Must return, or throw an error that `mayThrow` names. */
-  readonly decode: (bytes: Uint8Array) => unknown;
-  readonly mayThrow: readonly (new (...args: never[]) => Error)[];
-}
-
-const context = {
-  nowUnixMs: generatorUnixMs + 5 * 3_600_000,
-  oldestUnixMs: Number.NEGATIVE_INFINITY,
-  seriesEpoch: 0,
-};
-
-/** Transcodes and checks that what was refused left nothing behind. */
-function transcoded(signal: Signal, encode: (random: Lcg) => Uint8Array): FuzzedDecoder {
-  const transcode = createTranscoder();
+/** With `seriesMax`, series over the limit are met and refused. */
+function transcoded(signal: Signal, encode: (random: Lcg) => Uint8Array, seriesMax = 0): FuzzedDecoder {
+  const seriesLimits = { tenantSeriesMax: seriesMax * 4, metricSeriesMax: seriesMax };
   return {
-    name: `transcode ${signal} ${encode.name}`,
+    name: `transcode ${signal} ${encode.name}${seriesMax === 0 ? '' : ` of ${seriesMax} series`}`,
     make: encode,
-    decode(bytes) {
-      const { outcomes, blocks } = transcode({ requests: [{ signal, tenant: 'fuzz', bytes }], ...context });
-      const [outcome] = outcomes;
-      if (outcome!.decodeError !== undefined && blocks.length > 0)
-        throw new Error('BUG: a refused request left rows');
-      // The engine's own rules for a block, by our reader.
-      for (const { parts, rowCount } of blocks) {
-        for (const block of readBlocks(Buffer.concat(parts))) {
-          if (block.rowCount !== rowCount) throw new Error('BUG: a block has other rows than it says');
-        }
-      }
-    },
+    decode: createChecked(signal, { ...transcoderOptionsDefault, seriesLimits }),
     mayThrow: [],
   };
 }
@@ -67,12 +44,19 @@ const write1 = (random: Lcg): Uint8Array => encodeRemoteWrite1(remoteWrite1Reque
 const write2 = (random: Lcg): Uint8Array => encodeRemoteWrite2(remoteWrite2Request(random, 4));
 
 const bytesMax = 1024 * 1024;
-const encodings = { gzip: gzipSync, zstd: zstdCompressSync, snappy: snappy.compress } as const;
+const encodings: readonly (readonly [string, string, (plain: Uint8Array) => Uint8Array])[] = [
+  ['gzip', 'gzip', gzipSync],
+  ['zstd', 'zstd', zstdCompressSync],
+  ['deflate', 'deflate', deflateSync],
+  ['deflate, bare', 'deflate', deflateRawSync],
+  ['snappy', 'snappy', snappy.compress],
+  ['snappy, framed', 'snappy', framedSnappy],
+];
 
 function nativeBlock(random: Lcg): Uint8Array {
   const { blocks } = createTranscoder()({
     requests: [{ signal: 'logs', tenant: 'fuzz', bytes: logs(random) }],
-    ...context,
+    ...fuzzContext,
   });
   return Buffer.concat(blocks[0]?.parts ?? []);
 }
@@ -103,11 +87,14 @@ export const decoders: readonly FuzzedDecoder[] = [
   transcoded('metrics', metrics),
   transcoded('remote_write', write1),
   transcoded('remote_write', write2),
-  ...Object.entries(encodings).map(
-    ([name, compress]): FuzzedDecoder => ({
+  transcoded('metrics', metrics, 5),
+  transcoded('remote_write', write2, 5),
+  ...converters,
+  ...encodings.map(
+    ([name, encoding, compress]): FuzzedDecoder => ({
       name: `content-encoding ${name}`,
       make: (random) => compress(logs(random)),
-      decode: (bytes) => decodeContent(bytes, name, bytesMax),
+      decode: (bytes) => decodeContent(bytes, encoding, bytesMax),
       mayThrow: [RefusedError],
     }),
   ),

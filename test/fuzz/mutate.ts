@@ -12,6 +12,12 @@ const nasty: readonly Uint8Array[] = [
   new Uint8Array(9),
   Buffer.from('\0'),
   Buffer.from('"}],"\\'),
+  // Nesting without an end, half a surrogate pair, numbers that no double or integer holds.
+  Buffer.from('['.repeat(2000)),
+  Buffer.from('{"a":'.repeat(500)),
+  Buffer.from('"\\ud800"'),
+  Buffer.from('1e400'),
+  Buffer.from('-18446744073709551616'),
   Uint8Array.of(0xf0, 0x9f, 0x98),
   Uint8Array.of(0xed, 0xa0, 0x80),
 ];

@@ -23,7 +23,8 @@ function createGuard(limits: Partial<SeriesLimits>) {
     }
     set.sort();
     set.hash(hash);
-    return guard.refusal(tenant, set, hash.low, hash.high, isKnown);
+    guard.beginRequest(tenant);
+    return guard.refusal(set, hash.low, hash.high, isKnown);
   };
   return { guard, announce };
 }

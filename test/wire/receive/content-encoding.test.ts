@@ -8,34 +8,11 @@ import fc from 'fast-check';
 import snappy from 'snappyjs';
 import { expect, test } from 'vitest';
 import { RefusedError, UnavailableError } from '#model/errors.ts';
-import { crc32c } from '#wire/kafka/crc32c.ts';
+import { checkedChunk, framedSnappy, snappyChunk, streamIdentifier } from '#test/support/framed-snappy.ts';
 import { decodeContent } from '#wire/receive/content-encoding.ts';
 
 const text = Buffer.from('telemetry '.repeat(500));
 const bytesMax = 1_000_000;
-
-function chunk(type: number, content: Uint8Array): Buffer {
-  const header = Buffer.alloc(4);
-  header.writeUInt32LE((content.length << 8) | type);
-  return Buffer.concat([header, content]);
-}
-
-function checked(type: number, plain: Uint8Array): Buffer {
-  const crc = crc32c(plain);
-  const masked = Buffer.alloc(4);
-  masked.writeUInt32LE((((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0);
-  return chunk(type, Buffer.concat([masked, type === 0 ? snappy.compress(plain) : plain]));
-}
-
-const identifier = Buffer.from('ff060000734e61507059', 'hex');
-
-function framed(plain: Uint8Array): Buffer {
-  const chunks: Buffer[] = [identifier];
-  for (let at = 0, i = 0; at < plain.length; at += 65_536, i++) {
-    chunks.push(checked(i % 2, plain.subarray(at, at + 65_536)), chunk(0xfe, Buffer.alloc(3)));
-  }
-  return Buffer.concat(chunks);
-}
 
 test.each([
   { encoding: undefined, encode: (plain: Buffer) => plain },
@@ -47,8 +24,8 @@ test.each([
   { encoding: 'deflate', encode: deflateSync },
   { encoding: 'deflate', encode: deflateRawSync },
   { encoding: 'snappy', encode: (plain: Buffer) => snappy.compress(plain) },
-  { encoding: 'snappy', encode: framed },
-  { encoding: 'x-snappy-framed', encode: framed },
+  { encoding: 'snappy', encode: framedSnappy },
+  { encoding: 'x-snappy-framed', encode: framedSnappy },
 ])('$encoding is undone', async ({ encoding, encode }) => {
   for (const plain of [text, Buffer.from('x'), randomBytes(200_000)]) {
     const decoded = await decodeContent(encode(plain), encoding, bytesMax);
@@ -77,7 +54,7 @@ test.each([
   ['deflate', deflateSync(large)],
   ['deflate', deflateRawSync(large)],
   ['snappy', snappy.compress(large)],
-  ['snappy', framed(large)],
+  ['snappy', framedSnappy(large)],
   ['snappy', Buffer.from([0xff, 0xff, 0xff, 0xff, 0x0f, 0])],
 ])('a %s bomb is stopped at the limit, and what it may become is held first', async (encoding, bomb) => {
   const held: number[] = [];
@@ -92,30 +69,34 @@ test('what does not fit beside the other requests is told to come again', async 
   };
   for (const [encoding, bytes] of [
     ['gzip', gzipSync(randomBytes(20_000))],
-    ['snappy', framed(randomBytes(20_000))],
+    ['snappy', framedSnappy(randomBytes(20_000))],
   ] as const) {
     await expect(decodeContent(bytes, encoding, bytesMax, hold)).rejects.toBeInstanceOf(UnavailableError);
   }
 });
 
-const plainChunk = checked(1, text);
+const plainChunk = checkedChunk(1, text);
 test.each([
-  ['a chunk header', Buffer.concat([identifier, Buffer.from([0, 1])]), 'it ends in a chunk header'],
-  ['a chunk', Buffer.concat([identifier, plainChunk.subarray(0, 50)]), 'it ends in a chunk'],
-  ['a reserved chunk', Buffer.concat([identifier, chunk(0x02, text)]), 'it has a chunk of unknown type 2'],
+  ['a chunk header', Buffer.concat([streamIdentifier, Buffer.from([0, 1])]), 'it ends in a chunk header'],
+  ['a chunk', Buffer.concat([streamIdentifier, plainChunk.subarray(0, 50)]), 'it ends in a chunk'],
+  [
+    'a reserved chunk',
+    Buffer.concat([streamIdentifier, snappyChunk(0x02, text)]),
+    'it has a chunk of unknown type 2',
+  ],
   [
     'no checksum',
-    Buffer.concat([identifier, chunk(0x01, Buffer.from([1, 2]))]),
+    Buffer.concat([streamIdentifier, snappyChunk(0x01, Buffer.from([1, 2]))]),
     'a chunk is too short for its checksum',
   ],
   [
     'a wrong checksum',
-    Buffer.concat([identifier, chunk(0x01, Buffer.alloc(9))]),
+    Buffer.concat([streamIdentifier, snappyChunk(0x01, Buffer.alloc(9))]),
     'a chunk has a wrong checksum',
   ],
   [
     'a chunk of more than 64 KiB',
-    Buffer.concat([identifier, checked(1, Buffer.alloc(65_537))]),
+    Buffer.concat([streamIdentifier, checkedChunk(1, Buffer.alloc(65_537))]),
     'a chunk has more than 64 KiB',
   ],
 ])('framed snappy with %s is refused', async (_name, bytes, says) => {
@@ -139,7 +120,7 @@ test('cut off or damaged anywhere, bytes are undone or refused', async () => {
   const encoded = {
     gzip: gzipSync(text),
     zstd: zstdCompressSync(text),
-    snappy: framed(text),
+    snappy: framedSnappy(text),
     deflate: deflateSync(text),
   };
   const name = fc.constantFrom(...(Object.keys(encoded) as (keyof typeof encoded)[]), 'block' as const);
