@@ -261,7 +261,7 @@ export class GroupCommit {
   /** The thread may have rows of requests that were told to come again: none of them may stay. */
   async #discard(): Promise<void> {
     const { lane, family, inserter } = this.#options;
-    inserter.forgetNames();
+    if (family === 'series') inserter.forgetNames();
     await lane.discard('pushed', family).catch(() => undefined);
   }
 

@@ -38,6 +38,8 @@ export class RunTranscoder {
     const once = requests.filter((_, index) => !isSecond[index]);
     const { standings } = this.#inserter;
     const run = standings.begin();
+    const bytes = once.reduce((total, request) => total + request.bytes.byteLength, 0);
+    this.#lane.openBytes += bytes;
     let isStored = false;
     try {
       const { blocks, outcomes, epoch } = await this.#inTurn(family, () =>
@@ -49,6 +51,7 @@ export class RunTranscoder {
       const rest = outcomes.values();
       return isSecond.map((isRepeat) => (isRepeat ? repeatOutcome : rest.next().value!));
     } finally {
+      this.#lane.openBytes -= bytes;
       standings.end(run, isStored);
     }
   }
@@ -83,7 +86,7 @@ export class RunTranscoder {
       if (threadId !== open.threadId || requestCount !== isHeld.filter(Boolean).length) throw lostThread();
       return { blocks, outcomes, epoch };
     } catch (error) {
-      this.#inserter.forgetNames();
+      if (family === 'series') this.#inserter.forgetNames();
       await lane.discard('kafka', family).catch(() => undefined);
       throw error;
     }

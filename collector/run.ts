@@ -70,6 +70,7 @@ export interface Rejection {
  */
 export const untoldReasons: ReadonlySet<string> = new Set([
   'exemplar_too_old',
+  'exemplar_too_far_ahead',
   'exemplar_out_of_range',
   'exemplar_labels_too_long',
   'exemplar_invalid_labels',

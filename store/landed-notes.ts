@@ -31,7 +31,11 @@ export async function selectLandedNotes(
        GROUP BY note, second`,
       { params: { notes: notes.slice(start, start + notesPerQuery), first, last } },
     );
-    for (const { note, second } of rows) landed.set(note, [...(landed.get(note) ?? []), second]);
+    for (const { note, second } of rows) {
+      const found = landed.get(note);
+      if (found === undefined) landed.set(note, [second]);
+      else found.push(second);
+    }
   }
   return landed;
 }

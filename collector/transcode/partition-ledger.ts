@@ -16,11 +16,11 @@ export interface NotedSink {
 
 export class PartitionLedger {
   /** First seconds of the partitions that the request writes rows to, in the order of their first rows. */
-  readonly touched: number[] = [];
+  readonly touched = new Set<number>();
   /** Rows of the request that were left out, because their partition holds them. */
   skippedCount = 0;
   readonly #spanMs: number;
-  #landed: readonly number[] = [];
+  #landed: ReadonlySet<number> = new Set();
   // The partition of the last row, [firstMs, endMs), and whether its rows are written.
   #firstMs = 0;
   #endMs = 0;
@@ -36,8 +36,8 @@ export class PartitionLedger {
 
   /** `landed` are the first seconds of partitions that hold the request. */
   beginRequest(landed: readonly number[] | undefined): void {
-    this.#landed = landed ?? [];
-    this.touched.length = 0;
+    this.#landed = new Set(landed);
+    this.touched.clear();
     this.skippedCount = 0;
     this.#endMs = 0;
     this.#highEnd = 0;
@@ -67,7 +67,7 @@ export class PartitionLedger {
     this.#highFirst = Math.floor(this.#firstMs / highUnitMs) + 1;
     this.#highEnd = Math.floor(this.#endMs / highUnitMs);
     const second = this.#firstMs / 1000;
-    this.#isWritten = !this.#landed.includes(second);
-    if (this.#isWritten && !this.touched.includes(second)) this.touched.push(second);
+    this.#isWritten = !this.#landed.has(second);
+    if (this.#isWritten) this.touched.add(second);
   }
 }

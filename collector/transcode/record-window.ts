@@ -8,8 +8,14 @@ export const highUnitMs = twoTo32 / 1e6;
 /** DateTime counts seconds in 32 bits: it ends in February 2106. */
 const secondsMax = 0xffff_ffff;
 
+/**
+ * Clocks and time zones are wrong by less. What is further ahead would stay until its time has come, and every day or
+ * window of it is a partition of its own.
+ */
+const aheadMsMax = 86_400_000;
+
 /** Why a time is refused, or undefined where it is stored. */
-export type TimeRefusal = 'too_old' | 'out_of_range' | undefined;
+export type TimeRefusal = 'too_old' | 'too_far_ahead' | 'out_of_range' | undefined;
 
 export class RecordWindow {
   /** Arrival time, in nanoseconds. */
@@ -17,6 +23,7 @@ export class RecordWindow {
   nowHigh = 0;
   nowUnixMs = 0;
   #oldestUnixMs = 0;
+  #newestUnixMs = 0;
   /** Upper halves of nanosecond times that are stored, whatever the lower half. */
   #highFirst = 0;
   #highEnd = 0;
@@ -28,8 +35,9 @@ export class RecordWindow {
     this.nowHigh = Number(nanos >> 32n);
     this.nowUnixMs = nowUnixMs;
     this.#oldestUnixMs = oldestUnixMs;
+    this.#newestUnixMs = Math.min(nowUnixMs + aheadMsMax, secondsMax * 1000);
     this.#highFirst = Math.max(0, Math.floor(oldestUnixMs / highUnitMs) + 1);
-    this.#highEnd = Math.floor(((secondsMax + 1) * 1000) / highUnitMs);
+    this.#highEnd = Math.floor(this.#newestUnixMs / highUnitMs);
   }
 
   refusalOfNanos(low: number, high: number): TimeRefusal {
@@ -39,12 +47,16 @@ export class RecordWindow {
 
   refusalOfMs(unixMs: number): TimeRefusal {
     if (unixMs < 0 || unixMs >= (secondsMax + 1) * 1000) return 'out_of_range';
+    if (unixMs > this.#newestUnixMs) return 'too_far_ahead';
     return unixMs < this.#oldestUnixMs ? 'too_old' : undefined;
   }
 
   /** One sentence for the sender. */
-  describe(refusal: 'too_old' | 'out_of_range', unixMs: number): string {
+  describe(refusal: NonNullable<TimeRefusal>, unixMs: number): string {
     if (refusal === 'out_of_range') return `the time ${unixMs} ms is not between 1970 and 2106`;
+    if (refusal === 'too_far_ahead') {
+      return `the time ${dateText(unixMs)} is more than a day ahead of the collector's clock, ${dateText(this.nowUnixMs)}`;
+    }
     return `the time ${dateText(unixMs)} is before the oldest that is kept, ${dateText(this.#oldestUnixMs)}`;
   }
 }

@@ -196,7 +196,7 @@ export class Transcoder {
       tally.repeated += ledger.skippedCount;
       if (table === 'histograms_head') tally.histograms += ledger.skippedCount;
     }
-    if (note === undefined || ledger.touched.length === 0) return;
+    if (note === undefined || ledger.touched.size === 0) return;
     const name = textBytes(note);
     const touched = state.touched.get(table) ?? new Set();
     state.touched.set(table, touched);

@@ -33,6 +33,8 @@ export class PartRepair {
   readonly #store: Store;
   /** `table/part`: one that is still there after its table was loaded anew is as the engine wants it. */
   readonly #looked = new Set<string>();
+  /** Taken off and not back: no query sees them, so that nobody else would bring them back before a restart. */
+  readonly #detached = new Set<string>();
 
   constructor(store: Store) {
     this.#store = store;
@@ -43,17 +45,23 @@ export class PartRepair {
    * milliseconds, inserts into it and queries of it fail. Rejects with StoreError.
    */
   async repair(): Promise<readonly RepairedTable[]> {
+    for (const table of this.#detached) await this.#attach(table);
     const repaired: RepairedTable[] = [];
     for (const [table, parts] of await this.#spoiltParts()) {
-      const params = { table };
       const before = await rowCount(this.#store, table);
-      await this.#store.exec('DETACH TABLE {table:Identifier}', { params });
-      await this.#store.exec('ATTACH TABLE {table:Identifier}', { params });
+      this.#detached.add(table);
+      await this.#store.exec('DETACH TABLE {table:Identifier}', { params: { table } });
+      await this.#attach(table);
       for (const part of parts) this.#looked.add(`${table}/${part}`);
       const rowsLost = Math.max(0, before - (await rowCount(this.#store, table)));
       repaired.push({ table, parts, rowsLost });
     }
     return repaired;
+  }
+
+  async #attach(table: string): Promise<void> {
+    await this.#store.exec('ATTACH TABLE IF NOT EXISTS {table:Identifier}', { params: { table } });
+    this.#detached.delete(table);
   }
 
   async #spoiltParts(): Promise<ReadonlyMap<string, readonly string[]>> {

@@ -40,6 +40,9 @@ export class SpoolSlot {
   }
 
   async write(parts: readonly Uint8Array[]): Promise<void> {
+    const byteCount = parts.reduce((total, part) => total + part.length, 0);
+    // Before the first byte: a write that fails half-way (a full disk) may leave no more than what comes next removes.
+    this.#byteCount = Math.max(this.#byteCount, byteCount);
     let rest = parts.filter((part) => part.length > 0);
     let written = 0;
     while (rest.length > 0) {
@@ -47,8 +50,8 @@ export class SpoolSlot {
       written += bytesWritten;
       rest = withoutFirst(rest, bytesWritten);
     }
-    if (this.#byteCount > written) await this.#file.truncate(written);
-    this.#byteCount = written;
+    if (this.#byteCount > byteCount) await this.#file.truncate(byteCount);
+    this.#byteCount = byteCount;
   }
 
   close(): Promise<void> {

@@ -39,6 +39,19 @@ async function emptyMerge(table: string): Promise<string> {
   return part?.name ?? '';
 }
 
+/** The same store as an object whose methods can be replaced. */
+function storeMethods(of: Store): Store {
+  return {
+    ...of,
+    rows: (sql, options) => of.rows(sql, options),
+    stream: (sql, options) => of.stream(sql, options),
+    insert: (block, token) => of.insert(block, token),
+    exec: (sql, options) => of.exec(sql, options),
+    ping: () => of.ping(),
+    close: () => of.close(),
+  };
+}
+
 test('parts that are well are left alone, whatever their columns and indexes', async () => {
   await store.exec(
     `INSERT INTO spans (tenant, ts, name, attrs, event_name) SELECT 'a', '2026-11-05 00:00:00', 'x', map('k', 'v'), ['e'] FROM numbers(10)`,
@@ -104,4 +117,23 @@ test('an insert that was emptied is set aside, and its rows are counted', async 
   truncateSync(join(part?.path ?? '', 'data.bin'));
   expect(await repair.repair()).toEqual([{ table: 'spans', parts: [part?.name], rowsLost: 3 }]);
   expect(await store.rows('SELECT name FROM spans')).toEqual([{ name: 'kept' }]);
+});
+
+test('a table that could not be loaded again is loaded by the next call', async () => {
+  await store.exec(`INSERT INTO logs (tenant, ts, body) VALUES ('a', '2026-11-01 00:00:00', 'four')`);
+  await emptyMerge('logs');
+  const [{ n: before } = { n: '' }] = await store.rows<{ n: string }>('SELECT count() AS n FROM logs');
+  let isAttachRefused = true;
+  const refusing = new PartRepair({
+    ...storeMethods(store),
+    exec: (sql, options) => {
+      if (!isAttachRefused || !sql.startsWith('ATTACH')) return store.exec(sql, options);
+      isAttachRefused = false;
+      return Promise.reject(new Error('no room'));
+    },
+  });
+  await expect(refusing.repair()).rejects.toThrow('no room');
+  await expect(store.rows('SELECT count() AS n FROM logs')).rejects.toThrow('logs');
+  await refusing.repair();
+  expect(await store.rows('SELECT count() AS n FROM logs')).toEqual([{ n: before }]);
 });
