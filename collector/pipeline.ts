@@ -79,6 +79,8 @@ const repeatedCounter = meter.createCounter('sonde.collector.repeated', {
 
 /** A group's requests stay in memory until its blocks are made; a family has one that gathers and one that waits. */
 const groupBytesMax = 64 * 1024 * 1024;
+/** What a request costs besides its bytes while it waits: promises, closures, map entries. */
+const requestOverheadBytes = 2048;
 
 interface Lane {
   readonly worker: WorkerLane;
@@ -201,7 +203,10 @@ class ThreadedPipeline implements Pipeline {
     insert: () => Promise<readonly RequestOutcome[]>,
   ): Promise<readonly RequestOutcome[]> {
     if (this.#isClosing) throw new UnavailableError('the collector is shutting down: come again');
-    const bytes = requests.reduce((total, request) => total + request.bytes.byteLength, 0);
+    const bytes = requests.reduce(
+      (total, request) => total + request.bytes.byteLength + requestOverheadBytes,
+      0,
+    );
     if (this.#inflightBytes > 0 && this.#inflightBytes + bytes > this.#options.inflightBytesMax) {
       throw new UnavailableError('the collector has too many bytes waiting for the store: come again');
     }

@@ -2,7 +2,7 @@
  * One transcoding thread, from the main thread's side: typed calls, in the order in which they are made.
  *
  * Open blocks live in the thread. Where it dies, another takes its place without them, so that every answer says which
- * thread gave it: OpenGroup compares.
+ * thread gave it: GroupCommit compares.
  */
 import { Piscina } from 'piscina';
 import { UnavailableError } from '#model/errors.ts';

@@ -47,7 +47,6 @@ export async function startCollectorPart(
   });
   parts.add('pipeline', () => pipeline.close());
   startStoreSweep(context, store, parts);
-  startUpkeep(context, store, parts);
   const sink = createDirectSink(pipeline.insertRequest);
   const receivers = await startReceivers({
     sink,
@@ -67,6 +66,7 @@ export async function startCollectorPart(
   parts.add('receivers', () => receivers.close(closeGraceMs));
   const kafka = config.transport.kind === 'kafka' ? await startKafka(context, pipeline, parts) : undefined;
   // Last, so that it stops before the receivers drain: they have the store to themselves, and it goes on the next time.
+  startUpkeep(context, store, parts);
   return {
     receivers,
     pipeline,

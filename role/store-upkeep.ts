@@ -23,11 +23,15 @@ export function startUpkeep(context: RoleContext, store: Store, parts: Parts): v
 
 function startSearchIndexing({ log }: RoleContext, store: Store, parts: Parts): void {
   const indexer = new SearchIndexer({ store, now: Date.now });
-  let running: Promise<void> = Promise.resolve();
+  let running: Promise<void> | undefined;
   const timer = setInterval(() => {
-    running = running
-      .then(() => indexer.tick())
-      .catch((error: unknown) => log.error({ error: errorMessage(error) }, 'search indexes were not built'));
+    // One that takes longer than the interval is not joined by another.
+    running ??= indexer
+      .tick()
+      .catch((error: unknown) => log.error({ error: errorMessage(error) }, 'search indexes were not built'))
+      .finally(() => {
+        running = undefined;
+      });
   }, searchIndexIntervalMs);
   parts.add('search indexes', async () => {
     clearInterval(timer);

@@ -6,7 +6,7 @@
  */
 
 import { CallWatch } from '../call-watch.ts';
-import { cancelledError, closedError, toStoreError } from '../clickhouse-error.ts';
+import { cancelledError, closedError, timeoutError, toStoreError } from '../clickhouse-error.ts';
 import { checkInsert, columnNames, columnStructure } from '../insert-statement.ts';
 import { checkQueryText, renderParams } from '../query-text.ts';
 import { excludedOnInsert, excludeOnInsert } from '../search-indexes.ts';
@@ -188,8 +188,10 @@ class EmbeddedStore implements Store {
     const callId = `sonde/${process.pid}/${++this.#callCount}`;
     const lent = Promise.withResolvers<void>();
     this.#running.set(callId, lent.promise);
+    // Sessions whose calls do not obey a kill are not given back: whoever waits for one is told, too.
+    const deadline = AbortSignal.timeout(timeoutMs);
     try {
-      const session = await pool.acquire(abort);
+      const session = await pool.acquire(abort === undefined ? deadline : AbortSignal.any([abort, deadline]));
       const kill = () => void this.#kill(callId, lent.promise);
       const watch = new CallWatch({ what, abort, timeoutMs, graceMs: deadlineGraceMs, kill });
       void giveBack(pool, session, end.promise).then(() => {
@@ -201,7 +203,8 @@ class EmbeddedStore implements Store {
     } catch (error) {
       this.#running.delete(callId);
       lent.resolve();
-      throw abort?.aborted ? cancelledError(what, abort.reason) : toStoreError(error, what);
+      if (abort?.aborted) throw cancelledError(what, abort.reason);
+      throw error === deadline.reason ? timeoutError(what, timeoutMs) : toStoreError(error, what);
     }
   }
 

@@ -59,8 +59,17 @@ export class SessionPool {
   discard(session: EngineSession): void {
     this.#all.delete(session);
     session.close();
-    const waiter = this.#waiters.shift();
-    if (waiter !== undefined && !this.#closed) this.#open().then(waiter.resolve, waiter.reject);
+    this.#openForWaiter();
+  }
+
+  /** One that could not be opened leaves room for another: each waiter gets a session or an error. */
+  #openForWaiter(): void {
+    const waiter = this.#closed ? undefined : this.#waiters.shift();
+    if (waiter === undefined) return;
+    this.#open().then(waiter.resolve, (error: unknown) => {
+      waiter.reject(error);
+      this.#openForWaiter();
+    });
   }
 
   close(): void {
