@@ -178,6 +178,8 @@ test('a later request waits for an earlier one of its series that is under way, 
   const second = deliver(deltaSum('queued', [nth(1, 2)]));
   await deliver(deltaSum('other', [nth(0, 7)]));
   expect(await samples('other_total')).toEqual(['7']);
+  await deliver(deltaSum('queued', [nth(0, 9)]), undefined, 'blue');
+  expect(await samples('queued_total', '', 'blue')).toEqual(['9']);
   expect(await samples('queued_total')).toEqual([]);
   opened.resolve();
   await Promise.all([first, second]);
