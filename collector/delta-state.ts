@@ -17,7 +17,7 @@ import type { Store } from '#store/store.ts';
 import { DeltaMemory } from './delta-memory.ts';
 import type { DeltaNeeds, DeltaTotals } from './delta-totals.ts';
 import type { RequestOutcome, RunRequest } from './run.ts';
-import { StripeLock } from './stripe-lock.ts';
+import { SeriesLock } from './series-lock.ts';
 
 const lookupCounter = metrics.getMeter('sonde').createCounter('sonde.collector.delta.lookups', {
   description: 'Delta series whose total was read back from the store.',
@@ -53,7 +53,7 @@ interface Salt {
 export class DeltaState {
   readonly #options: DeltaStateOptions;
   readonly #memory: DeltaMemory;
-  readonly #lock = new StripeLock();
+  readonly #lock = new SeriesLock();
   /** Ids are hashes of labels alone: under a key of the tenant's own, none can be made to meet another's. */
   readonly #secret = randomBytes(32);
 
@@ -94,7 +94,7 @@ export class DeltaState {
   ): Promise<readonly RequestOutcome[]> {
     const salt = this.#saltOf(tenant);
     const needs = waiting.map((one) => one.needs);
-    const release = await this.#lock.acquire(lowWords(needs, salt));
+    const release = await this.#lock.acquire(lockKeys(needs, salt));
     try {
       const recalled = await this.#recall(tenant, needs, salt);
       const requests = waiting.map(({ request }, i) => ({ ...request, deltaTotals: recalled[i] }));
@@ -195,8 +195,18 @@ function newTotals({ ids, newestMs }: DeltaNeeds): DeltaTotals {
   return { ids, newestMs, totals: new Float64Array(count), lastMs: new Float64Array(count).fill(-1) };
 }
 
-function* lowWords(needs: readonly DeltaNeeds[], { low }: Salt): Generator<number> {
-  for (const { ids } of needs) for (let i = 0; i < ids.length; i += 2) yield ids[i] ^ low;
+/**
+ * 53 bits of each salted id, which a number holds exactly. Two series that share them wait for each other, which is all:
+ * the order of those who wait does not depend on what a key stands for.
+ */
+function lockKeys(needs: readonly DeltaNeeds[], { low, high }: Salt): Float64Array {
+  const keys = new Float64Array(needs.reduce((count, { ids }) => count + ids.length / 2, 0));
+  let count = 0;
+  for (const { ids } of needs) {
+    for (let i = 0; i < ids.length; i += 2)
+      keys[count++] = ((ids[i + 1] ^ high) & 0x1f_ffff) * 2 ** 32 + ((ids[i] ^ low) >>> 0);
+  }
+  return keys;
 }
 
 function idText(low: number, high: number): string {

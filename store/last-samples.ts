@@ -1,4 +1,14 @@
-/** The last sample of each of some series, wherever a compaction has put it. */
+/**
+ * The last sample of each of some series, wherever a compaction has put it.
+ *
+ *   series 7: 3 at 10:00 in samples_chunk, 5 at 12:00 in samples_closing, nothing in samples_head  ->  5 at 12:00
+ *
+ * Contract: whoever holds a series, so that none of its samples is on its way into the store, finds all that were stored,
+ * even while a compaction runs, dies or fails for good. Samples go from head to closing to chunk, and are written
+ * at the next place before they leave the last (compaction/closing-parts.ts). The tables are asked in that order, by one
+ * statement after the other: what has left a table before it is read is in a later one, which is read later. The other
+ * way round, or in one statement, where nothing says which table is read first, a move could hide a sample.
+ */
 import type { Store } from './store.ts';
 
 export interface SeriesKey {
@@ -21,20 +31,41 @@ const metricBytesPerQuery = 64 * 1024;
 const bucketMs = 7_200_000;
 
 const idList = "(SELECT toUInt64(arrayJoin(splitByChar(',', {ids:String}))))";
-const isStale = 'reinterpretAsUInt64(v) = 0x7ff0000000000002';
-/** Where a time has several samples, the largest one counts, as everywhere. */
-const sql = `
-SELECT toString(id) AS id, toString(toUnixTimestamp64Milli(max(ts))) AS last_ms,
-  toString(reinterpretAsUInt64(argMaxIf(v, (ts, v), NOT (${isStale})))) AS bits
-FROM (
-  SELECT id, ts, v FROM samples_head
-  WHERE metric IN {metrics:Array(String)} AND id IN ${idList}
-    AND ts >= fromUnixTimestamp64Milli({after:Int64}, 'UTC')
-  UNION ALL
-  SELECT id, at, value FROM samples_chunk ARRAY JOIN ts AS at, v AS value
-  WHERE metric IN {metrics:Array(String)} AND id IN ${idList}
-    AND bucket >= fromUnixTimestamp64Milli({bucketAfter:Int64}, 'UTC')
-) GROUP BY id`;
+const isStale = 'reinterpretAsUInt64(value) = 0x7ff0000000000002';
+/** Times and values of rows that may be of the series, for each table on the way of a sample, in its order. */
+const sources = [
+  ...['samples_head', 'samples_closing'].map(
+    (table) => `SELECT id, ts AS at, v AS value FROM ${table}
+    WHERE metric IN {metrics:Array(String)} AND id IN ${idList}
+      AND ts >= fromUnixTimestamp64Milli({after:Int64}, 'UTC')`,
+  ),
+  `SELECT id, at, value FROM samples_chunk ARRAY JOIN ts AS at, v AS value
+    WHERE metric IN {metrics:Array(String)} AND id IN ${idList}
+      AND bucket >= fromUnixTimestamp64Milli({bucketAfter:Int64}, 'UTC')`,
+];
+
+/** The last sample and the last value; where a time has several, the largest one counts and NaN loses, as everywhere. */
+const statements = sources.map(
+  (source) => `
+SELECT toString(id) AS id, toString(toUnixTimestamp64Milli(max(at))) AS last_ms,
+  toString(toUnixTimestamp64Milli(maxIf(at, NOT (${isStale})))) AS value_ms,
+  toString(reinterpretAsUInt64(argMaxIf(value, (at, NOT isNaN(value), value), NOT (${isStale})))) AS bits
+FROM (${source}) GROUP BY id`,
+);
+
+interface LastRow {
+  readonly id: string;
+  readonly last_ms: string;
+  /** Of what `bits` are the value; 0 where all samples are stale markers. */
+  readonly value_ms: string;
+  readonly bits: string;
+}
+
+interface Latest {
+  lastMs: number;
+  valueMs: number;
+  value: number;
+}
 
 /**
  * Returns what there is from `afterMs` on, a little older perhaps; series without a sample are missing. Rejects with
@@ -47,21 +78,32 @@ export async function selectLastSamples(
   afterMs: number,
 ): Promise<LastSample[]> {
   const after = Math.max(0, Math.floor(afterMs));
-  const found: LastSample[] = [];
+  const latest = new Map<string, Latest>();
   for (const some of parts(keys)) {
-    const rows = await store.rows<{ id: string; last_ms: string; bits: string }>(sql, {
-      tenant,
-      params: {
-        metrics: [...new Set(some.map(({ metric }) => metric))],
-        ids: some.map(({ id }) => id).join(),
-        after,
-        bucketAfter: Math.max(0, after - bucketMs),
-      },
-    });
-    for (const { id, last_ms, bits } of rows)
-      found.push({ id, lastMs: Number(last_ms), value: doubleOf(bits) });
+    const params = {
+      metrics: [...new Set(some.map(({ metric }) => metric))],
+      ids: some.map(({ id }) => id).join(),
+      after,
+      bucketAfter: Math.max(0, after - bucketMs),
+    };
+    for (const sql of statements)
+      for (const row of await store.rows<LastRow>(sql, { tenant, params })) merge(latest, row);
   }
-  return found;
+  return Array.from(latest, ([id, { lastMs, value }]) => ({ id, lastMs, value }));
+}
+
+function merge(latest: Map<string, Latest>, row: LastRow): void {
+  const [lastMs, valueMs, value] = [Number(row.last_ms), Number(row.value_ms), doubleOf(row.bits)];
+  const known = latest.get(row.id);
+  if (known === undefined) {
+    latest.set(row.id, { lastMs, valueMs, value });
+    return;
+  }
+  known.lastMs = Math.max(known.lastMs, lastMs);
+  const isLarger = value > known.value || Number.isNaN(known.value);
+  if (valueMs < known.valueMs || (valueMs === known.valueMs && !isLarger)) return;
+  known.valueMs = valueMs;
+  known.value = value;
 }
 
 function* parts(keys: readonly SeriesKey[]): Generator<readonly SeriesKey[]> {

@@ -9,6 +9,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest
 import { createDirectSink } from '#collector/direct-sink.ts';
 import { createPipeline, type Pipeline } from '#collector/pipeline.ts';
 import { UnavailableError } from '#model/errors.ts';
+import { compactClosed } from '#store/compaction/compactor.ts';
+import type { CompactionStep } from '#store/compaction/window.ts';
 import { openEmbeddedStore } from '#store/embedded/embedded-store.ts';
 import { migrate } from '#store/migrate.ts';
 import { type NativeBlock, type Store, StoreError } from '#store/store.ts';
@@ -178,6 +180,8 @@ test('a later request waits for an earlier one of its series that is under way, 
   const second = deliver(deltaSum('queued', [nth(1, 2)]));
   await deliver(deltaSum('other', [nth(0, 7)]));
   expect(await samples('other_total')).toEqual(['7']);
+  await deliver(deltaSum('queued', [nth(0, 9)]), undefined, 'blue');
+  expect(await samples('queued_total', '', 'blue')).toEqual(['9']);
   expect(await samples('queued_total')).toEqual([]);
   opened.resolve();
   await Promise.all([first, second]);
@@ -346,6 +350,24 @@ test('a total is found in closed chunks as well, and stale markers are no values
   expect(await deliver(deltaSum('chunked', [nth(1, 4)]))).toMatchObject({ accepted: 0 });
   await deliver(deltaSum('chunked', [nth(3, 5)]));
   expect(await samples('chunked_total')).toEqual(['12']);
+});
+
+test('a total is found, and a repeat adds nothing, where a compaction has stopped between rows and chunks', async () => {
+  const first = () => deltaSum('closing', [nth(0, 3), nth(1, 4)]);
+  await deliver(first(), 'closing');
+  const failures: object[] = [];
+  const stop = (step: CompactionStep): void => {
+    if (step === 'chunk') throw new Error('no memory for chunks');
+  };
+  const log = { info: () => {}, error: (fields: object) => void failures.push(fields) };
+  const options = { latenessMs: 0, nowMs: nowMs + 86_400_000, log, failpoint: stop };
+  await compactClosed(store, options, new AbortController().signal);
+  expect(failures[0]).toMatchObject({ error: 'no memory for chunks' });
+  expect(await samples('closing_total')).toEqual([]);
+  await restart();
+  expect(await deliver(first(), 'closing')).toEqual({ accepted: 0, rejected: 0, reason: '' });
+  await deliver(deltaSum('closing', [nth(2, 5)]));
+  expect(await samples('closing_total')).toEqual(['12']);
 });
 
 test('a store that does not say how far a series is makes the sender come again', async () => {
