@@ -3,8 +3,9 @@
  *
  *   append(requests), append(more)  ->  rows are in the columns of their family     take('logs')  ->  its blocks
  *
- * A request that cannot be decoded leaves nothing in the blocks, and the others are not touched by it. Requests are
- * kept until their blocks are taken: where some turn out to have landed before, again() starts the blocks anew.
+ * A request that cannot be decoded leaves nothing in the blocks, and the others are not touched by it. One that expands
+ * beyond all bounds is refused only where it is alone in them: see RequestOutcome.misfit. Requests are kept until their
+ * blocks are taken: where some turn out to have landed before, again() starts the blocks anew.
  */
 import {
   type Family,
@@ -29,7 +30,7 @@ import { MetricsTranscoder } from './metrics-transcoder.ts';
 import type { NotedSink } from './partition-ledger.ts';
 import { RecordWindow } from './record-window.ts';
 import { RemoteWriteTranscoder } from './remote-write-transcoder.ts';
-import { failedOutcome, RequestTally, waitingOutcome } from './request-tally.ts';
+import { failedOutcome, misfitOutcome, RequestTally, waitingOutcome } from './request-tally.ts';
 import { textBytes } from './resource-scope.ts';
 import { SeriesSink } from './series-sink.ts';
 import { SpansTranscoder } from './spans-transcoder.ts';
@@ -93,7 +94,7 @@ export class Transcoder {
     );
   }
 
-  /** Appends requests to the open blocks of their families. `rowCount` and `touched` are of the first one's family. */
+  /** Appends requests to the open blocks of their families. What is said of the blocks is of the first one's family. */
   append(requests: readonly RunRequest[], context: TranscodeContext): OpenBlocks {
     this.#window.begin(context.nowUnixMs, context.oldestUnixMs);
     this.#series.beginTask(context.seriesEpoch, context.standing);
@@ -146,10 +147,11 @@ export class Transcoder {
     state.reset();
   }
 
-  #openBlocks(family: Family): Pick<OpenBlocks, 'rowCount' | 'touched'> {
+  #openBlocks(family: Family): Omit<OpenBlocks, 'outcomes'> {
     const { sinks, touched } = this.#families[family];
     return {
       rowCount: Math.max(...sinks.map(({ rowCount }) => rowCount)),
+      blockBytes: Math.max(...sinks.map(({ byteLength }) => byteLength)),
       touched: Object.fromEntries([...touched].map(([table, seconds]) => [table, [...seconds]])),
     };
   }
@@ -176,17 +178,21 @@ export class Transcoder {
       return { ...outcome, deltaTotals: this.#deltas.totalsOf(request.deltaTotals) };
     } catch (error) {
       this.#rollback(state);
+      const isAlone = state.requests.length === 0;
+      // Nothing is in the blocks: the memory that it made them grow to is given back.
+      if (isAlone) state.reset();
       if (error instanceof DecodeError) {
         return failedOutcome(describeMalformed(request.signal, request.bytes, error));
       }
-      if (error instanceof ExpansionError) return failedOutcome(error.message);
-      throw error;
+      if (!(error instanceof ExpansionError)) throw error;
+      return isAlone ? failedOutcome(error.message) : misfitOutcome(error.message, request.bytes);
     }
   }
 
   #rollback({ sinks }: FamilyState): void {
     for (const sink of sinks) sink.rollback();
     this.#series.rollback();
+    this.#logs.rollback();
     this.#deltas.rollback();
   }
 
