@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createDirectSink } from '#collector/direct-sink.ts';
 import { insertWithMisfits } from '#collector/kafka/misfit-runs.ts';
-import { createPipeline, type Pipeline } from '#collector/pipeline.ts';
+import { createPipeline, type Pipeline, type PipelineOptions } from '#collector/pipeline.ts';
 import type { RunRequest } from '#collector/run.ts';
 import { RefusedError } from '#model/errors.ts';
 import { openEmbeddedStore } from '#store/embedded/embedded-store.ts';
@@ -23,17 +23,20 @@ const directory = mkdtempSync(join(tmpdir(), 'sonde-group-commit-'));
 let store: Store;
 let pipeline: Pipeline;
 
-beforeAll(async () => {
-  store = await openEmbeddedStore({ path: directory });
-  await migrate(store);
-  pipeline = createPipeline({
+const openPipeline = (group: PipelineOptions['group']): Pipeline =>
+  createPipeline({
     store,
     workers: 1,
     inflightBytesMax: 64 * 1024 * 1024,
-    group: { rowsMax: 250_000, ageMsMax: 50 },
+    group,
     retentionMs: 0,
     now: () => nowMs,
   });
+
+beforeAll(async () => {
+  store = await openEmbeddedStore({ path: directory });
+  await migrate(store);
+  pipeline = openPipeline({ rowsMax: 250_000, ageMsMax: 50 });
 });
 afterAll(async () => {
   await pipeline.close();
@@ -89,4 +92,15 @@ test('requests of a Kafka run that do not fit beside the others get runs of thei
     expect(outcomes.some(({ misfit }) => misfit !== undefined)).toBe(false);
     expect(await bodies('k-')).toEqual(['k-0', 'k-1', 'k-2']);
   }
+});
+
+test('a block that grows to its limit is inserted, however few its rows and its request bytes are', async () => {
+  const patient = openPipeline({ rowsMax: 250_000, ageMsMax: 3_600_000, blockBytesMax: 100_000 });
+  const sink = createDirectSink(patient.insertRequest);
+  const bytes = expandingLogs(300);
+  // Nothing but the block's size closes the group: 1.2 KB that become 90,000 map entries.
+  expect(await sink({ signal: 'logs', tenant: 'a', batchId: 'grown', key: 'k', bytes })).toMatchObject({
+    accepted: 300,
+  });
+  await patient.close();
 });

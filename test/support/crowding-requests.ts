@@ -33,9 +33,9 @@ export function collidingLogs(set: number, body: string, unixMs: number): Uint8A
   });
 }
 
-/** Resource { attributes { } * 24,000 } beside 24,000 empty records: 92 KB that would become 576 million map entries. */
-export function expandingLogs(): Uint8Array {
-  const repeated = (tag: number) => Array.from({ length: 24_000 }, () => [tag, 0]).flat();
+/** Resource { attributes { } * count } beside `count` empty records: 96 KB that would become 576 million map entries. */
+export function expandingLogs(count = 24_000): Uint8Array {
+  const repeated = (tag: number) => Array.from({ length: count }, () => [tag, 0]).flat();
   const group = [...message(0x0a, repeated(0x0a)), ...message(0x12, repeated(0x12))];
   return Uint8Array.from(message(0x0a, group));
 }
