@@ -65,6 +65,19 @@ test('pushed requests that do not fit into one block are stored in several', asy
   expect(pipeline.status().inflightBytes).toBe(0);
 });
 
+test('a group that a request does not fit into is inserted at once', async () => {
+  const patient = openPipeline({ rowsMax: 250_000, ageMsMax: 3_600_000 });
+  const sink = createDirectSink(patient.insertRequest);
+  const [first, second] = ['w-0', 'w-1'].map((name, index) => {
+    const bytes = collidingLogs(index, name, nowMs);
+    return sink({ signal: 'logs', tenant: 'a', batchId: name, key: 'k', bytes });
+  });
+  expect(await first).toMatchObject({ accepted: 1 });
+  await patient.close();
+  expect(await second).toMatchObject({ accepted: 1 });
+  expect(await bodies('w-')).toEqual(['w-0', 'w-1']);
+});
+
 test('a pushed request that does not fit alone is refused, and what is beside it is stored', async () => {
   const before = send('e-before', collidingLogs(0, 'e-before', nowMs));
   const refused = send('e-huge', expandingLogs()).catch((error: unknown) => error);

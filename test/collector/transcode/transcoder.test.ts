@@ -168,6 +168,25 @@ test.each(kinds)(
   },
 );
 
+test('a key that was rolled back is not taken for known where it comes again at once', () => {
+  const logs = (key: string, tail: readonly number[] = []): RunRequest => {
+    const attributes = [{ key, value: { stringValue: 'v' } }];
+    const logRecords = [{ timeUnixNano: `${nowUnixMs}000000`, severityText: key, attributes }];
+    const bytes = encodeLogsRequest({ resourceLogs: [{ scopeLogs: [{ logRecords }] }] });
+    return { signal: 'logs', tenant: 'a', bytes: Uint8Array.from([...bytes, ...tail]) };
+  };
+  const samples = (metric: string, tail: readonly number[] = []): RunRequest => {
+    const series = { labels: [{ name: '__name__', value: metric }], samples: [{ value: 1, timestamp: 1e9 }] };
+    return write('a', Uint8Array.from([...encodeRemoteWrite1({ timeseries: [series] }), ...tail]));
+  };
+  for (const make of [logs, samples]) {
+    const alone = createTranscoder()(task([make('known'), make('fresh')]));
+    const result = createTranscoder()(task([make('known'), make('fresh', [0x32, 0x05]), make('fresh')]));
+    expect(result.outcomes[1]!.decodeError).toContain('has length 5');
+    expect(summary(result)).toEqual(summary(alone));
+  }
+});
+
 test('undecodable requests do not fill the blocks, whether others are in them or not', () => {
   const logs = (bytes: Uint8Array): RunRequest => ({ signal: 'logs', tenant: 'a', bytes });
   const value = 'v'.repeat(100_000);
