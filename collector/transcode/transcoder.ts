@@ -80,7 +80,10 @@ export class Transcoder {
       [{ sink: this.#spans.columns.sink, ledger: this.#spans.ledger }],
       () => this.#spans.reset(),
     ),
-    series: familyState(this.#series.namingSinks, this.#series.notedSinks, () => this.#series.reset()),
+    series: familyState(this.#series.namingSinks, this.#series.notedSinks, () => {
+      this.#series.reset();
+      this.#deltas.beginTask();
+    }),
   };
 
   constructor(options: TranscoderOptions) {
@@ -161,11 +164,11 @@ export class Transcoder {
     const tally = new RequestTally();
     for (const sink of state.sinks) sink.mark();
     this.#series.mark();
-    this.#deltas.beginRequest(request.tenant, request.deltaTotals);
     for (const { sink, ledger } of state.noted)
       ledger.beginRequest(request.landed?.[sink.table as NotedTable]);
     this.#reader.begin(request.bytes);
     try {
+      this.#deltas.beginRequest(request.tenant, request.deltaTotals);
       this.#transcoderOf(request).transcode(request.tenant, tally);
       if (this.#deltas.isCollecting && this.#deltas.count > 0) {
         this.#rollback(state);
@@ -179,7 +182,7 @@ export class Transcoder {
     } catch (error) {
       this.#rollback(state);
       const isAlone = state.requests.length === 0;
-      // Nothing is in the blocks: the memory that it made them grow to is given back.
+      // Nothing is in the blocks: the memory that it made them grow to is given back, and the next one is alone as well.
       if (isAlone) state.reset();
       if (error instanceof DecodeError) {
         return failedOutcome(describeMalformed(request.signal, request.bytes, error));
