@@ -20,7 +20,12 @@ export interface GroupLimits {
   readonly ageMsMax: number;
   /** Of requests, before they are transcoded. */
   readonly bytesMax: number;
+  /** Of the largest block: a small request can expand. 128 MiB where it is not set. */
+  readonly blockBytesMax?: number;
 }
+
+/** Half of what the embedded store's spool has room for: what is appended last comes on top. */
+const blockBytesMaxDefault = 128 * 1024 * 1024;
 
 /** Inserts under way per family. A third would only take memory. */
 const insertsMax = 2;
@@ -38,6 +43,8 @@ const groupCounter = metrics.getMeter('sonde').createCounter('sonde.collector.gr
 interface Member {
   readonly request: RunRequest;
   readonly byteCount: number;
+  /** It did not fit beside others, and is appended by itself: what comes with it would suffer from it again. */
+  readonly isMisfit?: boolean;
   readonly resolve: (outcome: RequestOutcome) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -52,6 +59,9 @@ interface Group {
   readonly outcomes: RequestOutcome[];
   bytes: number;
   rowCount: number;
+  blockBytes: number;
+  /** A request did not fit any more. */
+  hasMisfits: boolean;
   touched: LandedIn;
 }
 
@@ -120,13 +130,14 @@ export class GroupCommit {
     }
   }
 
-  #isFull({ rowCount, bytes }: Group): boolean {
-    const { rowsMax, bytesMax } = this.#options.limits;
-    return rowCount >= rowsMax || bytes >= bytesMax;
+  #isFull({ rowCount, bytes, blockBytes, hasMisfits }: Group): boolean {
+    const { rowsMax, bytesMax, blockBytesMax = blockBytesMaxDefault } = this.#options.limits;
+    return hasMisfits || rowCount >= rowsMax || bytes >= bytesMax || blockBytes >= blockBytesMax;
   }
 
   /** As many waiting requests as fill the group, one at least. */
   #nextMembers(group: Group | undefined): Member[] {
+    if (this.#waiting[0].isMisfit) return this.#waiting.splice(0, 1);
     const { rowsMax } = this.#options.limits;
     const room = (rowsMax - (group?.rowCount ?? 0)) * this.#bytesPerRow;
     const bytesMax = Math.min(room, appendBytesMax);
@@ -148,13 +159,13 @@ export class GroupCommit {
     const now = this.#context(run);
     try {
       const requests = members.map(({ request }) => request);
-      const { threadId, outcomes, rowCount, touched } = await lane.append('pushed', requests, now);
+      const { threadId, outcomes, ...open } = await lane.append('pushed', requests, now);
       const isSame = group?.threadId === threadId;
       if (group !== undefined && !isSame) this.#rejectAll(group.members.splice(0), lostThread());
       const next = group !== undefined && isSame ? group : this.#openGroup(threadId, now.seriesEpoch, run);
       for (const [index, outcome] of outcomes.entries()) this.#admit(next, members[index], outcome);
-      next.rowCount = rowCount;
-      next.touched = touched;
+      this.#deferMisfits(next, members, outcomes);
+      const { rowCount } = Object.assign(next, open);
       if (rowCount > 0) this.#bytesPerRow = Math.max(1, next.bytes / rowCount);
       // Nothing of it is in the blocks, so nothing of it is missing from the store.
       if (next.members.length === 0) this.#abandon(next, true);
@@ -176,12 +187,14 @@ export class GroupCommit {
 
   #openGroup(threadId: number, epoch: number, run: number): Group {
     this.#age ??= setTimeout(() => this.#close('age'), this.#options.limits.ageMsMax);
-    this.#group = { threadId, epoch, run, members: [], outcomes: [], bytes: 0, rowCount: 0, touched: {} };
+    const blocks = { rowCount: 0, blockBytes: 0, touched: {} };
+    this.#group = { threadId, epoch, run, members: [], outcomes: [], bytes: 0, hasMisfits: false, ...blocks };
     return this.#group;
   }
 
   /** A request that could not be decoded, or waits for totals, is answered at once: nothing of it is in the blocks. */
   #admit(group: Group, member: Member, outcome: RequestOutcome): void {
+    if (outcome.misfit !== undefined) return;
     if (outcome.decodeError !== undefined || outcome.deltaWait !== undefined) {
       this.#options.lane.openBytes -= member.byteCount;
       member.resolve(outcome);
@@ -190,6 +203,18 @@ export class GroupCommit {
     group.members.push(member);
     group.outcomes.push(outcome);
     group.bytes += member.byteCount;
+  }
+
+  /** What did not fit comes first once the group is inserted: in blocks of its own it is taken, or refused for good. */
+  #deferMisfits(group: Group, members: readonly Member[], outcomes: readonly RequestOutcome[]): void {
+    const misfits = members.flatMap((member, index) => {
+      const { misfit } = outcomes[index];
+      if (misfit === undefined) return [];
+      return { ...member, request: { ...member.request, bytes: misfit.bytes }, isMisfit: true };
+    });
+    if (misfits.length === 0) return;
+    group.hasMisfits = true;
+    this.#waiting.unshift(...misfits);
   }
 
   /** From open blocks to an insert under way; the next group can be opened then. */

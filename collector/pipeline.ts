@@ -223,11 +223,12 @@ class ThreadedPipeline implements Pipeline {
     }
   }
 
-  #count({ signal }: RunRequest, { accepted, repeated, decodeError, rejections }: RequestOutcome): void {
+  #count({ signal }: RunRequest, outcome: RequestOutcome): void {
+    const { accepted, repeated, decodeError, misfit, rejections } = outcome;
     acceptedCounter.add(accepted - repeated, { signal });
     repeatedCounter.add(repeated, { signal });
     this.#totals.recordsAccepted += accepted - repeated;
-    if (decodeError !== undefined) undecodableCounter.add(1, { signal });
+    if (decodeError !== undefined && misfit === undefined) undecodableCounter.add(1, { signal });
     for (const { reason, count } of rejections) {
       rejectedCounter.add(count, { signal, reason });
       this.#totals.recordsRejected += count;

@@ -91,6 +91,11 @@ export interface RequestOutcome {
   readonly rejections: readonly Rejection[];
   /** Set where the bytes could not be decoded: nothing of this request is in the blocks. */
   readonly decodeError: string | undefined;
+  /**
+   * Set beside decodeError where other requests were in the blocks already: they share the bounds of a block, so that any
+   * of them may be the one that is too large. It must be tried in blocks of its own before it is refused.
+   */
+  readonly misfit?: { readonly bytes: Uint8Array };
   /** The request has delta points: nothing of it is in the blocks until it comes again with the totals it needs. */
   readonly deltaWait?: { readonly needs: DeltaNeeds; readonly bytes: Uint8Array };
   /** RunRequest.deltaTotals as the request left them: true once its blocks are stored. */
@@ -102,6 +107,7 @@ export interface OpenBlocks {
   readonly outcomes: readonly RequestOutcome[];
   /** Of the largest block. */
   readonly rowCount: number;
+  readonly blockBytes: number;
   /** First seconds of the partitions that rows fall into, by table. */
   readonly touched: LandedIn;
 }

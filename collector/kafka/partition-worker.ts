@@ -11,6 +11,7 @@ import type { ConsumerCounters } from './consumer-counters.ts';
 import type { DeadLetterOffice } from './dead-letters.ts';
 import { isFenced } from './group-member.ts';
 import { type BufferedMessage, MessageBuffer, type Run, type RunLimits } from './message-buffer.ts';
+import { insertWithMisfits } from './misfit-runs.ts';
 import {
   initialState,
   intentMetadata,
@@ -259,7 +260,8 @@ export class PartitionWorker {
       // Somebody else may own the partition by now, and have moved on past what the store remembers.
       if (!this.#context.holdsSeat()) return false;
       const { requests, sources, deadLetters: refused } = runRequests(this.place, run.messages);
-      const outcomes = requests.length === 0 ? [] : await insertRun(requests, token);
+      const outcomes =
+        requests.length === 0 ? [] : await insertWithMisfits(insertRun, requests, sources, token);
       counters.addOutcomes(outcomes);
       faulty = [...refused, ...undecodable(outcomes, sources, requests)];
       return true;

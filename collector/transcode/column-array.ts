@@ -23,6 +23,10 @@ export class ArrayColumn<Element extends Column> implements Column {
     return this.#ends.count;
   }
 
+  get byteLength(): number {
+    return this.#ends.byteLength + this.elements.byteLength;
+  }
+
   /** Closes a row: what was pushed to `elements` since the last one is its value. */
   endRow(): void {
     this.#lastEnd = this.elements.count;

@@ -41,6 +41,10 @@ export class FixedColumn implements Column {
     return this.#buffer.length >>> this.#shift;
   }
 
+  get byteLength(): number {
+    return this.#buffer.length;
+  }
+
   /** For columns of width 1. */
   pushUint8(value: number): void {
     this.#buffer.pushByte(value);

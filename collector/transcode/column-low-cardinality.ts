@@ -23,6 +23,10 @@ export class LowCardinalityColumn implements Column {
     return this.indexes.count;
   }
 
+  get byteLength(): number {
+    return this.dictionary.keys.length + this.indexes.byteLength;
+  }
+
   pushRange(source: ByteView, start: number, length: number): void {
     this.indexes.push(this.dictionary.indexOf(source, start, length));
   }
@@ -52,10 +56,12 @@ export class LowCardinalityColumn implements Column {
   }
 
   mark(): void {
+    this.dictionary.mark();
     this.indexes.mark();
   }
 
   rollback(): void {
+    this.dictionary.rollback();
     this.indexes.rollback();
   }
 

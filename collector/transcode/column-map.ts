@@ -36,6 +36,10 @@ export class MapColumn<Value extends StringColumn | LowCardinalityColumn> implem
     return this.#ends.count;
   }
 
+  get byteLength(): number {
+    return this.#ends.byteLength + this.keys.byteLength + this.values.byteLength;
+  }
+
   /** Adds a key to the open row. */
   pushKey(source: ByteView, start: number, length: number): void {
     this.#pairCount++;
@@ -95,15 +99,20 @@ export class MapColumn<Value extends StringColumn | LowCardinalityColumn> implem
     this.#ends.rollback();
     this.keys.rollback();
     this.values.rollback();
+    this.#clearMemo();
   }
   reset(): void {
     this.#pairCount = 0;
     this.#rowStart = 0;
-    this.#memo.fill(0);
-    this.#memoStarts.fill(0);
+    this.#clearMemo();
     this.#ends.reset();
     this.keys.reset();
     this.values.reset();
+  }
+
+  #clearMemo(): void {
+    this.#memo.fill(0);
+    this.#memoStarts.fill(0);
   }
 
   /**

@@ -4,8 +4,8 @@
  *   column => prefix body       Only where the block has rows: a block without rows has names and types alone.
  *
  * The prefix stands before all of a column's data, also before the offsets of an enclosing Array or Map.
- * A mark is set at the start of each request; a request that turns out malformed half-way is rolled back to it.
- * Dictionaries are not rolled back: a key that nothing points to does no harm.
+ * A mark is set at the start of each request; a request that turns out malformed half-way is rolled back to it, with its
+ * dictionary keys: it is answered at once, so that what it left would count in no group, and pile up.
  */
 import type { BlockWriter } from './block-writer.ts';
 
@@ -14,6 +14,8 @@ export interface Column {
   readonly type: string;
   /** Values so far: rows, or elements where the column is inside an Array or Map. */
   readonly count: number;
+  /** Bytes so far, dictionary and nested columns included. */
+  readonly byteLength: number;
   /** Appends the type's default: zero, or nothing. */
   pushDefault(): void;
   writePrefix(out: BlockWriter): void;

@@ -20,6 +20,8 @@ export class Dictionary {
   #hashes = new Int32Array(initialSlots / 2);
   #starts = new Int32Array(initialSlots / 2);
   #lengths = new Int32Array(initialSlots / 2);
+  #markCount = 1;
+  #markBytes = 1;
 
   constructor() {
     this.reset();
@@ -55,6 +57,25 @@ export class Dictionary {
     return this.#starts[number];
   }
 
+  mark(): void {
+    this.#markCount = this.count;
+    this.#markBytes = this.keys.length;
+  }
+
+  /** Forgets the keys since the mark. Whoever remembers a key's number must forget it too. */
+  rollback(): void {
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    // The newest first: nothing was ever placed behind it, so that its slot is free again as before.
+    for (let number = this.count - 1; number >= this.#markCount; number--) {
+      let slot = this.#hashes[number] & mask;
+      while (slots[slot] !== number + 1) slot = (slot + 1) & mask;
+      slots[slot] = 0;
+    }
+    this.count = this.#markCount;
+    this.keys.length = this.#markBytes;
+  }
+
   reset(): void {
     if (this.#slots.length > retainedSlotsMax) {
       this.#slots = new Int32Array(initialSlots);
@@ -65,6 +86,7 @@ export class Dictionary {
     this.#lengths[0] = 0;
     this.#starts[0] = 1;
     this.count = 1;
+    this.mark();
   }
 
   #add(slot: number, hash: number, source: ByteView, start: number, length: number): number {

@@ -10,6 +10,7 @@ export class IndexBuffer {
   width: 1 | 2 | 4 = 1;
   readonly #buffer = new ByteBuffer();
   #markCount = 0;
+  #markWidth: 1 | 2 | 4 = 1;
 
   get count(): number {
     // Of 1, 2 and 4, halves are the exponents.
@@ -50,16 +51,19 @@ export class IndexBuffer {
 
   mark(): void {
     this.#markCount = this.count;
+    this.#markWidth = this.width;
   }
 
   rollback(): void {
     this.truncate(this.#markCount);
+    if (this.width !== this.#markWidth) this.#narrow(this.#markWidth);
   }
 
   reset(): void {
     this.#buffer.reset();
     this.width = 1;
     this.#markCount = 0;
+    this.#markWidth = 1;
   }
 
   /** From the end backwards, in place: an index's new bytes never overlap one that is still to be read. */
@@ -75,6 +79,19 @@ export class IndexBuffer {
       else view.setUint32(i * 4, index, true);
     }
     buffer.length = count * width;
+    this.width = width;
+  }
+
+  /** From the start, in place. All indexes must fit. */
+  #narrow(width: 1 | 2 | 4): void {
+    const { count, width: old } = this;
+    const { bytes, view } = this.#buffer.data;
+    for (let i = 0; i < count; i++) {
+      const index = old === 2 ? view.getUint16(i * 2, true) : view.getUint32(i * 4, true);
+      if (width === 1) bytes[i] = index;
+      else view.setUint16(i * 2, index, true);
+    }
+    this.#buffer.length = count * width;
     this.width = width;
   }
 }

@@ -83,6 +83,11 @@ export class LogsTranscoder {
     this.#severities.reset();
   }
 
+  /** The columns were rolled back: numbers of dictionary keys that are remembered may not be there any more. */
+  rollback(): void {
+    this.#severities.reset();
+  }
+
   #readResourceLogs(tally: RequestTally): void {
     const reader = this.#reader;
     const group = this.#group;

@@ -42,6 +42,11 @@ export function failedOutcome(decodeError: string): RequestOutcome {
   return { accepted: 0, repeated: 0, rejections: [], decodeError };
 }
 
+/** The outcome of a request that may fit where it is alone: nothing of it is stored. */
+export function misfitOutcome(decodeError: string, bytes: Uint8Array): RequestOutcome {
+  return { ...failedOutcome(decodeError), misfit: { bytes } };
+}
+
 /** The outcome of a request that must come again with totals: nothing of it is stored. */
 export function waitingOutcome(needs: DeltaNeeds, bytes: Uint8Array): RequestOutcome {
   return { accepted: 0, repeated: 0, rejections: [], decodeError: undefined, deltaWait: { needs, bytes } };

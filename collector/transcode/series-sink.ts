@@ -342,6 +342,13 @@ export class SeriesSink {
     this.#cache.rollback();
     for (const entry of this.#describedSinceMark) this.#isDescribed[entry] = 0;
     this.#describedSinceMark = [];
+    this.#forgetMetric();
+  }
+
+  /** Its number may have been rolled back with the dictionary. */
+  #forgetMetric(): void {
+    this.#lastSource = undefined;
+    this.#lastMetric = 0;
   }
 
   /** Entries are numbered anew afterwards: a rollback may then have one family too many described again. */
@@ -351,8 +358,7 @@ export class SeriesSink {
   }
 
   reset(): void {
-    this.#lastSource = undefined;
-    this.#lastMetric = 0;
+    this.#forgetMetric();
     for (const sink of this.namingSinks) sink.reset();
     for (const { sink } of this.notedSinks) sink.reset();
   }

@@ -34,6 +34,11 @@ export class TableSink {
     return this.#columns[0].count;
   }
 
+  /** Bytes of all columns so far. */
+  get byteLength(): number {
+    return this.#columns.reduce((total, column) => total + column.byteLength, 0);
+  }
+
   /** Appends the row that says that a batch is in the partition that begins at `second`: see noteColumns. */
   pushNote(name: ByteView, second: number): void {
     const noteColumn = noteColumns[this.table as NotedTable];

@@ -3,8 +3,9 @@
  *
  *   append(requests), append(more)  ->  rows are in the columns of their family     take('logs')  ->  its blocks
  *
- * A request that cannot be decoded leaves nothing in the blocks, and the others are not touched by it. Requests are
- * kept until their blocks are taken: where some turn out to have landed before, again() starts the blocks anew.
+ * A request that cannot be decoded leaves nothing in the blocks, and the others are not touched by it. One that expands
+ * beyond all bounds is refused only where it is alone in them: see RequestOutcome.misfit. Requests are kept until their
+ * blocks are taken: where some turn out to have landed before, again() starts the blocks anew.
  */
 import {
   type Family,
@@ -29,12 +30,15 @@ import { MetricsTranscoder } from './metrics-transcoder.ts';
 import type { NotedSink } from './partition-ledger.ts';
 import { RecordWindow } from './record-window.ts';
 import { RemoteWriteTranscoder } from './remote-write-transcoder.ts';
-import { failedOutcome, RequestTally, waitingOutcome } from './request-tally.ts';
+import { failedOutcome, misfitOutcome, RequestTally, waitingOutcome } from './request-tally.ts';
 import { textBytes } from './resource-scope.ts';
 import { SeriesSink } from './series-sink.ts';
 import { SpansTranscoder } from './spans-transcoder.ts';
 import type { TableSink } from './table-sink.ts';
 import { type TranscoderOptions, transcoderOptionsDefault } from './transcoder-options.ts';
+
+/** Of one table in open blocks. Each is a part of its own to write: two years of logs, eighty days of samples. */
+const partitionsMax = 1000;
 
 /** Times of a task, and what the store is known to have. */
 export type TranscodeContext = Omit<TranscodeTask, 'requests'>;
@@ -87,11 +91,14 @@ export class Transcoder {
       traces: familyState([index.sink], [{ sink: spans.sink, ledger: spanLedger }], () =>
         this.#spans.reset(),
       ),
-      series: familyState(series.namingSinks, series.notedSinks, () => series.reset()),
+      series: familyState(series.namingSinks, series.notedSinks, () => {
+        series.reset();
+        this.#deltas.beginTask();
+      }),
     };
   }
 
-  /** Appends requests to the open blocks of their families. `rowCount` and `touched` are of the first one's family. */
+  /** Appends requests to the open blocks of their families. What is said of the blocks is of the first one's family. */
   append(requests: readonly RunRequest[], context: TranscodeContext): OpenBlocks {
     this.#window.begin(context.nowUnixMs, context.oldestUnixMs);
     this.#series.beginTask(context.seriesEpoch, context.standing);
@@ -144,10 +151,11 @@ export class Transcoder {
     state.reset();
   }
 
-  #openBlocks(family: Family): Pick<OpenBlocks, 'rowCount' | 'touched'> {
+  #openBlocks(family: Family): Omit<OpenBlocks, 'outcomes'> {
     const { sinks, touched } = this.#families[family];
     return {
       rowCount: Math.max(...sinks.map(({ rowCount }) => rowCount)),
+      blockBytes: Math.max(...sinks.map(({ byteLength }) => byteLength)),
       touched: Object.fromEntries([...touched].map(([table, seconds]) => [table, [...seconds]])),
     };
   }
@@ -157,16 +165,17 @@ export class Transcoder {
     const tally = new RequestTally();
     for (const sink of state.sinks) sink.mark();
     this.#series.mark();
-    this.#deltas.beginRequest(request.tenant, request.deltaTotals);
     for (const { sink, ledger } of state.noted)
       ledger.beginRequest(request.landed?.[sink.table as NotedTable]);
     this.#reader.begin(request.bytes);
     try {
+      this.#deltas.beginRequest(request.tenant, request.deltaTotals);
       this.#transcoderOf(request).transcode(request.tenant, tally);
       if (this.#deltas.isCollecting && this.#deltas.count > 0) {
         this.#rollback(state);
         return waitingOutcome(this.#deltas.needs(), request.bytes);
       }
+      for (const noted of state.noted) checkPartitions(noted, state);
       for (const noted of state.noted) this.#note(noted, request, state, tally);
       state.requests.push(request);
       const outcome = tally.outcome();
@@ -174,17 +183,21 @@ export class Transcoder {
       return { ...outcome, deltaTotals: this.#deltas.totalsOf(request.deltaTotals) };
     } catch (error) {
       this.#rollback(state);
+      const isAlone = state.requests.length === 0;
+      // Nothing is in the blocks: the memory that it made them grow to is given back, and the next one is alone as well.
+      if (isAlone) state.reset();
       if (error instanceof DecodeError) {
         return failedOutcome(describeMalformed(request.signal, request.bytes, error));
       }
-      if (error instanceof ExpansionError) return failedOutcome(error.message);
-      throw error;
+      if (!(error instanceof ExpansionError)) throw error;
+      return isAlone ? failedOutcome(error.message) : misfitOutcome(error.message, request.bytes);
     }
   }
 
   #rollback({ sinks }: FamilyState): void {
     for (const sink of sinks) sink.rollback();
     this.#series.rollback();
+    this.#logs.rollback();
     this.#deltas.rollback();
   }
 
@@ -196,14 +209,13 @@ export class Transcoder {
       tally.repeated += ledger.skippedCount;
       if (table === 'histograms_head') tally.histograms += ledger.skippedCount;
     }
-    if (note === undefined || ledger.touched.size === 0) return;
-    const name = textBytes(note);
+    if (ledger.touched.size === 0) return;
     const touched = state.touched.get(table) ?? new Set();
     state.touched.set(table, touched);
-    for (const second of ledger.touched) {
-      sink.pushNote(name, second);
-      touched.add(second);
-    }
+    for (const second of ledger.touched) touched.add(second);
+    if (note === undefined) return;
+    const name = textBytes(note);
+    for (const second of ledger.touched) sink.pushNote(name, second);
   }
 
   #transcoderOf(request: RunRequest): { transcode(tenant: string, tally: RequestTally): void } {
@@ -219,6 +231,17 @@ export class Transcoder {
       default:
         return request.signal satisfies never;
     }
+  }
+}
+
+/** Throws where the blocks would be cut into more parts than one insert can write. */
+function checkPartitions({ sink, ledger }: NotedSink, { touched }: FamilyState): void {
+  const before = touched.get(sink.table as NotedTable);
+  const partitions = before === undefined ? ledger.touched : ledger.touched.union(before);
+  if (partitions.size > partitionsMax) {
+    throw new ExpansionError(
+      `the request has times of more than ${partitionsMax} partitions of ${sink.table}: send less time at once`,
+    );
   }
 }
 

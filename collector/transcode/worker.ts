@@ -55,8 +55,10 @@ export default function work(task: WorkerTask): unknown {
     case 'append': {
       const open = transcoderOf(task.slot).append(task.requests, task.context);
       return move({
-        // Requests that wait for totals go back to whoever sends them again.
-        [transferableSymbol]: open.outcomes.flatMap(({ deltaWait }) => deltaWait?.bytes.buffer ?? []),
+        // Requests that wait for totals, or for blocks of their own, go back to whoever sends them again.
+        [transferableSymbol]: open.outcomes.flatMap(
+          ({ deltaWait, misfit }) => (deltaWait ?? misfit)?.bytes.buffer ?? [],
+        ),
         [valueSymbol]: { threadId, open } satisfies WorkerReply,
       });
     }

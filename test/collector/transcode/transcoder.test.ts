@@ -7,7 +7,9 @@
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import type { RunRequest, TranscodeResult, TranscodeTask } from '#collector/run.ts';
-import { createTranscoder } from '#collector/transcode/transcoder.ts';
+import { createTranscoder, Transcoder } from '#collector/transcode/transcoder.ts';
+import { transcoderOptionsDefault } from '#collector/transcode/transcoder-options.ts';
+import { collidingLogs, expandingLogs } from '../../support/crowding-requests.ts';
 import {
   encodeLogsRequest,
   encodeMetricsRequest,
@@ -128,24 +130,141 @@ test.each(kinds)('$name with random bytes changed never throws, and its neighbou
   }
 });
 
+test.each(kinds)('$name that is rolled back leaves an empty block as if it had never come', (kind) => {
+  const whole = bytesOf(kind);
+  const good: RunRequest = { signal: kind.signal, tenant: 'good', bytes: whole };
+  // The same request, then a field that is cut off: everything is read, and then taken back.
+  const bad: RunRequest = {
+    signal: kind.signal,
+    tenant: 'good',
+    bytes: Uint8Array.from([...whole, 0x32, 0x05]),
+  };
+  const alone = createTranscoder()(task([good]));
+  const result = createTranscoder()(task([bad, good]));
+  expect(result.outcomes[0]!.decodeError).toContain('has length 5, but its message ends after 0 bytes');
+  expect(result.outcomes[1]).toEqual(alone.outcomes[0]);
+  expect(summary(result)).toEqual(summary(alone));
+});
+
 test.each(kinds)(
-  '$name that is rolled back leaves a block that is equal but for its dictionaries',
+  '$name that is rolled back between others leaves equal blocks, with equal dictionaries',
   (kind) => {
-    const whole = bytesOf(kind);
-    const good: RunRequest = { signal: kind.signal, tenant: 'good', bytes: whole };
-    // The same request, then a field that is cut off: everything is read, and then taken back.
-    const bad: RunRequest = {
+    const random = new Lcg(91);
+    const make = (tenant: string, tail: readonly number[] = []): RunRequest => ({
       signal: kind.signal,
-      tenant: 'good',
-      bytes: Uint8Array.from([...whole, 0x32, 0x05]),
-    };
-    const alone = createTranscoder()(task([good]));
-    const result = createTranscoder()(task([bad, good]));
-    expect(result.outcomes[0]!.decodeError).toContain('has length 5, but its message ends after 0 bytes');
-    expect(result.outcomes[1]).toEqual(alone.outcomes[0]);
-    expect(summary(result)).toEqual(summary(alone));
+      tenant,
+      bytes: Uint8Array.from([...kind.make(random), ...tail]),
+    });
+    for (let round = 0; round < 30; round++) {
+      const good = Array.from({ length: 6 }, () => make('good'));
+      const bad = Array.from({ length: 20 }, (_, index) => make(`bad ${index}`, [0x32, 0x05]));
+      const result = createTranscoder()(task([...good.slice(0, 3), ...bad, ...good.slice(3)]));
+      const outcomes = [...result.outcomes.slice(0, 3), ...result.outcomes.slice(-3)];
+      const alone = createTranscoder()(task(good));
+      expect(result.outcomes.filter(({ decodeError }) => decodeError !== undefined)).toHaveLength(bad.length);
+      expect(outcomes).toEqual(alone.outcomes);
+      expect(summary(result)).toEqual(summary(alone));
+    }
   },
 );
+
+test('a key that was rolled back is not taken for known where it comes again at once', () => {
+  const logs = (key: string, tail: readonly number[] = []): RunRequest => {
+    const attributes = [{ key, value: { stringValue: 'v' } }];
+    const logRecords = [{ timeUnixNano: `${nowUnixMs}000000`, severityText: key, attributes }];
+    const bytes = encodeLogsRequest({ resourceLogs: [{ scopeLogs: [{ logRecords }] }] });
+    return { signal: 'logs', tenant: 'a', bytes: Uint8Array.from([...bytes, ...tail]) };
+  };
+  const samples = (metric: string, tail: readonly number[] = []): RunRequest => {
+    const series = { labels: [{ name: '__name__', value: metric }], samples: [{ value: 1, timestamp: 1e9 }] };
+    return write('a', Uint8Array.from([...encodeRemoteWrite1({ timeseries: [series] }), ...tail]));
+  };
+  for (const make of [logs, samples]) {
+    const alone = createTranscoder()(task([make('known'), make('fresh')]));
+    // A group (of records, of samples) whose first field is cut off: it is met when all before it was written.
+    const bad = make('fresh', [0x0a, 0x02, 0x0a, 0x05]);
+    const result = createTranscoder()(task([make('known'), bad, make('fresh')]));
+    expect(result.outcomes[1]!.decodeError).toContain('has length 5');
+    expect(summary(result)).toEqual(summary(alone));
+  }
+});
+
+test('undecodable requests do not fill the blocks, whether others are in them or not', () => {
+  const logs = (bytes: Uint8Array): RunRequest => ({ signal: 'logs', tenant: 'a', bytes });
+  const value = 'v'.repeat(100_000);
+  const spoiltLogs = (name: string) => {
+    const attributes = Array.from({ length: 300 }, (_, index) => ({
+      key: `${name}-${index}`,
+      value: { stringValue: `${index}` },
+    }));
+    attributes.push({ key: 'large', value: { stringValue: `${name}${value}` } });
+    const logRecords = [{ timeUnixNano: `${nowUnixMs}000000`, severityText: name, attributes }];
+    const bytes = encodeLogsRequest({
+      resourceLogs: [{ resource: { attributes }, scopeLogs: [{ scope: { name }, logRecords }] }],
+    });
+    return logs(Uint8Array.from([...bytes, 0x32, 0x05]));
+  };
+  const { requests: _, ...context } = task([]);
+  const transcoder = new Transcoder(transcoderOptionsDefault);
+  const bytesAfter = (requests: readonly RunRequest[]) => transcoder.append(requests, context).blockBytes;
+  const bad = ['x', 'y', 'z'].map(spoiltLogs);
+  const empty = bytesAfter([]);
+  expect(bytesAfter(bad)).toBe(empty);
+  const one = bytesAfter([logs(bytesOf(kinds[0]))]);
+  expect(one).toBeGreaterThan(empty);
+  expect(bytesAfter(bad)).toBe(one);
+});
+
+test('a request that does not fit beside others comes back with its bytes, and is judged alone', () => {
+  const logs = (bytes: Uint8Array): RunRequest => ({ signal: 'logs', tenant: 'a', bytes });
+  const { requests: _, ...context } = task([]);
+  const transcoder = new Transcoder(transcoderOptionsDefault);
+  const second = logs(collidingLogs(1, 'second', nowUnixMs));
+  const huge = logs(expandingLogs());
+  const append = (requests: readonly RunRequest[]) => transcoder.append(requests, context).outcomes;
+  const together = append([logs(collidingLogs(0, 'first', nowUnixMs)), second, huge]);
+  expect(together.map(({ accepted }) => accepted)).toEqual([1, 0, 0]);
+  expect(together.map(({ misfit }) => misfit?.bytes)).toEqual([undefined, second.bytes, huge.bytes]);
+  expect(transcoder.requestCount('logs')).toBe(1);
+  transcoder.take('logs');
+  expect(append([second])).toMatchObject([{ accepted: 1, decodeError: undefined }]);
+  transcoder.take('logs');
+  const [alone] = append([huge]);
+  expect(alone!.decodeError).toContain('expands to more than');
+  expect(alone!.misfit).toBeUndefined();
+});
+
+test('times of more partitions than one insert can write are refused, and fewer beside others come back', () => {
+  const dayMs = 86_400_000;
+  const days = (first: number, count: number): RunRequest => ({
+    signal: 'logs',
+    tenant: 'a',
+    bytes: encodeLogsRequest({
+      resourceLogs: [
+        {
+          scopeLogs: [
+            {
+              logRecords: Array.from({ length: count }, (_, index) => ({
+                timeUnixNano: `${nowUnixMs - (first + index) * dayMs}000000`,
+              })),
+            },
+          ],
+        },
+      ],
+    }),
+  });
+  const { requests: _, ...context } = task([]);
+  const transcoder = new Transcoder(transcoderOptionsDefault);
+  const append = (...requests: RunRequest[]) => transcoder.append(requests, context).outcomes;
+  expect(append(days(0, 1001))).toMatchObject([
+    { accepted: 0, decodeError: expect.stringContaining('more than 1000 partitions of logs') },
+  ]);
+  const [first, same, more] = append(days(0, 600), days(0, 600), days(600, 600));
+  expect([first, same].map((outcome) => outcome?.accepted)).toEqual([600, 600]);
+  expect(more).toMatchObject({ accepted: 0, misfit: { bytes: expect.any(Uint8Array) } });
+  transcoder.take('logs');
+  expect(append(days(600, 600))).toMatchObject([{ accepted: 600 }]);
+});
 
 test('the same task twice gives the same bytes, and all but series and metadata come again', () => {
   const requests = kinds.map(
