@@ -131,6 +131,8 @@ const server = createServer(async (request, response) => {
     response.writeHead(500).end(String(error));
   }
 });
+// It is busy for longer than five seconds at times, and would then close connections that have a request on its way.
+server.keepAliveTimeout = 0;
 server.listen(0, '127.0.0.1', () => {
   measureWhenTold(store, `http://127.0.0.1:${(server.address() as { port: number }).port}`);
 });
