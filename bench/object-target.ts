@@ -11,6 +11,7 @@ import { createChdbConnection } from 'chdb/connection';
 import snappy from 'snappyjs';
 import { openEmbeddedStore } from '#store/embedded/embedded-store.ts';
 import { migrate } from '#store/migrate.ts';
+import { excludedOnInsert, excludeOnInsert } from '#store/search-indexes.ts';
 import { naiveLogRows, naiveSpanRows } from '#test/support/naive/naive-logs.ts';
 import { naiveMetrics } from '#test/support/naive/naive-metrics.ts';
 import { naiveRemoteWrite2 } from '#test/support/naive/naive-remote-write.ts';
@@ -111,7 +112,13 @@ function gather(table: string): Gathered {
   const rows: Row[] = [];
   const inserted = Promise.race([closed, delay(1000)]).then(async () => {
     if (gathered.get(table)?.rows === rows) gathered.delete(table);
-    await client.insert({ table: `sonde.${table}`, values: rows, format: 'JSONEachRow' });
+    await client.insert({
+      table: `sonde.${table}`,
+      values: rows,
+      format: 'JSONEachRow',
+      // As our own inserts do: what is compared is the way to the table, not its indexes.
+      clickhouse_settings: { [excludeOnInsert]: excludedOnInsert },
+    });
   });
   const closeNow = (): void => {
     gathered.delete(table);
@@ -134,5 +141,5 @@ const server = createServer(async (request, response) => {
 // It is busy for longer than five seconds at times, and would then close connections that have a request on its way.
 server.keepAliveTimeout = 0;
 server.listen(0, '127.0.0.1', () => {
-  measureWhenTold(store, `http://127.0.0.1:${(server.address() as { port: number }).port}`);
+  measureWhenTold(store, `http://127.0.0.1:${(server.address() as { port: number }).port}`, 'text_');
 });

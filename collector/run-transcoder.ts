@@ -14,8 +14,10 @@ interface TranscodedRun {
   readonly epoch: number;
 }
 
-/** A batch that comes twice in a run is in the run once. */
-const repeatOutcome: RequestOutcome = { accepted: 0, repeated: 0, rejections: [], decodeError: undefined };
+/** A batch that comes twice in a run is in the run once: all that is accepted of the second was so before. */
+function repeatOf({ accepted }: RequestOutcome): RequestOutcome {
+  return { accepted, repeated: accepted, rejections: [], decodeError: undefined };
+}
 
 export class RunTranscoder {
   readonly #lane: WorkerLane;
@@ -48,8 +50,11 @@ export class RunTranscoder {
       await this.#inserter.insert(blocks, token, epoch);
       isStored = true;
       this.#lane.recycle(blocks);
+      const byNote = new Map(once.map(({ note }, index) => [note, outcomes[index]]));
       const rest = outcomes.values();
-      return isSecond.map((isRepeat) => (isRepeat ? repeatOutcome : rest.next().value!));
+      return requests.map(({ note }, index) =>
+        isSecond[index] ? repeatOf(byNote.get(note)!) : rest.next().value!,
+      );
     } finally {
       this.#lane.openBytes -= bytes;
       standings.end(run, isStored);

@@ -89,3 +89,14 @@ test('runs alone are shared by the threads, too', async () => {
     expect(user).toBeGreaterThan(500);
   }
 });
+
+test('a batch that comes twice in a run is stored once, and the second counts as repeated', async () => {
+  const outcomes = await pipeline.insertRun([request('double'), request('double')], 'double-token');
+  expect(outcomes.map(({ accepted, repeated }) => [accepted, repeated])).toEqual([
+    [recordCount, 0],
+    [recordCount, recordCount],
+  ]);
+  expect(await store.rows("SELECT count() AS n FROM logs WHERE body = 'double'")).toEqual([
+    { n: String(recordCount) },
+  ]);
+});
