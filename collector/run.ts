@@ -15,6 +15,8 @@ export interface RunRequest {
   readonly tenant: string;
   /** Handed over to the worker: the caller must not touch the buffer afterwards. */
   readonly bytes: Uint8Array;
+  /** See Envelope. */
+  readonly isMovable?: boolean | undefined;
   /** The name of the batch in the tables (batch-note.ts): rows that landed before, in whatever run, are left out. */
   readonly note?: string | undefined;
   /** Where the rows of this batch are already. */

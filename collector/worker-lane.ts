@@ -45,7 +45,7 @@ export class WorkerLane {
 
   /** Hands the requests' memory over to the thread. */
   async append(slot: Slot, requests: readonly RunRequest[], context: TranscodeContext): Promise<OpenReply> {
-    const owned = requests.map((request) => ({ ...request, bytes: ownBytes(request.bytes) }));
+    const owned = requests.map((request) => ({ ...request, bytes: movableBytes(request) }));
     const transferList = owned.map(({ bytes }) => bytes.buffer as ArrayBuffer);
     const { threadId, open } = await this.#run(
       { kind: 'append', slot, requests: owned, context },
@@ -122,10 +122,10 @@ function isThreadLoss(error: unknown): boolean {
   );
 }
 
-/** A buffer that may be handed to a thread: one that shares its memory with others is copied. */
-function ownBytes(bytes: Uint8Array): Uint8Array {
-  const isWhole = bytes.byteOffset === 0 && bytes.byteLength === bytes.buffer.byteLength;
-  return isWhole && bytes.buffer instanceof ArrayBuffer && !bytes.buffer.resizable
-    ? new Uint8Array(bytes.buffer)
-    : new Uint8Array(bytes);
+/** Bytes in a buffer that may be handed to a thread: one that others may see is copied. */
+function movableBytes({ bytes, isMovable }: RunRequest): Uint8Array {
+  const { buffer, byteOffset, byteLength } = bytes;
+  if (!(buffer instanceof ArrayBuffer) || buffer.resizable) return new Uint8Array(bytes);
+  const isWhole = byteOffset === 0 && byteLength === buffer.byteLength;
+  return isMovable || isWhole ? new Uint8Array(buffer, byteOffset, byteLength) : new Uint8Array(bytes);
 }

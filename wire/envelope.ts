@@ -19,6 +19,8 @@ export interface Envelope {
   readonly key: string;
   /** The protobuf body, not compressed. Must not change after it was sent. */
   readonly bytes: Uint8Array;
+  /** Nobody else sees the buffer that `bytes` are in, or what else is in it: it may be moved to another thread. */
+  readonly isMovable?: boolean;
 }
 
 /** What the next station did with an envelope: `rejected` records were refused for good, the others are durable. */

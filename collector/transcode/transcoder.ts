@@ -126,16 +126,15 @@ export class Transcoder {
 
   /** Hands over the blocks of a family in insert order, those without rows left out. */
   take(family: Family): NativeBlock[] {
-    const { sinks, requests } = this.#families[family];
+    const { sinks } = this.#families[family];
     const blocks = sinks.filter(({ rowCount }) => rowCount > 0).map((sink) => sink.take());
-    requests.length = 0;
     this.#reset(family);
     return blocks;
   }
 
-  /** How many requests the open blocks of a family are made from. */
-  requestCount(family: Family): number {
-    return this.#families[family].requests.length;
+  /** What the open blocks of a family are made from. */
+  requests(family: Family): readonly RunRequest[] {
+    return this.#families[family].requests;
   }
 
   /** Drops the open blocks of a family; the series that they announce are announced again. */

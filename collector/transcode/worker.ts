@@ -6,6 +6,7 @@ import { threadId } from 'node:worker_threads';
 import { move, transferableSymbol, valueSymbol, workerData } from 'piscina';
 import type { Family, LandedIn, OpenBlocks, RunRequest } from '#collector/run.ts';
 import type { NativeBlock } from '#store/store.ts';
+import { freeBytes } from '#wire/free-bytes.ts';
 import { columnMemory } from './buffer-pool.ts';
 import { type TranscodeContext, Transcoder } from './transcoder.ts';
 import { type TranscoderOptions, transcoderOptionsDefault } from './transcoder-options.ts';
@@ -66,17 +67,22 @@ export default function work(task: WorkerTask): unknown {
       return { threadId, open: transcoderOf(task.slot).again(task.family, task.landed, task.context) };
     case 'take': {
       const transcoder = transcoderOf(task.slot);
-      const requestCount = transcoder.requestCount(task.family);
+      const requests = transcoder.requests(task.family);
       const blocks = transcoder.take(task.family);
+      for (const { bytes } of requests) freeBytes(bytes);
       const buffers = new Set(blocks.flatMap(({ parts }) => parts.map(({ buffer }) => buffer)));
       return move({
         [transferableSymbol]: [...buffers],
-        [valueSymbol]: { threadId, blocks, requestCount } satisfies WorkerReply,
+        [valueSymbol]: { threadId, blocks, requestCount: requests.length } satisfies WorkerReply,
       });
     }
-    case 'discard':
-      transcoderOf(task.slot).discard(task.family);
+    case 'discard': {
+      const transcoder = transcoderOf(task.slot);
+      const requests = transcoder.requests(task.family);
+      transcoder.discard(task.family);
+      for (const { bytes } of requests) freeBytes(bytes);
       return { threadId };
+    }
     case 'recycle':
       for (const buffer of task.buffers) columnMemory.give(buffer);
       return { threadId };

@@ -3,8 +3,10 @@
  * output is bounded while inflating, so that a small batch cannot fill the memory.
  */
 import { promisify } from 'node:util';
-import { constants, gunzip, gzip, zstdCompress, zstdDecompress } from 'node:zlib';
+import { constants, gunzip, gzip, zstdCompress } from 'node:zlib';
 import kafkajs from 'kafkajs';
+import { chunkSizeFor } from '../compression/plain-size.ts';
+import { decodeZstd, type InflateOptions } from '../compression/zstd-frames.ts';
 import { decompressLz4Frame } from './lz4-frame.ts';
 import { decompressSnappy } from './snappy-frame.ts';
 
@@ -18,9 +20,7 @@ const zstdOptions = {
     [constants.ZSTD_c_checksumFlag]: 1,
   },
 };
-const bounded = { maxOutputLength: batchPlainBytesMax };
 const compressZstd = promisify(zstdCompress);
-const decompressZstd = promisify(zstdDecompress);
 const compressGzip = promisify(gzip);
 const decompressGzip = promisify(gunzip);
 
@@ -40,11 +40,11 @@ export function registerCodecs(): void {
   const codecs: Record<number, () => Codec> = kafkajs.CompressionCodecs as never;
   codecs[CompressionTypes.ZSTD] = () => ({
     compress: ({ buffer }) => compressZstd(buffer, zstdOptions),
-    decompress: (bytes) => decompressZstd(bytes, bounded),
+    decompress: (bytes) => decodeZstd(bytes, boundsOf('zstd', bytes)),
   });
   codecs[CompressionTypes.GZIP] = () => ({
     compress: ({ buffer }) => compressGzip(buffer),
-    decompress: (bytes) => decompressGzip(bytes, bounded),
+    decompress: (bytes) => decompressGzip(bytes, boundsOf('gzip', bytes)),
   });
   codecs[CompressionTypes.LZ4] = () => readOnly('lz4', decompressLz4Frame);
   codecs[CompressionTypes.Snappy] = () => readOnly('snappy', decompressSnappy);
@@ -53,6 +53,13 @@ export function registerCodecs(): void {
 /** Size of these bytes as a zstd record batch: what a broker compares with its limit. */
 export async function zstdSize(bytes: Uint8Array): Promise<number> {
   return (await compressZstd(bytes, zstdOptions)).length;
+}
+
+function boundsOf(encoding: string, bytes: Buffer): InflateOptions {
+  return {
+    maxOutputLength: batchPlainBytesMax,
+    chunkSize: chunkSizeFor(encoding, bytes, batchPlainBytesMax),
+  };
 }
 
 function readOnly(name: string, decompress: (bytes: Buffer, bytesMax: number) => Buffer): Codec {

@@ -3,14 +3,16 @@
  * after it. Bodies are refused with 413 (too large), 415 (encoding unknown) or 400 (damaged).
  */
 import { promisify } from 'node:util';
-import { gunzip, inflate, inflateRaw, zstdDecompress } from 'node:zlib';
+import { gunzip, inflate, inflateRaw } from 'node:zlib';
 import { errorMessage, RefusedError } from '#model/errors.ts';
+import { chunkSizeFor, statedPlainBytes } from '../compression/plain-size.ts';
+import { decodeZstd } from '../compression/zstd-frames.ts';
 import { decodeSnappy } from './snappy-content.ts';
 
 const inflaters = {
   gzip: promisify(gunzip),
   deflate: promisify(inflate),
-  zstd: promisify(zstdDecompress),
+  zstd: decodeZstd,
 } as const;
 const inflateBare = promisify(inflateRaw);
 
@@ -30,6 +32,12 @@ export const acceptedEncodings = 'gzip, zstd, deflate, snappy, identity';
 const usualRatio = 32;
 const usualBytesMin = 64 * 1024;
 
+export interface PlainContent {
+  readonly bytes: Uint8Array;
+  /** Nobody else sees the buffer that they are in: see Envelope.isMovable. */
+  readonly isMovable: boolean;
+}
+
 /**
  * Returns the plain bytes. `encoding` is the Content-Encoding header, in any case, absent or 'identity' for none. `hold`
  * is told how many bytes are held, received and plain ones together, before they are, and may throw.
@@ -39,35 +47,47 @@ export async function decodeContent(
   encoding: string | undefined,
   bytesMax: number,
   hold: (heldBytes: number) => void = () => undefined,
-): Promise<Uint8Array> {
+): Promise<PlainContent> {
   hold(bytes.length);
   const given = (encoding ?? 'identity').trim().toLowerCase();
   const name = aliases.get(given) ?? given;
-  if (name === '' || name === 'identity') return bytes;
+  if (name === '' || name === 'identity') return { bytes, isMovable: false };
   if (name === 'snappy') {
-    return decodeSnappy(bytes, (plainBytes) => {
+    const plain = decodeSnappy(bytes, (plainBytes) => {
       if (plainBytes > bytesMax) throw bodyTooLarge(bytesMax);
       hold(bytes.length + plainBytes);
     });
+    return { bytes: plain, isMovable: false };
   }
   if (!isInflated(name)) {
     throw new RefusedError(`content-encoding "${given}" is not supported: send ${acceptedEncodings}`, 415);
   }
   const inflater = name === 'deflate' && !hasZlibHeader(bytes) ? inflateBare : inflaters[name];
-  const usualBytes = Math.min(Math.max(bytes.length * usualRatio, usualBytesMin), bytesMax);
-  for (const plainMax of usualBytes < bytesMax ? [usualBytes, bytesMax] : [bytesMax]) {
+  for (const plainMax of attempts(name, bytes, bytesMax)) {
     hold(bytes.length + plainMax);
     let plain: Uint8Array;
     try {
-      plain = await inflater(bytes, { maxOutputLength: plainMax });
+      plain = await inflater(bytes, {
+        maxOutputLength: plainMax,
+        chunkSize: chunkSizeFor(name, bytes, plainMax),
+      });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') continue;
       throw new RefusedError(`the body is not valid ${name}: ${errorMessage(error)}`, 400, { cause: error });
     }
     hold(bytes.length + plain.length);
-    return plain;
+    // Small ones are in the buffer that Node shares among many.
+    return { bytes: plain, isMovable: plain.buffer.byteLength > Buffer.poolSize };
   }
   throw bodyTooLarge(bytesMax);
+}
+
+/** Bounds to try: the size that is stated, the usual one, the largest. Whoever states too little is inflated again. */
+function attempts(encoding: string, bytes: Uint8Array, bytesMax: number): readonly number[] {
+  const usualBytes = Math.min(Math.max(bytes.length * usualRatio, usualBytesMin), bytesMax);
+  const bounds = usualBytes < bytesMax ? [usualBytes, bytesMax] : [bytesMax];
+  const stated = statedPlainBytes(encoding, bytes);
+  return stated === undefined || stated >= usualBytes ? bounds : [Math.max(stated, 1), ...bounds];
 }
 
 /** The one sentence for a body over the limit, wherever it is noticed. */

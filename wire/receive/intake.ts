@@ -9,8 +9,9 @@ import { metrics } from '@opentelemetry/api';
 import type { Conversion } from '../conversion/conversion.ts';
 import type { ConverterPool } from '../conversion/converter-pool.ts';
 import type { Delivery, EnvelopeSink, Signal } from '../envelope.ts';
+import { freeBytes } from '../free-bytes.ts';
 import { clockedIdentity, contentIdentity, senderIdentity } from './batch-identity.ts';
-import { decodeContent } from './content-encoding.ts';
+import { decodeContent, type PlainContent } from './content-encoding.ts';
 import type { PushBody, PushOutcome } from './push-protocol.ts';
 
 export interface IntakeOptions {
@@ -25,7 +26,7 @@ export interface Push {
   readonly signal: Signal;
   readonly form: PushBody;
   readonly tenant: string;
-  /** As it came; may be moved to another thread. */
+  /** As it came; may be moved to another thread, or freed. */
   readonly received: Uint8Array;
   /** Content-Encoding, undefined where it is absent. */
   readonly encoding: string | undefined;
@@ -55,9 +56,10 @@ const nothing: Delivery = { accepted: 0, rejected: 0, reason: '' };
 export function createIntake(options: IntakeOptions): (push: Push) => Promise<PushOutcome> {
   return async (push) => {
     const { signal, form, tenant, received } = push;
-    const plain = await decode(push, options.bodyBytesMax);
+    const { bytes: plain, isMovable } = await decode(push, options.bodyBytesMax);
     // Bytes are moved to other threads on their way: their length is zero afterwards.
     const [receivedBytes, plainBytes] = [received.length, plain.length];
+    if (plain !== received) freeBytes(received);
     const kind = form.format === undefined ? signal : `${form.format} ${JSON.stringify(form.influx ?? {})}`;
     const ownId = senderIdentity(push.batchId);
     const contentId = ownId ?? contentIdentity(tenant, kind, plain);
@@ -80,15 +82,22 @@ export function createIntake(options: IntakeOptions): (push: Push) => Promise<Pu
     const delivery =
       bytes.length === 0
         ? nothing
-        : await options.sink({ signal, tenant, batchId, key: `${tenant}/${batchId}`, bytes });
+        : await options.sink({
+            signal,
+            tenant,
+            batchId,
+            key: `${tenant}/${batchId}`,
+            bytes,
+            isMovable: isMovable && bytes === plain,
+          });
     byteCounter.add(plainBytes, { signal });
     return outcomeOf(delivery, conversion);
   };
 }
 
 /** A body of no bytes is in no encoding: in protobuf it is a request without records. */
-async function decode({ received, encoding, form, hold }: Push, bytesMax: number): Promise<Uint8Array> {
-  if (received.length === 0) return received;
+async function decode({ received, encoding, form, hold }: Push, bytesMax: number): Promise<PlainContent> {
+  if (received.length === 0) return { bytes: received, isMovable: false };
   return decodeContent(received, encoding ?? form.encodingDefault, bytesMax, hold);
 }
 

@@ -28,7 +28,7 @@ test.each([
   { encoding: 'x-snappy-framed', encode: framedSnappy },
 ])('$encoding is undone', async ({ encoding, encode }) => {
   for (const plain of [text, Buffer.from('x'), randomBytes(200_000)]) {
-    const decoded = await decodeContent(encode(plain), encoding, bytesMax);
+    const { bytes: decoded } = await decodeContent(encode(plain), encoding, bytesMax);
     expect(Buffer.compare(Buffer.from(decoded), plain)).toBe(0);
   }
 });
@@ -61,6 +61,69 @@ test.each([
   const refusal = decodeContent(bomb, encoding, bytesMax, (bytes) => void held.push(bytes));
   await expect(refusal).rejects.toMatchObject({ status: 413 });
   expect(Math.max(...held)).toBeLessThanOrEqual(bomb.length + bytesMax);
+});
+
+/** Overwrites the size that a gzip trailer states. */
+function restated(gzip: Buffer, plainBytes: number): Buffer {
+  const bytes = Buffer.from(gzip);
+  bytes.writeUInt32LE(plainBytes, bytes.length - 4);
+  return bytes;
+}
+
+/** A skippable frame (RFC 8878, 3.1.2) of three bytes. */
+const skippable = Buffer.from([0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3]);
+const zstdFrames = [zstdCompressSync(text), zstdCompressSync(randomBytes(3))];
+test.each([
+  ['gzip of two members', 'gzip', Buffer.concat([gzipSync(text), gzipSync('x')]), text.length + 1],
+  ['gzip of a member and an empty one', 'gzip', Buffer.concat([gzipSync(text), gzipSync('')]), text.length],
+  ['zstd of two frames', 'zstd', Buffer.concat(zstdFrames), text.length + 3],
+  [
+    'zstd with a frame to skip',
+    'zstd',
+    Buffer.concat([skippable, ...zstdFrames, skippable]),
+    text.length + 3,
+  ],
+  ['zstd with nothing but that', 'zstd', skippable, 0],
+  ['zstd of one byte', 'zstd', zstdCompressSync('x'), 1],
+  ['zstd of nothing', 'zstd', zstdCompressSync(''), 0],
+  ['zstd of 300 bytes', 'zstd', zstdCompressSync(randomBytes(300)), 300],
+  ['zstd of 70,000 bytes', 'zstd', zstdCompressSync(Buffer.alloc(70_000)), 70_000],
+])('%s is undone whatever size its first part states', async (_name, encoding, bytes, plainBytes) => {
+  const plain = await decodeContent(bytes, encoding, bytesMax);
+  expect(plain.bytes).toHaveLength(plainBytes);
+});
+
+test.each([0, text.length - 1, text.length + 1, 2 ** 32 - 1])(
+  'gzip that states %i bytes is refused, not believed',
+  async (plainBytes) => {
+    const refusal = decodeContent(restated(gzipSync(text), plainBytes), 'gzip', bytesMax);
+    await expect(refusal).rejects.toThrow('the body is not valid gzip: incorrect length check');
+  },
+);
+
+test.each([
+  ['bytes behind it', Buffer.concat([...zstdFrames, Buffer.from('more')]), 400],
+  ['a second frame that is cut off', Buffer.concat(zstdFrames).subarray(0, -1), 400],
+  ['too many frames', Buffer.concat(Array.from({ length: 1001 }, () => skippable)), 400],
+  [
+    'frames too large together',
+    Buffer.concat([1, 2, 3].map(() => zstdCompressSync(large.subarray(bytesMax / 2)))),
+    413,
+  ],
+])('zstd with %s is refused', async (_name, bytes, status) => {
+  await expect(decodeContent(bytes, 'zstd', bytesMax)).rejects.toMatchObject({ status });
+});
+
+test('only what is alone in its buffer may be moved', async () => {
+  const random = randomBytes(200_000);
+  for (const encode of [gzipSync, zstdCompressSync]) {
+    const encoding = encode === gzipSync ? 'gzip' : 'zstd';
+    const large = await decodeContent(encode(random), encoding, bytesMax);
+    expect(large.isMovable).toBe(true);
+    expect(large.bytes.byteOffset).toBe(0);
+    const small = await decodeContent(encode(text), encoding, bytesMax);
+    expect(small.isMovable).toBe(false);
+  }
 });
 
 test('what does not fit beside the other requests is told to come again', async () => {
@@ -108,7 +171,8 @@ test.each([
 test('a snappy block that is cut off anywhere is refused, not filled up with zeros', async () => {
   const plain = Buffer.concat([text, randomBytes(300), text]);
   const block = Buffer.from(snappy.compress(plain));
-  expect(Buffer.compare(Buffer.from(await decodeContent(block, 'snappy', bytesMax)), plain)).toBe(0);
+  const { bytes } = await decodeContent(block, 'snappy', bytesMax);
+  expect(Buffer.compare(Buffer.from(bytes), plain)).toBe(0);
   for (let end = 1; end < block.length; end++) {
     await expect(decodeContent(block.subarray(0, end), 'snappy', bytesMax)).rejects.toThrow(
       'not valid snappy',
