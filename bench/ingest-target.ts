@@ -5,12 +5,14 @@
 import { pino } from 'pino';
 import { createDirectSink } from '#collector/direct-sink.ts';
 import { createPipeline } from '#collector/pipeline.ts';
+import { countBuffersWithHeap } from '#model/buffer-accounting.ts';
 import { openEmbeddedStore } from '#store/embedded/embedded-store.ts';
 import { migrate } from '#store/migrate.ts';
 import { startReceivers } from '#wire/receive/receivers.ts';
 import { measureWhenTold } from './measured-process.ts';
 
 process.env.UV_THREADPOOL_SIZE = '32';
+countBuffersWithHeap();
 
 const [directory = '', blockRows = '250000'] = process.argv.slice(2);
 const inflightBytesMax = 512 * 1024 * 1024;

@@ -5,7 +5,9 @@
  *
  * Invariant: memory is held (see inflight-bytes.ts) before it is taken, at each of these steps.
  */
+import { availableParallelism } from 'node:os';
 import { metrics } from '@opentelemetry/api';
+import { ConcurrencyLimit } from '#model/concurrency-limit.ts';
 import type { Conversion } from '../conversion/conversion.ts';
 import type { ConverterPool } from '../conversion/converter-pool.ts';
 import type { Delivery, EnvelopeSink, Signal } from '../envelope.ts';
@@ -54,9 +56,11 @@ const nothing: Delivery = { accepted: 0, rejected: 0, reason: '' };
  * sink rejects with.
  */
 export function createIntake(options: IntakeOptions): (push: Push) => Promise<PushOutcome> {
+  // Each takes a window of megabytes besides what it makes, and more of them at a time are not done sooner.
+  const inflations = new ConcurrencyLimit(availableParallelism() + 1);
   return async (push) => {
     const { signal, form, tenant, received } = push;
-    const { bytes: plain, isMovable } = await decode(push, options.bodyBytesMax);
+    const { bytes: plain, isMovable } = await inflations.run(() => decode(push, options.bodyBytesMax));
     // Bytes are moved to other threads on their way: their length is zero afterwards.
     const [receivedBytes, plainBytes] = [received.length, plain.length];
     if (plain !== received) freeBytes(received);
