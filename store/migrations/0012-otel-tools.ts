@@ -21,7 +21,7 @@ CREATE VIEW IF NOT EXISTS otel_traces_trace_id_ts AS SELECT
   tenant AS Tenant
 FROM trace_index WHERE tenant != ''`;
 
-/** OpenTelemetry, Logs data model: the first number of each of the six ranges. */
+/** OpenTelemetry, Logs data model: the first number of each of the six ranges; their short names are in capitals. */
 const severityNumbers =
   "transform(level, ['trace', 'debug', 'info', 'warn', 'error', 'fatal'], [1, 5, 9, 13, 17, 21], 0)";
 
@@ -32,7 +32,7 @@ const severityNumbers =
 const changedColumns: readonly (readonly [string, string])[] = [
   [
     'severity_text AS SeverityText',
-    `CAST(multiIf(severity_text != '', severity_text, level != 'unknown', level, ''), 'LowCardinality(String)') AS SeverityText`,
+    `CAST(multiIf(severity_text != '', severity_text, level != 'unknown', upper(level), ''), 'LowCardinality(String)') AS SeverityText`,
   ],
   [
     'severity AS SeverityNumber',

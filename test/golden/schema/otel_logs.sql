@@ -25,7 +25,7 @@ AS SELECT
     if(trace_id = toFixedString('', 16), '', lower(hex(trace_id))) AS TraceId,
     if(span_id = toFixedString('', 8), '', lower(hex(span_id))) AS SpanId,
     flags AS TraceFlags,
-    CAST(multiIf(severity_text != '', severity_text, level != 'unknown', level, ''), 'LowCardinality(String)') AS SeverityText,
+    CAST(multiIf(severity_text != '', severity_text, level != 'unknown', upper(level), ''), 'LowCardinality(String)') AS SeverityText,
     CAST(if(severity != 0, severity, transform(level, ['trace', 'debug', 'info', 'warn', 'error', 'fatal'], [1, 5, 9, 13, 17, 21], 0)), 'UInt8') AS SeverityNumber,
     service AS ServiceName,
     body AS Body,

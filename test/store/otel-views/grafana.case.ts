@@ -66,7 +66,7 @@ export function describeGrafana(open: () => Store): void {
       ['a level', "AND ( level = 'ERROR' ) ", ['Failed to fetch cart']],
       [
         'levels',
-        "AND ( level IN ('warn', 'Warning') ) ",
+        "AND ( level IN ('WARN', 'Warning') ) ",
         ['payment slow', 'level=warn msg="disk almost full"'],
       ],
       ['a text', "AND (body LIKE '%fetch%') ", ['Failed to fetch cart']],
@@ -92,7 +92,7 @@ export function describeGrafana(open: () => Store): void {
       const [line] = await rows(
         `SELECT Timestamp as "timestamp", Body as "body", SeverityText as "level", TraceId as "traceID", ResourceAttributes,
           ScopeAttributes, LogAttributes FROM ${logs} WHERE ( timestamp >= ${start} AND timestamp <= ${end} )
-          AND ( level = 'INFO' ) ORDER BY timestamp DESC LIMIT 1000`,
+          AND ( level = 'INFO' ) AND ( traceID != '' ) ORDER BY timestamp DESC LIMIT 1000`,
       );
       expect(line).toEqual({
         timestamp: '2026-11-20 10:00:00.123456789',
@@ -293,6 +293,19 @@ export function describeGrafana(open: () => Store): void {
         FROM sonde.otel_traces WHERE ${timeFilter('Timestamp')} AND ServiceName IN ('pay')
           AND positionCaseInsensitive(SpanName, 'CHARGE') > 0 GROUP BY Operation ORDER BY Count DESC LIMIT 15`;
       expect(await values(operations)).toEqual([['charge', '1', 500_000_000, 'card declined']]);
+    });
+
+    test('the plugin’s logs dashboard: what fails most', async () => {
+      const sql = `SELECT SeverityText AS Level, ServiceName AS Service,
+          replaceRegexpAll(Body, '(userId|orderId|traceId)=[a-zA-Z0-9-]+', '\\\\1=…') AS Message, count() AS Count
+        FROM sonde.otel_logs WHERE ${timeFilter('Timestamp')}
+          AND SeverityText IN ('ERROR', 'WARN', 'FATAL', 'Error', 'Warning', 'error', 'warning', 'fatal', 'CRITICAL')
+          AND positionCaseInsensitive(Body, 'A') > 0 GROUP BY Level, Service, Message ORDER BY Count DESC, Message LIMIT 20`;
+      expect(await values(sql)).toEqual([
+        ['ERROR', 'shop', 'Failed to fetch cart', '1'],
+        ['WARN', 'shop', 'level=warn msg="disk almost full"', '1'],
+        ['Warning', 'pay', 'payment slow', '1'],
+      ]);
     });
 
     test('marks deployments', async () => {

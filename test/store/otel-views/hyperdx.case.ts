@@ -138,7 +138,7 @@ export function describeHyperdx(open: () => Store): void {
       const sorted = Object.values(found ?? {}).map((values) => (values as string[]).toSorted());
       expect(sorted).toEqual([
         ['pay', 'secret', 'shop'],
-        ['', 'ERROR', 'INFO', 'Warning', 'info', 'warn'],
+        ['', 'ERROR', 'INFO', 'WARN', 'Warning'],
         ['pay-0', 'secret-0', 'shop-0'],
       ]);
     });
@@ -214,7 +214,7 @@ export function describeHyperdx(open: () => Store): void {
         range,
       );
       expect(found).toEqual([
-        { Timestamp: '2026-11-20 10:01:10.000000000', service: 'shop', level: 'warn', Body: full },
+        { Timestamp: '2026-11-20 10:01:10.000000000', service: 'shop', level: 'WARN', Body: full },
       ]);
     });
 
@@ -229,9 +229,9 @@ export function describeHyperdx(open: () => Store): void {
       expect(counts.toSorted()).toEqual([
         '2026-11-20 10:00:00 ERROR 1',
         '2026-11-20 10:00:00 INFO 1',
+        '2026-11-20 10:01:00 WARN 1',
         '2026-11-20 10:01:00 Warning 1',
-        '2026-11-20 10:01:00 warn 1',
-        '2026-11-20 10:02:00 info 1',
+        '2026-11-20 10:02:00 INFO 1',
       ]);
     });
 
