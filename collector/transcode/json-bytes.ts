@@ -7,7 +7,7 @@ import type { ByteBuffer } from './byte-buffer.ts';
 
 export const brace = 0x7b;
 export const quote = 0x22;
-export const backslash = 0x5c;
+const backslash = 0x5c;
 export const equals = 0x3d;
 export const colon = 0x3a;
 export const comma = 0x2c;
