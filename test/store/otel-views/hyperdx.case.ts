@@ -362,6 +362,29 @@ export function describeHyperdx(open: () => Store): void {
       ]);
     });
 
+    test('draws durations as a heatmap, but cannot compare what is selected in it: a view has no parts', async () => {
+      const heatmap = await rows(
+        `SELECT toStartOfInterval(toDateTime(Timestamp), INTERVAL 1 minute) AS x_bucket,
+          widthBucket((Duration)/1e6, 0, 2000, 4) AS y_bucket, count() AS count
+        FROM sonde.otel_traces WHERE ${inRange()} GROUP BY x_bucket, y_bucket ORDER BY x_bucket, y_bucket`,
+        range,
+      );
+      expect(heatmap.map((row) => Object.values(row).map(String).join(' '))).toEqual([
+        '2026-11-20 10:00:00 2 1',
+        '2026-11-20 10:00:00 3 1',
+        '2026-11-20 10:00:00 5 1',
+        '2026-11-20 10:01:00 1 1',
+      ]);
+      const sampled = rows(
+        `WITH PartIds AS (SELECT tuple(_part, _part_offset) FROM sonde.otel_traces WHERE ${inRange()}
+          ORDER BY cityHash64(SpanId) DESC LIMIT 1000)
+        SELECT * FROM sonde.otel_traces WHERE ${inRange()} AND indexHint((_part, _part_offset) IN PartIds)
+          ORDER BY cityHash64(SpanId) DESC LIMIT 1000`,
+        range,
+      );
+      await expect(sampled).rejects.toThrow(/_part/);
+    });
+
     test('charts a service’s errors and slowest spans', async () => {
       const found = await rows(
         `SELECT ServiceName,countIf(lower(StatusCode) = 'error') / count() AS \`rate\`,quantile(0.5)(Duration/1e6) AS \`p50\`
