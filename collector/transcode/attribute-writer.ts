@@ -74,8 +74,10 @@ export class AttributeWriter {
   /** Appends the text of the AnyValue message [start, end) of the request; AttributeReader has it unless stringLength does. */
   writeText(column: StringColumn, start: number, end: number): void {
     const { source } = this.#reader;
-    if (stringLength(source.bytes, start, end) >= 0) {
-      column.pushEncoded(source, start + 1, end - start - 1);
+    const { bytes } = source;
+    const length = end - start - 2;
+    if (length >= 0 && bytes[start] === 0x0a && isLength(bytes, start + 1, length)) {
+      column.pushEncoded(source, start + 1, length + 1);
       return;
     }
     const values = this.#values;
