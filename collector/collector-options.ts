@@ -8,6 +8,7 @@ import {
   type TranslationStrategy,
   translationStrategies,
 } from './transcode/metric-translation.ts';
+import { parsePromotedFields } from './transcode/promoted-fields.ts';
 import { type TranscoderOptions, transcoderOptionsDefault } from './transcode/transcoder-options.ts';
 
 export const collectorOptions = {
@@ -35,6 +36,11 @@ export const collectorOptions = {
     z.number().int().min(0),
     transcoderOptionsDefault.seriesLimits.metricSeriesMax,
     'Active series of one metric of a tenant; the refusal names the label with the most values. 0: no limit.',
+  ),
+  'logs.promote_body_fields': option(
+    z.array(z.string()),
+    [],
+    'Fields of JSON and logfmt bodies that become log attributes, unless the record has them: `field` or `field=attribute`, nested ones with dots.',
   ),
   'otlp.translation_strategy': option<TranslationStrategy>(
     z.enum(translationStrategies),
@@ -110,5 +116,10 @@ export function transcoderOptions(options: OptionValues<typeof collectorOptions>
     tenantSeriesMax: options.tenant_series_max,
     metricSeriesMax: options.metric_series_max,
   };
-  return { metrics, deltaStaleMs: options['otlp.delta_stale_ms'], seriesLimits };
+  return {
+    metrics,
+    deltaStaleMs: options['otlp.delta_stale_ms'],
+    seriesLimits,
+    promotedFields: parsePromotedFields(options['logs.promote_body_fields']),
+  };
 }

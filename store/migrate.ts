@@ -15,6 +15,7 @@ import { batchNotesMigration } from './migrations/0008-batch-notes.ts';
 import { searchIndexesMigration } from './migrations/0009-search-indexes.ts';
 import { compactionMigration } from './migrations/0010-compaction.ts';
 import { nativeHistogramsMigration } from './migrations/0011-native-histograms.ts';
+import { otelToolsMigration } from './migrations/0012-otel-tools.ts';
 import { durableSettings, type KnownSettings, type Migration } from './migrations/migration.ts';
 import type { Store } from './store.ts';
 
@@ -31,6 +32,7 @@ export const migrations: readonly Migration[] = [
   searchIndexesMigration,
   compactionMigration,
   nativeHistogramsMigration,
+  otelToolsMigration,
 ];
 
 const recordTable = `

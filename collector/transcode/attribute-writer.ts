@@ -71,7 +71,7 @@ export class AttributeWriter {
     reader.seek(end, limit);
   }
 
-  /** Appends the text of the AnyValue message that is [start, end) of the request. */
+  /** Appends the text of the AnyValue message [start, end) of the request; AttributeReader has it unless stringLength does. */
   writeText(column: StringColumn, start: number, end: number): void {
     const { source } = this.#reader;
     const { bytes } = source;
@@ -84,6 +84,16 @@ export class AttributeWriter {
     values.readValue(start, end);
     column.pushRange(values.valueSource, values.valueStart, values.valueLength);
   }
+}
+
+/**
+ * Returns the length of the string that ends the AnyValue message [start, end), where that is all it has, below 16 KiB
+ * and in the shortest form; else -1.
+ */
+export function stringLength(bytes: Uint8Array, start: number, end: number): number {
+  const room = end - start - 2;
+  if (room < 0 || bytes[start] !== 0x0a || !isLength(bytes, start + 1, room)) return -1;
+  return room < 0x80 ? room : room - 1;
 }
 
 /** Says whether the `room` bytes after `at`, and it, are a length of one or two bytes and just as many bytes of text. */

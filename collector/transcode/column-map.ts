@@ -63,6 +63,25 @@ export class MapColumn<Value extends StringColumn | LowCardinalityColumn> implem
     indexes.push(this.#memo[place]);
   }
 
+  /**
+   * Adds a key to the open row, which must then get its value, and says so; or says that the row has it already. The
+   * key follows its length in one byte, as for pushEncodedKey.
+   */
+  pushNewKey(source: ByteView, start: number, length: number): boolean {
+    const { dictionary, indexes } = this.keys;
+    const place = Math.min(this.#pairCount - this.#rowStart, memoPositions - 1);
+    const isMemo = equalBytes(dictionary.keys.data, this.#memoStarts[place], source, start, length + 1);
+    const index = isMemo ? this.#memo[place] : dictionary.indexOf(source, start + 1, length);
+    if (indexes.includes(index, this.#rowStart)) return false;
+    if (!isMemo) {
+      this.#memo[place] = index;
+      this.#memoStarts[place] = dictionary.keyStart(index) - 1;
+    }
+    this.#pairCount++;
+    indexes.push(index);
+    return true;
+  }
+
   /** Takes the pairs of the open row back; `valueBytes` is what `values.byteLength` was before the first of them. */
   restartRow(this: MapColumn<StringColumn>, valueBytes: number): void {
     this.keys.indexes.truncate(this.#rowStart);

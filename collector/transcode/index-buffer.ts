@@ -36,6 +36,18 @@ export class IndexBuffer {
     buffer.length += this.width;
   }
 
+  /** Says whether an index is among those from number `first` on. */
+  includes(index: number, first: number): boolean {
+    const { count, width } = this;
+    const { bytes, view } = this.#buffer.data;
+    for (let i = first; i < count; i++) {
+      const found =
+        width === 1 ? bytes[i] : width === 2 ? view.getUint16(i * 2, true) : view.getUint32(i * 4, true);
+      if (found === index) return true;
+    }
+    return false;
+  }
+
   /** Repeats the last `length` indexes until they are there `count` times. */
   repeatLast(length: number, count: number): void {
     this.#buffer.repeatLast(length * this.width, count);

@@ -10,6 +10,7 @@
  * every line that a container writes.
  */
 import type { ByteView } from '#wire/protobuf/byte-view.ts';
+import { brace, closingQuote, colon, equals, quote, skipSpace } from './json-bytes.ts';
 import { levels, levelWords } from './severity.ts';
 import { WordTable } from './word-table.ts';
 
@@ -34,12 +35,6 @@ const lowerCaseWords = new WordTable(
   'trace debug info warn warning error err fatal critical panic'.split(' ').map((name) => [name, 1]),
 );
 
-const brace = 0x7b;
-const quote = 0x22;
-const backslash = 0x5c;
-const equals = 0x3d;
-const colon = 0x3a;
-
 const letter = 1;
 const digit = 2;
 /** Joins words to longer ones: GET /error-page, x_error, a.error, and anything beyond ASCII. */
@@ -58,7 +53,7 @@ export function detectLevel(source: ByteView, start: number, length: number): nu
   const end = start + length;
   const at = skipSpace(bytes, start, end);
   if (at === end) return unknown;
-  if (bytes[at] === brace) return levelOfObject(bytes, at, Math.min(end, at + fieldsBytesMax));
+  if (bytes[at] === brace) return levelOfObject(source, at, Math.min(end, at + fieldsBytesMax));
   const klog = levelOfKlog(bytes, at, end);
   return klog === unknown ? levelOfLine(bytes, at, end) : klog;
 }
@@ -76,11 +71,12 @@ export function levelOfAttribute(bytes: Uint8Array, start: number, end: number):
 }
 
 /** Walks the fields of a JSON object as far as they are in sight; nesting is not told apart. */
-function levelOfObject(bytes: Uint8Array, start: number, end: number): number {
+function levelOfObject(source: ByteView, start: number, end: number): number {
+  const { bytes } = source;
   let at = start;
   for (;;) {
     while (at < end && bytes[at] !== quote) at++;
-    const close = closingQuote(bytes, at + 1, end);
+    const close = closingQuote(source, at + 1, end);
     if (close >= end) return unknown;
     const afterName = skipSpace(bytes, close + 1, end);
     if (bytes[afterName] !== colon) {
@@ -92,21 +88,8 @@ function levelOfObject(bytes: Uint8Array, start: number, end: number): number {
       const level = levelOfValue(bytes, value, end);
       if (level !== unknown) return level;
     }
-    at = bytes[value] === quote ? closingQuote(bytes, value + 1, end) + 1 : value;
+    at = bytes[value] === quote ? closingQuote(source, value + 1, end) + 1 : value;
   }
-}
-
-/** Returns `end` where there is none. */
-function closingQuote(bytes: Uint8Array, start: number, end: number): number {
-  let at = start;
-  while (at < end && bytes[at] !== quote) at += bytes[at] === backslash ? 2 : 1;
-  return at < end ? at : end;
-}
-
-function skipSpace(bytes: Uint8Array, start: number, end: number): number {
-  let at = start;
-  while (at < end && bytes[at] <= 0x20) at++;
-  return at;
 }
 
 /** A word, quoted or not, or the number that bunyan and pino write: 10 is trace, 60 is fatal. */

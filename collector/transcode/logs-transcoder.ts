@@ -12,11 +12,13 @@
 import { notePartitionMs } from '#store/tables.ts';
 import type { ProtobufReader } from '#wire/protobuf/protobuf-reader.ts';
 import { AttributeReader } from './any-value.ts';
-import { AttributeWriter } from './attribute-writer.ts';
+import { AttributeWriter, stringLength } from './attribute-writer.ts';
+import { BodyFields } from './body-fields.ts';
 import { Hash64 } from './byte-hash.ts';
 import { detectLevel, levelOfAttribute } from './level-detector.ts';
 import { LogColumns } from './log-columns.ts';
 import { PartitionLedger } from './partition-ledger.ts';
+import type { PromotedField } from './promoted-fields.ts';
 import { nanosToMs, type RecordWindow } from './record-window.ts';
 import { checkRecordCount, type RequestTally } from './request-tally.ts';
 import { ResourceScope, textBytes } from './resource-scope.ts';
@@ -36,6 +38,9 @@ export class LogsTranscoder {
   readonly #writer: AttributeWriter;
   readonly #streamHash = new Hash64();
   readonly #severities = new SeverityWriter(this.columns);
+  readonly #values: AttributeReader;
+  /** Undefined where no field is promoted, so that nothing is done for none. */
+  readonly #bodyFields: BodyFields | undefined;
 
   // The record that is being read. Times are positions in the request, noPosition where there is none.
   #timeAt = noPosition;
@@ -55,10 +60,12 @@ export class LogsTranscoder {
   /** Length of the attribute values' column before it. */
   #attributeBytesBefore = 0;
 
-  constructor(reader: ProtobufReader, window: RecordWindow) {
+  constructor(reader: ProtobufReader, window: RecordWindow, promoted: readonly PromotedField[]) {
     this.#reader = reader;
     this.#window = window;
     const values = new AttributeReader(reader);
+    this.#values = values;
+    this.#bodyFields = promoted.length === 0 ? undefined : new BodyFields(promoted);
     this.#group = new ResourceScope(reader, values);
     this.#writer = new AttributeWriter(reader, values);
   }
@@ -216,8 +223,19 @@ export class LogsTranscoder {
     else columns.spanId.pushZero();
     columns.flags.pushUint8(this.#flags);
     if (this.#eventLength > 0) this.#putEventFirst(start, end);
-    columns.attrs.endRow();
     this.#writer.writeText(columns.body, this.#bodyStart, this.#bodyEnd);
+    if (this.#bodyFields !== undefined) this.#promoteFields(this.#bodyFields);
+    columns.attrs.endRow();
+  }
+
+  /** Of a body that is a map the fields are those of its JSON, which was just stored. */
+  #promoteFields(fields: BodyFields): void {
+    const { attrs } = this.columns;
+    const { source } = this.#reader;
+    const values = this.#values;
+    const length = stringLength(source.bytes, this.#bodyStart, this.#bodyEnd);
+    if (length >= 0) fields.promote(source, this.#bodyEnd - length, length, attrs);
+    else fields.promote(values.valueSource, values.valueStart, values.valueLength, attrs);
   }
 
   /**

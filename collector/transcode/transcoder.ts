@@ -69,7 +69,7 @@ export class Transcoder {
   readonly #reader = new ProtobufReader();
   readonly #window = new RecordWindow();
   readonly #series: SeriesSink;
-  readonly #logs = new LogsTranscoder(this.#reader, this.#window);
+  readonly #logs: LogsTranscoder;
   readonly #spans = new SpansTranscoder(this.#reader, this.#window);
   readonly #deltas: DeltaAccumulator;
   readonly #metrics: MetricsTranscoder;
@@ -81,6 +81,7 @@ export class Transcoder {
     const window = this.#window;
     const series = new SeriesSink(window, options.seriesLimits);
     this.#series = series;
+    this.#logs = new LogsTranscoder(reader, window, options.promotedFields);
     this.#deltas = new DeltaAccumulator(options.deltaStaleMs);
     this.#metrics = new MetricsTranscoder(reader, window, series, options.metrics, this.#deltas);
     this.#remoteWrite = new RemoteWriteTranscoder(reader, window, series);

@@ -3,6 +3,7 @@ import { deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zl
 import snappy from 'snappyjs';
 import { ExpositionError } from '#agent/scrape/exposition-error.ts';
 import { type ExpositionSink, parseExposition } from '#agent/scrape/exposition-parser.ts';
+import { parsePromotedFields } from '#collector/transcode/promoted-fields.ts';
 import { createTranscoder } from '#collector/transcode/transcoder.ts';
 import { transcoderOptionsDefault } from '#collector/transcode/transcoder-options.ts';
 import { DecodeError, RefusedError } from '#model/errors.ts';
@@ -32,12 +33,25 @@ function transcoded(signal: Signal, encode: (random: Lcg) => Uint8Array, seriesM
   return {
     name: `transcode ${signal} ${encode.name}${seriesMax === 0 ? '' : ` of ${seriesMax} series`}`,
     make: encode,
-    decode: createChecked(signal, { ...transcoderOptionsDefault, seriesLimits }),
+    decode: createChecked(signal, { ...transcoderOptionsDefault, seriesLimits, promotedFields }),
     mayThrow: [],
   };
 }
 
 const logs = (random: Lcg): Uint8Array => encodeLogsRequest(logsRequest(random, 2, 4));
+/** Each record's body is JSON or logfmt, cut off somewhere. */
+const fields = (random: Lcg): Uint8Array => {
+  const texts = [
+    '{"a":{"b":"x \\u00e9","c":[1,{"d":2}]},"e":-1.5e3,"f":null}',
+    'ts=1 a.b="x \\"y\\"" e=2 word f=',
+  ];
+  const logRecords = Array.from({ length: 4 }, () => {
+    const text = random.pick(texts);
+    return { body: { stringValue: text.slice(0, text.length - random.int(text.length)) } };
+  });
+  return encodeLogsRequest({ resourceLogs: [{ scopeLogs: [{ logRecords }] }] });
+};
+const promotedFields = parsePromotedFields(['a.b', 'a.c', 'a=A', 'e', 'f']);
 const traces = (random: Lcg): Uint8Array => encodeTraceRequest(traceRequest(random, 2, 3));
 const metrics = (random: Lcg): Uint8Array => encodeMetricsRequest(metricsRequest(random, 2, 2));
 const write1 = (random: Lcg): Uint8Array => encodeRemoteWrite1(remoteWrite1Request(random, 4));
@@ -83,6 +97,7 @@ const page = `# HELP hits Requests.\n# TYPE hits counter\nhits{path="/a\\"b",cod
 
 export const decoders: readonly FuzzedDecoder[] = [
   transcoded('logs', logs),
+  transcoded('logs', fields),
   transcoded('traces', traces),
   transcoded('metrics', metrics),
   transcoded('remote_write', write1),

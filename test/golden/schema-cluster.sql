@@ -545,3 +545,38 @@ SETTINGS index_granularity = 1024, replicated_deduplication_window = 10000, repl
 
 CREATE TABLE IF NOT EXISTS exemplars ON CLUSTER main AS exemplars_local
 ENGINE = Distributed('main', currentDatabase(), exemplars_local, id);
+
+ALTER TABLE trace_index_local ON CLUSTER main
+    (ADD INDEX IF NOT EXISTS trace_id_hex lower(hex(trace_id)) TYPE minmax GRANULARITY 1);
+
+CREATE VIEW IF NOT EXISTS otel_traces_trace_id_ts ON CLUSTER main
+AS SELECT
+    lower(hex(trace_id)) AS TraceId,
+    CAST(t_min, 'DateTime(\'UTC\')') AS Start,
+    CAST(t_max, 'DateTime(\'UTC\')') AS End,
+    tenant AS Tenant
+FROM trace_index
+WHERE tenant != '';
+
+CREATE OR REPLACE VIEW otel_logs ON CLUSTER main
+AS SELECT
+    ts AS Timestamp,
+    toDateTime(ts) AS TimestampTime,
+    if(trace_id = toFixedString('', 16), '', lower(hex(trace_id))) AS TraceId,
+    if(span_id = toFixedString('', 8), '', lower(hex(span_id))) AS SpanId,
+    flags AS TraceFlags,
+    CAST(multiIf(severity_text != '', severity_text, level != 'unknown', upper(level), ''), 'LowCardinality(String)') AS SeverityText,
+    CAST(if(severity != 0, severity, transform(level, ['trace', 'debug', 'info', 'warn', 'error', 'fatal'], [1, 5, 9, 13, 17, 21], 0)), 'UInt8') AS SeverityNumber,
+    service AS ServiceName,
+    body AS Body,
+    CAST('', 'LowCardinality(String)') AS ResourceSchemaUrl,
+    CAST(labels, 'Map(LowCardinality(String), String)') AS ResourceAttributes,
+    CAST('', 'LowCardinality(String)') AS ScopeSchemaUrl,
+    CAST(scope_name, 'String') AS ScopeName,
+    scope_version AS ScopeVersion,
+    CAST(map(), 'Map(LowCardinality(String), String)') AS ScopeAttributes,
+    attrs AS LogAttributes,
+    attrs['event.name'] AS EventName,
+    tenant AS Tenant
+FROM logs
+WHERE tenant != '';

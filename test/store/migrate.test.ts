@@ -13,6 +13,7 @@ import type { Store } from '#store/store.ts';
 import { insertColumns, type TableName, tenantTables } from '#store/tables.ts';
 import { labelValuesView } from '#store/tenant-filter.ts';
 
+const otelViews = ['otel_logs', 'otel_traces', 'otel_traces_trace_id_ts'];
 const directory = mkdtempSync(join(tmpdir(), 'sonde-migrate-'));
 let store: Store;
 let applied: readonly number[];
@@ -88,7 +89,7 @@ describe('tables', () => {
     expect(keys).toEqual([]);
   });
 
-  test.each([...tenantTables, labelValuesView, 'schema_migrations', 'otel_logs', 'otel_traces'])(
+  test.each([...tenantTables, labelValuesView, 'schema_migrations', ...otelViews])(
     '%s is as its golden file says',
     async (table) => {
       const [row] = await store.rows<{ statement: string }>('SHOW CREATE TABLE {table:Identifier}', {
@@ -131,6 +132,16 @@ describe('OpenTelemetry views', () => {
       ['ScopeVersion', 'LowCardinality(String)'],
       ['ScopeAttributes', map],
       ['LogAttributes', map],
+      ['EventName', 'String'],
+      ['Tenant', 'LowCardinality(String)'],
+    ]);
+  });
+
+  test('otel_traces_trace_id_ts has the exporter’s columns', async () => {
+    expect(await columnsOf('otel_traces_trace_id_ts')).toEqual([
+      ['TraceId', 'String'],
+      ['Start', "DateTime('UTC')"],
+      ['End', "DateTime('UTC')"],
       ['Tenant', 'LowCardinality(String)'],
     ]);
   });

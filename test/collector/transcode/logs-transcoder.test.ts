@@ -5,7 +5,9 @@
  */
 import { afterAll, expect, test } from 'vitest';
 import type { RequestOutcome } from '#collector/run.ts';
+import { type PromotedField, parsePromotedFields } from '#collector/transcode/promoted-fields.ts';
 import { createTranscoder } from '#collector/transcode/transcoder.ts';
+import { transcoderOptionsDefault } from '#collector/transcode/transcoder-options.ts';
 import { naiveLogRows } from '../../support/naive/naive-logs.ts';
 import { encodeLogsRequest, type ProtoObject } from '../../support/naive/otlp-proto.ts';
 import { NativeEngine } from '../../support/native-engine.ts';
@@ -21,8 +23,9 @@ let tableCount = 0;
 function transcode(
   requests: readonly { tenant?: string; bytes: Uint8Array }[],
   oldestUnixMs = Number.NEGATIVE_INFINITY,
+  promotedFields: readonly PromotedField[] = [],
 ): { table: string; outcomes: readonly RequestOutcome[] } {
-  const { blocks, outcomes } = createTranscoder()({
+  const { blocks, outcomes } = createTranscoder({ ...transcoderOptionsDefault, promotedFields })({
     requests: requests.map(({ tenant = 'default', bytes }) => ({ signal: 'logs', tenant, bytes })),
     nowUnixMs,
     oldestUnixMs,
@@ -61,6 +64,19 @@ test('generated requests of several tenants give the rows of the naive decoder',
   expect(outcomes.reduce((sum, { accepted }) => sum + accepted, 0)).toBe(rows.length);
   expect(outcomes.some(({ rejections }) => rejections.some(({ reason }) => reason === 'too_old'))).toBe(true);
   expect(engine.checksum(table, 'logs')).toEqual(engine.checksum('logs_naive', 'logs'));
+});
+
+test('generated requests, fields of their bodies promoted, give the rows of the naive decoder', () => {
+  const random = new Lcg(7);
+  const requests = Array.from({ length: 60 }, () => ({ bytes: encodeLogsRequest(logsRequest(random)) }));
+  const promotedFields = parsePromotedFields(['user.id', 'retry', 'peer=retry', 'peer.user.id', 'ä key=ä']);
+  const { table } = transcode(requests, Number.NEGATIVE_INFINITY, promotedFields);
+  const task = { tenant: 'default', nowUnixMs, oldestUnixMs: Number.NEGATIVE_INFINITY };
+  const rows = requests.flatMap(({ bytes }) => naiveLogRows(bytes, { ...task, promotedFields }));
+  engine.createTable('logs_promoted', 'logs');
+  engine.insertRows('logs_promoted', 'logs', rows);
+  expect(engine.checksum(table, 'logs')).toEqual(engine.checksum('logs_promoted', 'logs'));
+  expect(rows).not.toEqual(requests.flatMap(({ bytes }) => naiveLogRows(bytes, task)));
 });
 
 test('a request with more than 256 attribute keys and 65536 values', () => {

@@ -16,6 +16,7 @@ CREATE VIEW sonde.otel_logs
     `ScopeVersion` LowCardinality(String),
     `ScopeAttributes` Map(LowCardinality(String), String),
     `LogAttributes` Map(LowCardinality(String), String),
+    `EventName` String,
     `Tenant` LowCardinality(String)
 )
 AS SELECT
@@ -24,8 +25,8 @@ AS SELECT
     if(trace_id = toFixedString('', 16), '', lower(hex(trace_id))) AS TraceId,
     if(span_id = toFixedString('', 8), '', lower(hex(span_id))) AS SpanId,
     flags AS TraceFlags,
-    severity_text AS SeverityText,
-    severity AS SeverityNumber,
+    CAST(multiIf(severity_text != '', severity_text, level != 'unknown', upper(level), ''), 'LowCardinality(String)') AS SeverityText,
+    CAST(if(severity != 0, severity, transform(level, ['trace', 'debug', 'info', 'warn', 'error', 'fatal'], [1, 5, 9, 13, 17, 21], 0)), 'UInt8') AS SeverityNumber,
     service AS ServiceName,
     body AS Body,
     CAST('', 'LowCardinality(String)') AS ResourceSchemaUrl,
@@ -35,6 +36,7 @@ AS SELECT
     scope_version AS ScopeVersion,
     CAST(map(), 'Map(LowCardinality(String), String)') AS ScopeAttributes,
     attrs AS LogAttributes,
+    attrs['event.name'] AS EventName,
     tenant AS Tenant
 FROM sonde.logs
 WHERE tenant != ''

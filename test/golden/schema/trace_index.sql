@@ -3,7 +3,8 @@ CREATE TABLE sonde.trace_index
     `tenant` LowCardinality(String),
     `trace_id` FixedString(16),
     `t_min` SimpleAggregateFunction(min, DateTime('UTC')),
-    `t_max` SimpleAggregateFunction(max, DateTime('UTC'))
+    `t_max` SimpleAggregateFunction(max, DateTime('UTC')),
+    INDEX trace_id_hex lower(hex(trace_id)) TYPE minmax GRANULARITY 1
 )
 ENGINE = AggregatingMergeTree
 PARTITION BY toDate(t_min)

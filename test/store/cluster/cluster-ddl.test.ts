@@ -70,6 +70,7 @@ test('nothing is left out: each table has a local one, a Distributed one and a s
       'label_values_feed',
       'otel_logs',
       'otel_traces',
+      'otel_traces_trace_id_ts',
     ].toSorted(),
   );
   // Its table is made by an early migration and dropped by a later one.

@@ -1,5 +1,7 @@
 /** OTLP logs and spans as JSON rows, the obvious way: what the transcoders' blocks are compared with. */
 
+import type { PromotedField } from '#collector/transcode/promoted-fields.ts';
+import { naiveBodyFields } from './naive-body-fields.ts';
 import { naiveId } from './naive-labels.ts';
 import { hex, naivePairs, naiveText } from './naive-value.ts';
 import { decodeLogsRequest, decodeTraceRequest } from './otlp-proto.ts';
@@ -12,6 +14,7 @@ export interface NaiveTask {
   readonly tenant: string;
   readonly nowUnixMs: number;
   readonly oldestUnixMs: number;
+  readonly promotedFields?: readonly PromotedField[];
 }
 
 const nanosPerMs = 1_000_000n;
@@ -59,6 +62,8 @@ export function naiveLogRows(bytes: Uint8Array, task: NaiveTask): Row[] {
         if (!isKept(ts, task)) continue;
         const severity = (record.severityNumber ?? 0) > 24 ? 0 : (record.severityNumber ?? 0);
         const event: [string, string][] = record.eventName ? [['event.name', record.eventName]] : [];
+        const sent = [...event, ...naivePairs(record.attributes)];
+        const body = naiveText(record.body);
         rows.push({
           tenant: task.tenant,
           ts: timeText(ts),
@@ -74,8 +79,8 @@ export function naiveLogRows(bytes: Uint8Array, task: NaiveTask): Row[] {
           scope_name: scope?.name ?? '',
           scope_version: scope?.version ?? '',
           labels,
-          attrs: [...event, ...naivePairs(record.attributes)],
-          body: naiveText(record.body),
+          attrs: [...sent, ...naiveBodyFields(body, task.promotedFields ?? [], sent)],
+          body,
         });
       }
     }
