@@ -16,6 +16,7 @@ import { searchIndexesMigration } from './migrations/0009-search-indexes.ts';
 import { compactionMigration } from './migrations/0010-compaction.ts';
 import { nativeHistogramsMigration } from './migrations/0011-native-histograms.ts';
 import { otelToolsMigration } from './migrations/0012-otel-tools.ts';
+import { mergeCostMigration } from './migrations/0013-merge-cost.ts';
 import { durableSettings, type KnownSettings, type Migration } from './migrations/migration.ts';
 import type { Store } from './store.ts';
 
@@ -33,6 +34,7 @@ export const migrations: readonly Migration[] = [
   compactionMigration,
   nativeHistogramsMigration,
   otelToolsMigration,
+  mergeCostMigration,
 ];
 
 const recordTable = `

@@ -580,3 +580,54 @@ AS SELECT
     tenant AS Tenant
 FROM logs
 WHERE tenant != '';
+
+ALTER TABLE logs_local ON CLUSTER main
+    (MODIFY SETTING merge_selector_base = 10);
+
+ALTER TABLE spans_local ON CLUSTER main
+    (MODIFY SETTING merge_selector_base = 10);
+
+ALTER TABLE samples_head_local ON CLUSTER main
+    (MODIFY SETTING merge_selector_base = 10);
+
+ALTER TABLE histograms_head_local ON CLUSTER main
+    (MODIFY SETTING merge_selector_base = 10);
+
+ALTER TABLE trace_index_local ON CLUSTER main
+    (MODIFY SETTING merge_selector_base = 10);
+
+ALTER TABLE samples_head_local ON CLUSTER main
+    (MODIFY COLUMN `id` UInt64 CODEC(Delta(8), LZ4));
+
+ALTER TABLE samples_head ON CLUSTER main
+    (MODIFY COLUMN `id` UInt64 CODEC(Delta(8), LZ4));
+
+ALTER TABLE samples_head_local ON CLUSTER main
+    (MODIFY COLUMN `ts` DateTime64(3, 'UTC') CODEC(DoubleDelta, LZ4));
+
+ALTER TABLE samples_head ON CLUSTER main
+    (MODIFY COLUMN `ts` DateTime64(3, 'UTC') CODEC(DoubleDelta, LZ4));
+
+ALTER TABLE samples_head_local ON CLUSTER main
+    (MODIFY COLUMN `v` Float64 CODEC(Delta(8), LZ4));
+
+ALTER TABLE samples_head ON CLUSTER main
+    (MODIFY COLUMN `v` Float64 CODEC(Delta(8), LZ4));
+
+ALTER TABLE samples_closing_local ON CLUSTER main
+    (MODIFY COLUMN `id` UInt64 CODEC(Delta(8), LZ4));
+
+ALTER TABLE samples_closing ON CLUSTER main
+    (MODIFY COLUMN `id` UInt64 CODEC(Delta(8), LZ4));
+
+ALTER TABLE samples_closing_local ON CLUSTER main
+    (MODIFY COLUMN `ts` DateTime64(3, 'UTC') CODEC(DoubleDelta, LZ4));
+
+ALTER TABLE samples_closing ON CLUSTER main
+    (MODIFY COLUMN `ts` DateTime64(3, 'UTC') CODEC(DoubleDelta, LZ4));
+
+ALTER TABLE samples_closing_local ON CLUSTER main
+    (MODIFY COLUMN `v` Float64 CODEC(Delta(8), LZ4));
+
+ALTER TABLE samples_closing ON CLUSTER main
+    (MODIFY COLUMN `v` Float64 CODEC(Delta(8), LZ4));

@@ -22,4 +22,4 @@ CREATE TABLE sonde.histograms_head
 ENGINE = MergeTree
 PARTITION BY toStartOfInterval(ts, toIntervalHour(2))
 ORDER BY (tenant, metric, id, ts)
-SETTINGS index_granularity = 256, non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS index_granularity = 256, non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, merge_selector_base = 10

@@ -2,9 +2,9 @@ CREATE TABLE sonde.samples_closing
 (
     `tenant` LowCardinality(String),
     `metric` LowCardinality(String),
-    `id` UInt64 CODEC(Delta(8), ZSTD(1)),
-    `ts` DateTime64(3, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
-    `v` Float64 CODEC(Delta(8), ZSTD(1))
+    `id` UInt64 CODEC(Delta(8), LZ4),
+    `ts` DateTime64(3, 'UTC') CODEC(DoubleDelta, LZ4),
+    `v` Float64 CODEC(Delta(8), LZ4)
 )
 ENGINE = MergeTree
 PARTITION BY toStartOfInterval(ts, toIntervalHour(2))

@@ -9,4 +9,4 @@ CREATE TABLE sonde.trace_index
 ENGINE = AggregatingMergeTree
 PARTITION BY toDate(t_min)
 ORDER BY (tenant, trace_id)
-SETTINGS index_granularity = 1024, non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS index_granularity = 1024, non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, merge_selector_base = 10
