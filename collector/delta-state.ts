@@ -15,7 +15,7 @@ import { errorMessage, UnavailableError } from '#model/errors.ts';
 import { type SeriesKey, selectLastSamples } from '#store/last-samples.ts';
 import type { Store } from '#store/store.ts';
 import { DeltaMemory } from './delta-memory.ts';
-import type { DeltaNeeds, DeltaTotals } from './delta-totals.ts';
+import { type DeltaNeeds, type DeltaTotals, newTotals } from './delta-totals.ts';
 import type { RequestOutcome, RunRequest } from './run.ts';
 import { SeriesLock } from './series-lock.ts';
 
@@ -116,10 +116,11 @@ export class DeltaState {
     }
   }
 
-  #remember({ ids, totals, lastMs }: DeltaTotals, salt: Salt): void {
+  #remember({ ids, totals, lastMs, startMs }: DeltaTotals, salt: Salt): void {
     for (let i = 0; i < totals.length; i++) {
-      if (lastMs[i] >= 0)
-        this.#memory.put(ids[2 * i] ^ salt.low, ids[2 * i + 1] ^ salt.high, totals[i], lastMs[i]);
+      if (lastMs[i] < 0) continue;
+      const [low, high] = [ids[2 * i] ^ salt.low, ids[2 * i + 1] ^ salt.high];
+      this.#memory.put(low, high, totals[i], lastMs[i], startMs[i]);
     }
   }
 
@@ -134,6 +135,7 @@ export class DeltaState {
         if (this.#isCurrent(low ^ salt.low, high ^ salt.high, startMs[i])) {
           recalled[n].totals[i] = memory.total;
           recalled[n].lastMs[i] = memory.lastMs;
+          recalled[n].startMs[i] = memory.startMs;
           continue;
         }
         const id = idText(low, high);
@@ -175,10 +177,11 @@ export class DeltaState {
         });
       },
     );
-    for (const { id, lastMs, value } of found) {
+    for (const { id, lastMs, startMs, value } of found) {
       for (const { totals, index } of missing.get(id)!.places) {
         totals.totals[index] = value;
         totals.lastMs[index] = lastMs;
+        totals.startMs[index] = startMs;
       }
     }
   }
@@ -187,12 +190,6 @@ export class DeltaState {
     const digest = createHmac('sha256', this.#secret).update(tenant).digest();
     return { low: digest.readInt32LE(0), high: digest.readInt32LE(4) };
   }
-}
-
-/** Totals for the series of a request, as if all of them were new. */
-function newTotals({ ids, newestMs }: DeltaNeeds): DeltaTotals {
-  const count = newestMs.length;
-  return { ids, newestMs, totals: new Float64Array(count), lastMs: new Float64Array(count).fill(-1) };
 }
 
 /**

@@ -25,6 +25,20 @@ export interface DeltaTotals {
   readonly totals: Float64Array;
   /** Time of the last point, in ms since 1970; -1 where the series is new. */
   readonly lastMs: Float64Array;
+  /** Since when the total counts; 0 where nobody said. */
+  readonly startMs: Float64Array;
   /** Time of the newest point that comes: where it is the last one, all of them are repeats. */
   readonly newestMs: Float64Array;
+}
+
+/** Totals for the series of a request, as if all of them were new. */
+export function newTotals({ ids, newestMs }: DeltaNeeds): DeltaTotals {
+  const count = newestMs.length;
+  return {
+    ids,
+    newestMs,
+    totals: new Float64Array(count),
+    lastMs: new Float64Array(count).fill(-1),
+    startMs: new Float64Array(count),
+  };
 }

@@ -15,6 +15,9 @@ import { KeyTable } from './key-table.ts';
 /** As many as a request may hold samples. */
 const seriesPerTaskMax = 1 << 22;
 
+/** Numbers of an addition that can be taken back. */
+const undoSize = 5;
+
 const utf8 = new TextDecoder();
 
 /** Why a point adds nothing, or undefined where it does. */
@@ -27,7 +30,7 @@ export class DeltaAccumulator {
   #totals = new Float64Array(0);
   #lastMs = new Float64Array(0);
   #newestMs = new Float64Array(0);
-  /** Start of the first point, while collecting. */
+  /** While collecting: start of the first point. Else since when the total counts. 0 where nobody says. */
   #startMs = new Float64Array(0);
   /** 1 where this task has added to the series. */
   #isTouched = new Uint8Array(0);
@@ -37,7 +40,7 @@ export class DeltaAccumulator {
   #oldestMs = Number.POSITIVE_INFINITY;
   #isCollecting = true;
   #tenant = '';
-  /** What additions since the mark overwrote: entry, total, time, whether it was touched. */
+  /** What additions since the mark overwrote: entry, total, time, start, whether it was touched. */
   #undo: number[] = [];
 
   constructor(staleMs: number) {
@@ -74,17 +77,20 @@ export class DeltaAccumulator {
       if (totals.lastMs[i] > this.#lastMs[entry]) {
         this.#totals[entry] = totals.totals[i];
         this.#lastMs[entry] = totals.lastMs[i];
+        this.#startMs[entry] = totals.startMs[i];
       }
       this.#newestMs[entry] = Math.max(this.#newestMs[entry], totals.newestMs[i]);
     }
   }
 
   rollback(): void {
-    for (let i = this.#undo.length - 4; i >= 0; i -= 4) {
-      const entry = this.#undo[i];
-      this.#totals[entry] = this.#undo[i + 1];
-      this.#lastMs[entry] = this.#undo[i + 2];
-      this.#isTouched[entry] = this.#undo[i + 3];
+    const undo = this.#undo;
+    for (let i = undo.length - undoSize; i >= 0; i -= undoSize) {
+      const entry = undo[i];
+      this.#totals[entry] = undo[i + 1];
+      this.#lastMs[entry] = undo[i + 2];
+      this.#startMs[entry] = undo[i + 3];
+      this.#isTouched[entry] = undo[i + 4];
     }
     this.#undo = [];
   }
@@ -130,14 +136,29 @@ export class DeltaAccumulator {
     return Math.min(unixMs, Math.max(startMs, unixMs - this.#staleMs));
   }
 
-  /** Adds a point and returns the new total. `isRestart` begins at 0. */
-  add(entry: number, unixMs: number, delta: number, isRestart: boolean): number {
-    this.#undo.push(entry, this.#totals[entry], this.#lastMs[entry], this.#isTouched[entry]);
+  /**
+   * Adds a point of (startMs, unixMs] and returns the new total. `isRestart` begins at 0: the total counts since the start
+   * of the point that it began with, as OpenTelemetry's data model has it.
+   */
+  add(entry: number, startMs: number, unixMs: number, delta: number, isRestart: boolean): number {
     const total = isRestart ? delta : this.#totals[entry] + delta;
+    this.#undo.push(
+      entry,
+      this.#totals[entry],
+      this.#lastMs[entry],
+      this.#startMs[entry],
+      this.#isTouched[entry],
+    );
     this.#totals[entry] = total;
     this.#lastMs[entry] = unixMs;
+    if (isRestart) this.#startMs[entry] = startMs;
     this.#isTouched[entry] = 1;
     return total;
+  }
+
+  /** Since when a series' total counts; 0 where its sender did not say. */
+  startOf(entry: number): number {
+    return this.#startMs[entry];
   }
 
   /** What was collected since the mark. */
@@ -158,12 +179,14 @@ export class DeltaAccumulator {
     const { ids, newestMs } = given;
     const totals = new Float64Array(newestMs.length);
     const lastMs = new Float64Array(newestMs.length);
+    const startMs = new Float64Array(newestMs.length);
     for (let i = 0; i < newestMs.length; i++) {
       const entry = this.entryOf(ids[2 * i], ids[2 * i + 1]);
       totals[i] = this.#totals[entry];
       lastMs[i] = this.#lastMs[entry];
+      startMs[i] = this.#startMs[entry];
     }
-    return { ids, newestMs, totals, lastMs };
+    return { ids, newestMs, totals, lastMs, startMs };
   }
 
   #add(low: number, high: number): number {
@@ -187,6 +210,7 @@ export class DeltaAccumulator {
     this.#ids[2 * entry + 1] = high;
     this.#totals[entry] = 0;
     this.#lastMs[entry] = -1;
+    this.#startMs[entry] = 0;
     this.#newestMs[entry] = -1;
     this.#isTouched[entry] = 0;
     return entry;

@@ -1,5 +1,6 @@
 /**
- * Makes delta points cumulative: PointReader's value, count and sum become the totals of their series.
+ * Makes delta points cumulative: PointReader's value, count and sum become the totals of their series, and its start time
+ * becomes that of the totals.
  *
  * A sum is one series. A histogram is one per bucket besides its sum and count, and all of them go on together or start
  * anew together: one that was not written with the count's last point has missed something, because the bounds changed
@@ -40,8 +41,9 @@ export class DeltaPoints {
     if (this.#accumulator.isCollecting || !this.#isInOrder(tally)) return false;
     const entry = this.#entries[0];
     const isRestart = this.#accumulator.lastMsOf(entry, startMs, unixMs) < 0;
-    const total = this.#accumulator.add(entry, unixMs, isStale ? 0 : value, isRestart);
+    const total = this.#accumulator.add(entry, startMs, unixMs, isStale ? 0 : value, isRestart);
     if (!isStale) point.setValue(total);
+    point.startMs = this.#accumulator.startOf(entry);
     return true;
   }
 
@@ -63,13 +65,16 @@ export class DeltaPoints {
     for (let i = 1; i < entryCount; i++) {
       isRestart ||= accumulator.lastMsOf(entries[i], startMs, unixMs) !== lastMs;
     }
-    const delta = (counted: number): number => (isStale ? 0 : counted);
-    point.count = accumulator.add(entries[0], unixMs, delta(point.count), isRestart);
-    if (hasValue) point.setValue(accumulator.add(entries[1], unixMs, delta(value), isRestart));
+    const add = (at: number, delta: number): number =>
+      accumulator.add(entries[at], startMs, unixMs, isStale ? 0 : delta, isRestart);
+    point.count = add(0, point.count);
+    if (hasValue) point.setValue(add(1, value));
     const first = hasValue ? 2 : 1;
     for (let i = 0; i < bucketCount; i++) {
-      counts[i] = accumulator.add(entries[first + i], unixMs, delta(counts[i]), isRestart);
+      counts[i] = add(first + i, counts[i]);
     }
+    // The others began with it, whenever that was: all go on together or start anew together.
+    point.startMs = accumulator.startOf(entries[0]);
     return true;
   }
 

@@ -1,10 +1,28 @@
 /**
- * Asks for all series of a histogram or summary point before one of them is written: half of a histogram would give
- * wrong quantiles, so a point is stored whole or refused whole.
+ * Which data points are kept: by their time, and by what else of them is kept. All series of a histogram or summary point
+ * are asked for before one of them is written: half of a histogram would give wrong quantiles, so a point is stored whole
+ * or refused whole.
  */
 import type { MetricNames } from './metric-names.ts';
 import type { PointReader } from './point-reader.ts';
 import { type PointSeries, seriesRole } from './point-series.ts';
+import type { RecordWindow } from './record-window.ts';
+import type { RequestTally } from './request-tally.ts';
+
+/** Says whether a point of this time is kept, and counts it where not. */
+export function isTimeKept(unixMs: number, window: RecordWindow, tally: RequestTally): boolean {
+  const refusal = window.refusalOfMs(unixMs);
+  if (refusal === undefined) return true;
+  tally.reject(refusal, window.describe(refusal, unixMs));
+  return false;
+}
+
+/** Returns since when a point of `unixMs` counts, 0 where nobody can say: a start that comes later is none. */
+export function keptStart(startMs: number, unixMs: number, tally: RequestTally): number {
+  if (startMs <= unixMs) return startMs;
+  tally.reject('invalid_start_time', `a point at ${unixMs} ms has the start time ${startMs} ms`);
+  return 0;
+}
 
 /**
  * Says whether all series of the point that was read are admitted; where not, series.refusal says why. A point whose

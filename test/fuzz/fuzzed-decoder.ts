@@ -1,5 +1,5 @@
 /** A decoder of bytes from outside, with what it may throw, and the one that all signals end in: the transcoder. */
-import type { DeltaNeeds, DeltaTotals } from '#collector/delta-totals.ts';
+import { type DeltaTotals, newTotals } from '#collector/delta-totals.ts';
 import type { RequestOutcome } from '#collector/run.ts';
 import { createTranscoder } from '#collector/transcode/transcoder.ts';
 import type { TranscoderOptions } from '#collector/transcode/transcoder-options.ts';
@@ -49,9 +49,4 @@ export function createChecked(
     const { deltaWait, ...outcome } = once(bytes);
     return deltaWait === undefined ? outcome : once(deltaWait.bytes, newTotals(deltaWait.needs));
   };
-}
-
-function newTotals({ ids, newestMs }: DeltaNeeds): DeltaTotals {
-  const { length } = newestMs;
-  return { ids, newestMs, totals: new Float64Array(length), lastMs: new Float64Array(length).fill(-1) };
 }

@@ -185,9 +185,14 @@ export function describeStore(name: string, subject: StoreUnderTest): void {
       const found = await selectLastSamples(store, 'a', keys, firstMs);
       expect(found).toHaveLength(5000);
       const byId = new Map(found.map((sample) => [sample.id, sample]));
-      expect(byId.get(idOf(7))).toEqual({ id: idOf(7), lastMs: firstMs + 120_000, value: 7 / 8 });
+      expect(byId.get(idOf(7))).toEqual({ id: idOf(7), lastMs: firstMs + 120_000, value: 7 / 8, startMs: 0 });
       for (const n of [0, 1999, 2000, 4999]) {
-        expect(byId.get(idOf(n))).toEqual({ id: idOf(n), lastMs: firstMs + 120_000, value: n / 4 });
+        expect(byId.get(idOf(n))).toEqual({
+          id: idOf(n),
+          lastMs: firstMs + 120_000,
+          value: n / 4,
+          startMs: 0,
+        });
       }
       expect(await selectLastSamples(store, 'a', keys, firstMs + 150_000)).toEqual([]);
     });

@@ -204,8 +204,10 @@ const units = ['', '1', 's', 'By', 'By/s', '{request}', 'ms'];
 
 /** Data points of every kind, the ones that are refused included. */
 export function metricsRequest(random: Lcg, groups = 3, points = 6): ProtoObject {
+  // Mostly the same two starts, so that what is known already is met; some are of after the point.
+  const start = () => BigInt(generatorUnixMs - random.int(2) * 5000) * 1_000_000n;
   const times = () => ({
-    startTimeUnixNano: nanos(random),
+    ...(random.chance(85) ? { startTimeUnixNano: random.chance(70) ? start() : nanos(random) } : {}),
     ...(random.chance(97) ? { timeUnixNano: nanos(random) } : {}),
   });
   const flags = () => (random.chance(5) ? { flags: 1 } : {});

@@ -5,7 +5,7 @@
  */
 import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
-import type { RequestOutcome, TranscodeResult } from '#collector/run.ts';
+import type { RequestOutcome, TranscodeResult, TranscodeTask } from '#collector/run.ts';
 import { createTranscoder } from '#collector/transcode/transcoder.ts';
 import { transcoderOptionsDefault } from '#collector/transcode/transcoder-options.ts';
 import { deltaHistogram, deltaSum, request } from '../../support/delta-request.ts';
@@ -27,11 +27,15 @@ const tenantTask = { tenant: 'default', nowUnixMs, oldestUnixMs };
 
 /** What the pipeline does with totals, with a map for a store. */
 class Totals {
-  readonly #stored = new Map<string, { total: number; lastMs: number }>();
+  readonly #stored = new Map<string, { total: number; lastMs: number; startMs: number }>();
   readonly #transcode = createTranscoder();
+  #runCount = 0;
 
   add(bytes: Uint8Array): TranscodeResult {
-    const transcode = this.#transcode;
+    const transcode = (run: TranscodeTask): TranscodeResult => {
+      const number = this.#runCount++;
+      return this.#transcode({ ...run, standing: { number, storedFrom: 0, storedBelow: number } });
+    };
     const first = transcode({ ...task, requests: [{ signal: 'metrics', tenant: 'default', bytes }] });
     const waiting = first.outcomes[0]!.deltaWait;
     if (waiting === undefined) return first;
@@ -43,13 +47,15 @@ class Totals {
       newestMs,
       totals: Float64Array.from(known, (one) => one?.total ?? 0),
       lastMs: Float64Array.from(known, (one) => one?.lastMs ?? -1),
+      startMs: Float64Array.from(known, (one) => one?.startMs ?? 0),
     };
     const requests = [{ signal: 'metrics' as const, tenant: 'default', bytes: waiting.bytes, deltaTotals }];
     const result = transcode({ ...task, requests });
     const after = result.outcomes[0]!.deltaTotals!;
     for (let i = 0; i < after.totals.length; i++) {
       const key = `${after.ids[2 * i]}/${after.ids[2 * i + 1]}`;
-      if (after.lastMs[i]! >= 0) this.#stored.set(key, { total: after.totals[i]!, lastMs: after.lastMs[i]! });
+      const [total, lastMs, startMs] = [after.totals[i]!, after.lastMs[i]!, after.startMs[i]!];
+      if (lastMs >= 0) this.#stored.set(key, { total, lastMs, startMs });
     }
     return result;
   }
@@ -133,7 +139,7 @@ let runCount = 0;
 
 /** Native blocks after one another are one stream. */
 function joined(results: readonly TranscodeResult[]): TranscodeResult {
-  const tables = ['metric_metadata', 'series', 'samples_head'] as const;
+  const tables = ['metric_metadata', 'series', 'sample_starts', 'samples_head'] as const;
   const blocks = tables.map((table) => {
     const parts = results.flatMap(({ blocks }) => blocks.filter((block) => block.table === table));
     return { table, rowCount: 0, parts: parts.flatMap((block) => block.parts) };
@@ -204,6 +210,7 @@ test('what a request adds is taken back where it cannot be decoded to its end', 
     newestMs,
     totals: Float64Array.of(1),
     lastMs: Float64Array.of(at(0).startMs),
+    startMs: Float64Array.of(3),
   };
   const result = transcode({
     ...task,
@@ -224,6 +231,7 @@ test('what a request adds is taken back where it cannot be decoded to its end', 
     newestMs,
     totals: Float64Array.of(8),
     lastMs: Float64Array.of(at(1).endMs),
+    startMs: Float64Array.of(3),
   });
 });
 
@@ -240,6 +248,7 @@ test('requests of a task go on from one another in one tenant, and not across te
     newestMs: Float64Array.of(at(5).endMs),
     totals: Float64Array.of(total),
     lastMs: Float64Array.of(at(4).endMs),
+    startMs: Float64Array.of(0),
   });
   const { outcomes } = transcode({
     ...task,

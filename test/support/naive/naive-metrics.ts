@@ -42,6 +42,7 @@ export function naiveMetrics(
     let newestMs = -1;
     for (const { scope, metrics, schemaUrl } of group.scopeMetrics) {
       const context = {
+        sent: sentText([group.resource, scope, schemaUrl]),
         fixed: [...(rules.isScopePromoted ? scopePairs(scope, schemaUrl, rules) : []), ...presentTarget],
         promoted,
         rules,
@@ -54,7 +55,7 @@ export function naiveMetrics(
     const rest = resource.filter(([key, value]) => !identifying.includes(key) && value !== '');
     if (newestMs >= 0 && presentTarget.length > 0 && rest.length > 0) {
       const shown = rules.keepsIdentifyingAttributes ? resource : rest;
-      const info = labelsOf('target_info', shown, { fixed: presentTarget, promoted: [], rules });
+      const info = labelsOf('target_info', shown, { sent: '', fixed: presentTarget, promoted: [], rules });
       into.add(info, newestMs, doubleBits(1));
       into.describe('target_info', 2, 'Target metadata', '');
     }
@@ -64,6 +65,8 @@ export function naiveMetrics(
 
 /** What the labels of all points of a scope have in common. */
 interface Context {
+  /** Tells scopes apart as their sender writes them. */
+  readonly sent: string;
   readonly fixed: readonly Pair[];
   readonly promoted: readonly Pair[];
   readonly rules: MetricTranslation;
@@ -106,6 +109,13 @@ function labelsOf(
   }
   for (const [name, value] of promoted) if (!taken.has(name) && !labels.has(name)) labels.set(name, value);
   return [['__name__', metricName], ...labels, ...fixed];
+}
+
+/** A text of its own for everything that differs: also for what JSON knows only one form of. */
+function sentText(parts: readonly Decoded[]): string {
+  return JSON.stringify(parts, (_, value) =>
+    typeof value === 'number' ? (Number.isFinite(value) ? value : `number ${value}`) : value,
+  );
 }
 
 /** Returns the newest time of an accepted sample, or -1. */
@@ -179,22 +189,29 @@ function addMetric(metric: Decoded, context: Context, task: NaiveTask, into: Nai
       }
     }
     const labelled = samples.map(([name, value, ...own]) => ({ labels: labelsWith(name, own), value }));
-    let values: number[] | undefined = labelled.map(({ value }) => value);
+    let values: readonly number[] | undefined = labelled.map(({ value }) => value);
+    let startMs = Number(BigInt(point.startTimeUnixNano ?? 0) / 1_000_000n);
     if (isDelta) {
       const parts = labelled.map(({ labels, value }) => ({
         series: naiveId(labels),
         delta: isStale ? 0 : value,
       }));
-      const startMs = Number(BigInt(point.startTimeUnixNano ?? 0) / 1_000_000n);
-      values =
+      const added =
         nanos === 0n || parts.length === 0
           ? undefined
           : context.deltas!.add(parts, startMs, unixMs, sum?.isMonotonic === true);
+      values = added?.totals;
+      startMs = added?.startMs ?? 0;
     }
     if (values === undefined) continue;
     for (const [i, { labels }] of labelled.entries()) {
       into.add(labels, unixMs, isStale ? staleBits : doubleBits(values[i]!));
       newestMs = Math.max(newestMs, unixMs);
+      const [name, , ...own] = samples[i]!;
+      // Quantiles and sums that may fall say nothing about what was before.
+      if (!sum?.isMonotonic && histogram === undefined && (summary === undefined || own.length > 0)) continue;
+      const sent = sentText([context.sent, base, point.attributes, name, own]);
+      into.addStart(sent, labels, unixMs, startMs);
     }
     exemplars();
   }
