@@ -9,13 +9,8 @@
  * statement after the other: what has left a table before it is read is in a later one, which is read later. The other
  * way round, or in one statement, where nothing says which table is read first, a move could hide a sample.
  */
+import { idList, idsText, metricNames, type SeriesKey, seriesKeyParts } from './series-key.ts';
 import type { Store } from './store.ts';
-
-export interface SeriesKey {
-  readonly metric: string;
-  /** Decimal text of the 64 bits. */
-  readonly id: string;
-}
 
 export interface LastSample {
   readonly id: string;
@@ -27,12 +22,10 @@ export interface LastSample {
   readonly startMs: number;
 }
 
-/** Parameters travel in the query's text, which may be 256 KiB long: so many ids and bytes of names stay below it. */
+/** Parameters travel in the query's text, which may be 256 KiB long: so many ids and times stay below it. */
 const idsPerQuery = 2000;
-const metricBytesPerQuery = 64 * 1024;
 const bucketMs = 7_200_000;
 
-const idList = "(SELECT toUInt64(arrayJoin(splitByChar(',', {ids:String}))))";
 const isStale = 'reinterpretAsUInt64(value) = 0x7ff0000000000002';
 /** Times and values of rows that may be of the series, for each table on the way of a sample, in its order. */
 const sources = [
@@ -99,19 +92,19 @@ export async function selectLastSamples(
 ): Promise<LastSample[]> {
   const after = Math.max(0, Math.floor(afterMs));
   const latest = new Map<string, Latest>();
-  for (const some of parts(keys)) {
+  for (const some of seriesKeyParts(keys, idsPerQuery)) {
     const params = {
-      metrics: [...new Set(some.map(({ metric }) => metric))],
-      ids: some.map(({ id }) => id).join(),
+      metrics: metricNames(some),
+      ids: idsText(some),
       after,
       bucketAfter: Math.max(0, after - bucketMs),
     };
     for (const sql of statements)
       for (const row of await store.rows<LastRow>(sql, { tenant, params })) merge(latest, row);
-    const found = some.filter(({ id }) => latest.has(id)).map(({ id }) => id);
+    const found = some.filter(({ id }) => latest.has(id));
     if (found.length === 0) continue;
-    const lasts = found.map((id) => latest.get(id)!.lastMs);
-    const startParams = { ...params, ids: found.join(), lasts: lasts.join() };
+    const lasts = found.map(({ id }) => latest.get(id)!.lastMs);
+    const startParams = { ...params, ids: idsText(found), lasts: lasts.join() };
     const starts = await store.rows<StartRow>(startStatement, { tenant, params: startParams });
     for (const { id, start_ms } of starts) latest.get(id)!.startMs = Number(start_ms);
   }
@@ -130,20 +123,6 @@ function merge(latest: Map<string, Latest>, row: LastRow): void {
   if (valueMs < known.valueMs || (valueMs === known.valueMs && !isLarger)) return;
   known.valueMs = valueMs;
   known.value = value;
-}
-
-function* parts(keys: readonly SeriesKey[]): Generator<readonly SeriesKey[]> {
-  let start = 0;
-  let bytes = 0;
-  for (let end = 0; end < keys.length; end++) {
-    const isNamed = end > start && keys[end].metric === keys[end - 1].metric;
-    if (!isNamed) bytes += Buffer.byteLength(keys[end].metric);
-    if (end - start < idsPerQuery && bytes <= metricBytesPerQuery) continue;
-    yield keys.slice(start, end);
-    start = end;
-    bytes = Buffer.byteLength(keys[end].metric);
-  }
-  if (start < keys.length) yield keys.slice(start);
 }
 
 const view = new DataView(new ArrayBuffer(8));

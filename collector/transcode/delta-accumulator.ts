@@ -10,7 +10,10 @@
 import type { DeltaNeeds, DeltaTotals } from '#collector/delta-totals.ts';
 import type { ByteView } from '#wire/protobuf/byte-view.ts';
 import { ExpansionError } from './byte-buffer.ts';
+import { HistogramArena, histogramEnd } from './histogram-cells.ts';
 import { KeyTable } from './key-table.ts';
+import { NativeHistogram } from './native-histogram.ts';
+import { canAdd, HistogramAdder } from './native-histogram-sum.ts';
 
 /** As many as a request may hold samples. */
 const seriesPerTaskMax = 1 << 22;
@@ -27,6 +30,7 @@ export class DeltaAccumulator {
   readonly #staleMs: number;
   readonly #keys = new KeyTable(seriesPerTaskMax);
   #ids = new Int32Array(0);
+  /** Of a histogram: where its total is in the arena, from 1 on; 0 where it has none. */
   #totals = new Float64Array(0);
   #lastMs = new Float64Array(0);
   #newestMs = new Float64Array(0);
@@ -34,6 +38,7 @@ export class DeltaAccumulator {
   #startMs = new Float64Array(0);
   /** 1 where this task has added to the series. */
   #isTouched = new Uint8Array(0);
+  #isHistogram = new Uint8Array(0);
   #metricIndexes = new Int32Array(0);
   /** Names of the collected series, by the views that MetricNameCache keeps of them. */
   readonly #metrics = new Map<ByteView, number>();
@@ -42,6 +47,9 @@ export class DeltaAccumulator {
   #tenant = '';
   /** What additions since the mark overwrote: entry, total, time, start, whether it was touched. */
   #undo: number[] = [];
+  readonly #arena = new HistogramArena();
+  readonly #adder = new HistogramAdder();
+  readonly #total = new NativeHistogram();
 
   constructor(staleMs: number) {
     this.#staleMs = staleMs;
@@ -69,17 +77,21 @@ export class DeltaAccumulator {
     this.#isCollecting = totals === undefined;
     this.#tenant = tenant;
     if (totals === undefined) return;
+    const arenaStart = this.#arena.length;
+    this.#arena.appendCells(totals.histograms);
     for (let i = 0; i < totals.totals.length; i++) {
       const low = totals.ids[2 * i];
       const high = totals.ids[2 * i + 1];
       const known = this.#keys.find(low, high);
       const entry = known === -1 ? this.#add(low, high) : known;
       if (totals.lastMs[i] > this.#lastMs[entry]) {
-        this.#totals[entry] = totals.totals[i];
+        const isInArena = totals.isHistogram[i] === 1 && totals.totals[i] > 0;
+        this.#totals[entry] = totals.totals[i] + (isInArena ? arenaStart : 0);
         this.#lastMs[entry] = totals.lastMs[i];
         this.#startMs[entry] = totals.startMs[i];
       }
       this.#newestMs[entry] = Math.max(this.#newestMs[entry], totals.newestMs[i]);
+      this.#isHistogram[entry] = totals.isHistogram[i];
     }
   }
 
@@ -95,13 +107,21 @@ export class DeltaAccumulator {
     this.#undo = [];
   }
 
-  /** While collecting: notes that a series' total is needed. */
-  need(low: number, high: number, metric: ByteView, startMs: number, unixMs: number): void {
+  /** While collecting: notes that a series' total is needed. The id of a histogram is inverted: see DeltaNeeds. */
+  need(
+    low: number,
+    high: number,
+    metric: ByteView,
+    startMs: number,
+    unixMs: number,
+    isHistogram: boolean,
+  ): void {
     let entry = this.#keys.find(low, high);
     if (entry === -1) {
       if (!this.#metrics.has(metric)) this.#metrics.set(metric, this.#metrics.size);
       entry = this.#add(low, high);
       this.#startMs[entry] = startMs;
+      this.#isHistogram[entry] = isHistogram ? 1 : 0;
       this.#metricIndexes[entry] = this.#metrics.get(metric)!;
     }
     this.#newestMs[entry] = Math.max(this.#newestMs[entry], unixMs);
@@ -142,6 +162,35 @@ export class DeltaAccumulator {
    */
   add(entry: number, startMs: number, unixMs: number, delta: number, isRestart: boolean): number {
     const total = isRestart ? delta : this.#totals[entry] + delta;
+    this.#put(entry, total, startMs, unixMs, isRestart);
+    return total;
+  }
+
+  /**
+   * Adds the histogram of a point and makes it the total of its series, with the start of that. Other custom bounds begin
+   * at 0 as well. Returns false, and adds nothing, where there are too many buckets.
+   */
+  addHistogram(entry: number, point: NativeHistogram, isRestart: boolean): boolean {
+    const { startMs, unixMs, isStale } = point;
+    const totalAt = isRestart ? 0 : this.#totals[entry];
+    if (isStale) {
+      this.#put(entry, totalAt, startMs, unixMs, isRestart);
+      return true;
+    }
+    let goesOn = totalAt > 0;
+    if (goesOn) {
+      this.#arena.read(totalAt - 1, this.#total);
+      goesOn = canAdd(point, this.#total);
+      if (goesOn && !this.#adder.add(point, this.#total)) return false;
+    }
+    const at = this.#arena.length;
+    this.#arena.append(point);
+    this.#put(entry, at + 1, startMs, unixMs, !goesOn);
+    point.startMs = this.#startMs[entry];
+    return true;
+  }
+
+  #put(entry: number, total: number, startMs: number, unixMs: number, isRestart: boolean): void {
     this.#undo.push(
       entry,
       this.#totals[entry],
@@ -153,7 +202,11 @@ export class DeltaAccumulator {
     this.#lastMs[entry] = unixMs;
     if (isRestart) this.#startMs[entry] = startMs;
     this.#isTouched[entry] = 1;
-    return total;
+  }
+
+  /** Whether the total of a series is too large to come with the others. */
+  isWithheld(entry: number): boolean {
+    return this.#lastMs[entry] === Number.POSITIVE_INFINITY;
   }
 
   /** Since when a series' total counts; 0 where its sender did not say. */
@@ -166,6 +219,7 @@ export class DeltaAccumulator {
     const { count } = this.#keys;
     return {
       ids: this.#ids.slice(0, 2 * count),
+      isHistogram: this.#isHistogram.slice(0, count),
       metricIndexes: this.#metricIndexes.slice(0, count),
       startMs: this.#startMs.slice(0, count),
       newestMs: this.#newestMs.slice(0, count),
@@ -176,17 +230,27 @@ export class DeltaAccumulator {
 
   /** The totals that a request came with, as it left them. */
   totalsOf(given: DeltaTotals): DeltaTotals {
-    const { ids, newestMs } = given;
+    const { ids, isHistogram, newestMs } = given;
+    const histograms = new HistogramArena();
     const totals = new Float64Array(newestMs.length);
     const lastMs = new Float64Array(newestMs.length);
     const startMs = new Float64Array(newestMs.length);
     for (let i = 0; i < newestMs.length; i++) {
       const entry = this.entryOf(ids[2 * i], ids[2 * i + 1]);
       totals[i] = this.#totals[entry];
+      if (isHistogram[i] === 1 && totals[i] > 0) totals[i] = this.#copyTotal(totals[i] - 1, histograms);
       lastMs[i] = this.#lastMs[entry];
       startMs[i] = this.#startMs[entry];
     }
-    return { ids, newestMs, totals, lastMs, startMs };
+    return { ids, isHistogram, newestMs, totals, lastMs, startMs, histograms: histograms.content() };
+  }
+
+  /** Returns where the total is then, from 1 on. */
+  #copyTotal(start: number, to: HistogramArena): number {
+    const { cells } = this.#arena;
+    const at = to.length;
+    to.appendCells(cells.subarray(start, histogramEnd(cells, start)));
+    return at + 1;
   }
 
   #add(low: number, high: number): number {
@@ -205,6 +269,7 @@ export class DeltaAccumulator {
       this.#newestMs = resized(this.#newestMs, new Float64Array(capacity));
       this.#startMs = resized(this.#startMs, new Float64Array(capacity));
       this.#isTouched = resized(this.#isTouched, new Uint8Array(capacity));
+      this.#isHistogram = resized(this.#isHistogram, new Uint8Array(capacity));
     }
     this.#ids[2 * entry] = low;
     this.#ids[2 * entry + 1] = high;
@@ -219,6 +284,7 @@ export class DeltaAccumulator {
   #clear(): void {
     if (this.#keys.count === 0) return;
     this.#keys.clear();
+    this.#arena.clear();
     this.#metrics.clear();
     this.#oldestMs = Number.POSITIVE_INFINITY;
   }

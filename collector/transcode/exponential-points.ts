@@ -4,7 +4,7 @@ import { ExponentialHistogramReader } from './exponential-histogram.ts';
 import type { MetricNames } from './metric-names.ts';
 import { NativeHistogram } from './native-histogram.ts';
 import { isTimeKept, keptStart } from './point-admission.ts';
-import { noBound, type PointParts } from './point-parts.ts';
+import { noBound, type PointParts, temporalityDelta } from './point-parts.ts';
 import { seriesRole } from './point-series.ts';
 import type { RequestTally } from './request-tally.ts';
 import { inMetric } from './series-rules.ts';
@@ -20,8 +20,9 @@ export class ExponentialPoints {
   }
 
   /** Appends the points of an ExponentialHistogram that PointReader has scanned. */
-  readHistograms({ base }: MetricNames, tally: RequestTally): void {
-    const { point, pointSeries, series, window, exemplars } = this.#parts;
+  readHistograms(names: MetricNames, tally: RequestTally): void {
+    const { point, pointSeries, series, window, exemplars, deltas } = this.#parts;
+    const { base } = names;
     const { points, attributes } = point;
     const histogram = this.#histogram;
     for (let i = 0; i < points.count; i++) {
@@ -33,6 +34,12 @@ export class ExponentialPoints {
       if (refusal !== undefined) {
         tally.reject(refusal.reason, inMetric(refusal.message, base.bytes));
         continue;
+      }
+      if (point.temporality === temporalityDelta) {
+        point.hasTime = this.#reader.hasTime;
+        point.unixMs = unixMs;
+        point.startMs = histogram.startMs;
+        if (!deltas.addNative(names, histogram, tally)) continue;
       }
       histogram.startMs = keptStart(histogram.startMs, unixMs, tally);
       const entry = pointSeries.find(base, seriesRole.native, 0, unixMs);

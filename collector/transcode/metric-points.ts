@@ -121,30 +121,16 @@ export class MetricPoints {
     return series.sampleCount + series.histogramCount + series.exemplarCount;
   }
 
-  /** Refuses what has no Prometheus form yet, with all its points. */
+  /** Refuses what has no Prometheus form, with all its points. */
   #isSupported(tally: RequestTally): boolean {
     const { points, temporality } = this.#parts.point;
-    const name = () =>
-      JSON.stringify(
-        Buffer.from(
-          this.#reader.source.bytes.subarray(this.#metric.nameStart, this.#metric.nameEnd),
-        ).toString(),
-      );
     if (this.#metric.dataField === fieldGauge || this.#metric.dataField === fieldSummary) return true;
-    if (temporality === temporalityCumulative) return true;
-    const isNative = this.#metric.dataField === fieldExponentialHistogram;
-    if (temporality === temporalityDelta && !isNative) return true;
-    if (temporality === temporalityDelta) {
-      tally.reject(
-        'unsupported_delta_exponential_histogram',
-        `the metric ${name()} is an exponential histogram with delta temporality: set the exporter to cumulative`,
-        points.count,
-      );
-      return false;
-    }
+    if (temporality === temporalityCumulative || temporality === temporalityDelta) return true;
+    const { nameStart, nameEnd } = this.#metric;
+    const name = Buffer.from(this.#reader.source.bytes.subarray(nameStart, nameEnd)).toString();
     tally.reject(
       'invalid_temporality',
-      `the metric ${name()} has aggregation temporality ${temporality}: it must be cumulative or delta`,
+      `the metric ${JSON.stringify(name)} has aggregation temporality ${temporality}: it must be cumulative or delta`,
       points.count,
     );
     return false;

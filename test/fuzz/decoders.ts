@@ -32,7 +32,8 @@ function transcoded(signal: Signal, encode: (random: Lcg) => Uint8Array, seriesM
   return {
     name: `transcode ${signal} ${encode.name}${seriesMax === 0 ? '' : ` of ${seriesMax} series`}`,
     make: encode,
-    decode: createChecked(signal, { ...transcoderOptionsDefault, seriesLimits }),
+    // Whatever its points' times are, a delta series is never silent for longer.
+    decode: createChecked(signal, { ...transcoderOptionsDefault, seriesLimits, deltaStaleMs: 1e15 }),
     mayThrow: [],
   };
 }
@@ -40,6 +41,7 @@ function transcoded(signal: Signal, encode: (random: Lcg) => Uint8Array, seriesM
 const logs = (random: Lcg): Uint8Array => encodeLogsRequest(logsRequest(random, 2, 4));
 const traces = (random: Lcg): Uint8Array => encodeTraceRequest(traceRequest(random, 2, 3));
 const metrics = (random: Lcg): Uint8Array => encodeMetricsRequest(metricsRequest(random, 2, 2));
+const deltas = (random: Lcg): Uint8Array => encodeMetricsRequest(metricsRequest(random, 2, 3, true));
 const write1 = (random: Lcg): Uint8Array => encodeRemoteWrite1(remoteWrite1Request(random, 4));
 const write2 = (random: Lcg): Uint8Array => encodeRemoteWrite2(remoteWrite2Request(random, 4));
 
@@ -85,6 +87,7 @@ export const decoders: readonly FuzzedDecoder[] = [
   transcoded('logs', logs),
   transcoded('traces', traces),
   transcoded('metrics', metrics),
+  transcoded('metrics', deltas),
   transcoded('remote_write', write1),
   transcoded('remote_write', write2),
   transcoded('metrics', metrics, 5),

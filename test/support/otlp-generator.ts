@@ -202,8 +202,11 @@ function otlpExemplar(random: Lcg): ProtoObject {
 
 const units = ['', '1', 's', 'By', 'By/s', '{request}', 'ms'];
 
-/** Data points of every kind, the ones that are refused included. */
-export function metricsRequest(random: Lcg, groups = 3, points = 6): ProtoObject {
+/**
+ * Data points of every kind, the ones that are refused included. Delta points are only there where they are asked for:
+ * they need totals.
+ */
+export function metricsRequest(random: Lcg, groups = 3, points = 6, isDelta = false): ProtoObject {
   // Mostly the same two starts, so that what is known already is met; some are of after the point.
   const start = () => BigInt(generatorUnixMs - random.int(2) * 5000) * 1_000_000n;
   const times = () => ({
@@ -251,8 +254,8 @@ export function metricsRequest(random: Lcg, groups = 3, points = 6): ProtoObject
     const kind = random.int(5);
     const name = `shop.metric_${kind}_${random.int(3)}`;
     const dataPoints = <Point>(make: () => Point) => ({ dataPoints: list(random, points, make) });
-    // 0 is refused; delta points need totals, and have tests of their own.
-    const temporality = random.chance(90) ? 2 : 0;
+    // 0 is refused.
+    const temporality = random.chance(90) ? (isDelta ? 1 : 2) : 0;
     return {
       name: random.chance(97) ? name : random.pick(['', '%%', '9lives']),
       description: random.pick(texts),
@@ -278,7 +281,7 @@ export function metricsRequest(random: Lcg, groups = 3, points = 6): ProtoObject
                 attributes: attributes(random, 3),
                 exemplars: list(random, 1, () => otlpExemplar(random)),
               })),
-              aggregationTemporality: 2,
+              aggregationTemporality: temporality,
             },
           }
         : {}),

@@ -5,11 +5,16 @@
  */
 import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
+import { newTotals } from '#collector/delta-totals.ts';
+import { CellBudget, GatheredTotals } from '#collector/gathered-totals.ts';
 import type { RequestOutcome, TranscodeResult, TranscodeTask } from '#collector/run.ts';
+import { histogramEnd } from '#collector/transcode/histogram-cells.ts';
 import { createTranscoder } from '#collector/transcode/transcoder.ts';
 import { transcoderOptionsDefault } from '#collector/transcode/transcoder-options.ts';
 import { deltaHistogram, deltaSum, request } from '../../support/delta-request.ts';
+import { exponentialPoint } from '../../support/histogram-generator.ts';
 import { NaiveDeltas } from '../../support/naive/naive-deltas.ts';
+import { NaiveHistogramDeltas } from '../../support/naive/naive-histogram-deltas.ts';
 import { naiveMetrics } from '../../support/naive/naive-metrics.ts';
 import { NaiveSamples } from '../../support/naive/naive-samples.ts';
 import { encodeMetricsRequest, type ProtoObject } from '../../support/naive/otlp-proto.ts';
@@ -27,7 +32,10 @@ const tenantTask = { tenant: 'default', nowUnixMs, oldestUnixMs };
 
 /** What the pipeline does with totals, with a map for a store. */
 class Totals {
-  readonly #stored = new Map<string, { total: number; lastMs: number; startMs: number }>();
+  readonly #stored = new Map<
+    string,
+    { total: number; lastMs: number; startMs: number; cells: Float64Array }
+  >();
   readonly #transcode = createTranscoder();
   #runCount = 0;
 
@@ -40,28 +48,31 @@ class Totals {
     const waiting = first.outcomes[0]!.deltaWait;
     if (waiting === undefined) return first;
     expect(first.blocks).toEqual([]);
-    const { ids, newestMs } = waiting.needs;
-    const known = Array.from(newestMs, (_, i) => this.#stored.get(`${ids[2 * i]}/${ids[2 * i + 1]}`));
-    const deltaTotals = {
-      ids,
-      newestMs,
-      totals: Float64Array.from(known, (one) => one?.total ?? 0),
-      lastMs: Float64Array.from(known, (one) => one?.lastMs ?? -1),
-      startMs: Float64Array.from(known, (one) => one?.startMs ?? 0),
-    };
+    const { ids, isHistogram } = waiting.needs;
+    const gathered = new GatheredTotals(waiting.needs, new CellBudget(1e6));
+    const keyOf = (i: number) => `${ids[2 * i]}/${ids[2 * i + 1]}`;
+    for (let i = 0; i < isHistogram.length; i++) {
+      const known = this.#stored.get(keyOf(i));
+      if (known === undefined) continue;
+      if (isHistogram[i] === 1) gathered.setHistogram(i, known.cells, known.lastMs, known.startMs);
+      else gathered.setNumber(i, known.total, known.lastMs, known.startMs);
+    }
+    const deltaTotals = gathered.finish();
     const requests = [{ signal: 'metrics' as const, tenant: 'default', bytes: waiting.bytes, deltaTotals }];
     const result = transcode({ ...task, requests });
     const after = result.outcomes[0]!.deltaTotals!;
-    for (let i = 0; i < after.totals.length; i++) {
-      const key = `${after.ids[2 * i]}/${after.ids[2 * i + 1]}`;
+    for (let i = 0; i < isHistogram.length; i++) {
       const [total, lastMs, startMs] = [after.totals[i]!, after.lastMs[i]!, after.startMs[i]!];
-      if (lastMs >= 0) this.#stored.set(key, { total, lastMs, startMs });
+      const { histograms } = after;
+      const hasCells = isHistogram[i] === 1 && total > 0;
+      const cells = histograms.slice(total - 1, hasCells ? histogramEnd(histograms, total - 1) : total - 1);
+      if (lastMs >= 0) this.#stored.set(keyOf(i), { total, lastMs, startMs, cells });
     }
     return result;
   }
 }
 
-/** A sender of three metrics with three series each, whose clocks are apart. */
+/** A sender of four metrics with three series each, whose clocks are apart. */
 class Sender {
   readonly #random: Lcg;
   readonly #clocks = new Map<string, number>();
@@ -74,7 +85,7 @@ class Sender {
   next(): Uint8Array {
     const random = this.#random;
     if (this.#sent.length > 0 && random.chance(15)) return random.pick(this.#sent);
-    const metrics = ['calls', 'open', 'took']
+    const metrics = ['calls', 'open', 'took', 'spread']
       .filter(() => random.chance(80))
       .map((name) => this.#metric(name));
     const resource = { attributes: [{ key: 'service.name', value: { stringValue: 'shop' } }] };
@@ -87,10 +98,11 @@ class Sender {
     const random = this.#random;
     const dataPoints = Array.from({ length: random.int(5) }, () => {
       const route = `r${random.int(3)}`;
-      return { ...this.#interval(`${name}/${route}`), ...this.#value(name), ...attributesOf(route) };
+      return { ...this.#value(name), ...this.#interval(`${name}/${route}`), ...attributesOf(route) };
     });
     const data = { aggregationTemporality: 1, dataPoints };
     if (name === 'took') return { name, unit: 's', histogram: data };
+    if (name === 'spread') return { name, exponentialHistogram: data };
     return { name, sum: { ...data, isMonotonic: name === 'calls' } };
   }
 
@@ -116,6 +128,7 @@ class Sender {
 
   #value(name: string): ProtoObject {
     const random = this.#random;
+    if (name === 'spread') return exponentialPoint(random);
     if (name !== 'took') {
       const value = random.int(1000) - (name === 'open' || random.chance(3) ? 500 : 0);
       return random.chance(50) ? { asInt: value } : { asDouble: random.chance(3) ? Number.NaN : value / 8 };
@@ -139,7 +152,7 @@ let runCount = 0;
 
 /** Native blocks after one another are one stream. */
 function joined(results: readonly TranscodeResult[]): TranscodeResult {
-  const tables = ['metric_metadata', 'series', 'sample_starts', 'samples_head'] as const;
+  const tables = ['metric_metadata', 'series', 'sample_starts', 'samples_head', 'histograms_head'] as const;
   const blocks = tables.map((table) => {
     const parts = results.flatMap(({ blocks }) => blocks.filter((block) => block.table === table));
     return { table, rowCount: 0, parts: parts.flatMap((block) => block.parts) };
@@ -149,11 +162,16 @@ function joined(results: readonly TranscodeResult[]): TranscodeResult {
 
 test('random delta streams give the totals of the naive decoder', () => {
   let sampleCount = 0;
+  let histogramCount = 0;
   fc.assert(
     fc.property(fc.integer({ min: 0, max: 2 ** 31 }), (seed) => {
       const sender = new Sender(seed);
       const totals = new Totals();
-      const deltas = new NaiveDeltas(transcoderOptionsDefault.deltaStaleMs);
+      const { deltaStaleMs } = transcoderOptionsDefault;
+      const deltas = {
+        numbers: new NaiveDeltas(deltaStaleMs),
+        histograms: new NaiveHistogramDeltas(deltaStaleMs),
+      };
       const naive = new NaiveSamples(tenantTask);
       const results: TranscodeResult[] = [];
       for (let step = 0; step < 20; step++) {
@@ -162,11 +180,13 @@ test('random delta streams give the totals of the naive decoder', () => {
         results.push(totals.add(bytes.slice()));
       }
       sampleCount += naive.samples.length;
+      histogramCount += naive.histograms.length;
       expectSamples(engine, `run_${runCount++}`, joined(results), [naive]);
     }),
     { numRuns: 40, seed: 20261126 },
   );
   expect(sampleCount).toBeGreaterThan(1500);
+  expect(histogramCount).toBeGreaterThan(300);
 });
 
 const at = (n: number) => ({ startMs: generatorUnixMs + n * 1000, endMs: generatorUnixMs + (n + 1) * 1000 });
@@ -204,10 +224,8 @@ test('what a request adds is taken back where it cannot be decoded to its end', 
   const next = deltaSum('m', [{ ...at(1), value: 2 }]);
   const tenant = 'default';
   const [waiting] = transcode({ ...task, requests: [{ signal: 'metrics', tenant, bytes: good }] }).outcomes;
-  const { ids, newestMs } = waiting!.deltaWait!.needs;
   const deltaTotals = {
-    ids,
-    newestMs,
+    ...newTotals(waiting!.deltaWait!.needs),
     totals: Float64Array.of(1),
     lastMs: Float64Array.of(at(0).startMs),
     startMs: Float64Array.of(3),
@@ -227,8 +245,7 @@ test('what a request adds is taken back where it cannot be decoded to its end', 
     [1, false],
   ]);
   expect(result.outcomes[2]!.deltaTotals).toEqual({
-    ids,
-    newestMs,
+    ...newTotals(waiting!.deltaWait!.needs),
     totals: Float64Array.of(8),
     lastMs: Float64Array.of(at(1).endMs),
     startMs: Float64Array.of(3),
@@ -242,9 +259,9 @@ test('requests of a task go on from one another in one tenant, and not across te
     tenant,
     bytes: deltaSum('m', [{ ...at(n), value: 1 }]),
   });
-  const { ids } = transcode({ ...task, requests: [request('red', 5)] }).outcomes[0]!.deltaWait!.needs;
+  const { needs } = transcode({ ...task, requests: [request('red', 5)] }).outcomes[0]!.deltaWait!;
   const known = (total: number) => ({
-    ids,
+    ...newTotals(needs),
     newestMs: Float64Array.of(at(5).endMs),
     totals: Float64Array.of(total),
     lastMs: Float64Array.of(at(4).endMs),

@@ -253,9 +253,13 @@ test.each([
     rejection: { reason: 'invalid_temporality', count: 1 },
   },
   {
-    name: 'a delta exponential histogram',
-    metric: { name: 'm', exponentialHistogram: { aggregationTemporality: 1, dataPoints: [point] } },
-    rejection: { reason: 'unsupported_delta_exponential_histogram', count: 1 },
+    name: 'an exponential histogram without temporality',
+    metric: { name: 'm', exponentialHistogram: { dataPoints: [point] } },
+    rejection: {
+      reason: 'invalid_temporality',
+      count: 1,
+      message: 'the metric "m" has aggregation temporality 0: it must be cumulative or delta',
+    },
   },
   {
     name: 'a metric without a name',

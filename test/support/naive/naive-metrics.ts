@@ -9,7 +9,8 @@ import {
 } from '#collector/transcode/metric-name.ts';
 import { type MetricTranslation, metricTranslationDefault } from '#collector/transcode/metric-translation.ts';
 import type { NaiveDeltas } from './naive-deltas.ts';
-import { naiveExponential } from './naive-histograms.ts';
+import type { NaiveHistogramDeltas } from './naive-histogram-deltas.ts';
+import { histogramRow, type NaiveParts, naiveExponential, naiveStaleHistogram } from './naive-histograms.ts';
 import { naiveId } from './naive-labels.ts';
 import { doubleBits, NaiveSamples, type NaiveTask, type Pair, staleBits } from './naive-samples.ts';
 import { hex, naivePairs } from './naive-value.ts';
@@ -26,7 +27,7 @@ export function naiveMetrics(
   task: NaiveTask,
   into = new NaiveSamples(task),
   rules: MetricTranslation = metricTranslationDefault,
-  deltas?: NaiveDeltas,
+  deltas?: NaiveTotalsOf,
 ): NaiveSamples {
   for (const group of decodeMetricsRequest(bytes).resourceMetrics) {
     const resource = naivePairs(group.resource?.attributes);
@@ -70,7 +71,13 @@ interface Context {
   readonly fixed: readonly Pair[];
   readonly promoted: readonly Pair[];
   readonly rules: MetricTranslation;
-  readonly deltas?: NaiveDeltas | undefined;
+  readonly deltas?: NaiveTotalsOf | undefined;
+}
+
+/** What delta points are added to. */
+export interface NaiveTotalsOf {
+  readonly numbers: NaiveDeltas;
+  readonly histograms: NaiveHistogramDeltas;
 }
 
 function promotedPairs(resource: readonly Pair[], rules: MetricTranslation): Pair[] {
@@ -123,8 +130,7 @@ function addMetric(metric: Decoded, context: Context, task: NaiveTask, into: Nai
   const { gauge, sum, histogram, exponentialHistogram, summary } = metric;
   const data = gauge ?? sum ?? histogram ?? exponentialHistogram ?? summary;
   if (data === undefined) return -1;
-  const isDelta =
-    data.aggregationTemporality === 1 && context.deltas !== undefined && exponentialHistogram === undefined;
+  const isDelta = data.aggregationTemporality === 1 && context.deltas !== undefined;
   const isTemporal = (sum ?? histogram ?? exponentialHistogram) !== undefined;
   if (isTemporal && data.aggregationTemporality !== 2 && !isDelta) return -1;
   const kind: MetricKind = gauge
@@ -168,9 +174,18 @@ function addMetric(metric: Decoded, context: Context, task: NaiveTask, into: Nai
       add(base, value ?? 0);
       exemplars = () => addExemplars(base);
     } else if (exponentialHistogram) {
-      const native = naiveExponential(point, unixMs);
-      if (native === undefined) continue;
-      into.addHistogram(labelsWith(base, []), unixMs, native);
+      const parts = isStale ? undefined : naiveExponential(point);
+      if (parts === undefined && !isStale) continue;
+      const labels = labelsWith(base, []);
+      let total: typeof parts | 'stale' = parts ?? 'stale';
+      if (isDelta) {
+        const startMs = isStale ? 0 : Number(BigInt(point.startTimeUnixNano ?? 0) / 1_000_000n);
+        total =
+          nanos === 0n ? undefined : context.deltas!.histograms.add(naiveId(labels), parts, startMs, unixMs);
+        if (total === undefined) continue;
+      }
+      const native = total === 'stale' ? naiveStaleHistogram(0) : histogramRow(kept(total, unixMs));
+      into.addHistogram(labels, unixMs, native);
       newestMs = Math.max(newestMs, unixMs);
       exemplars = () => addExemplars(base);
     } else if (histogram) {
@@ -199,7 +214,7 @@ function addMetric(metric: Decoded, context: Context, task: NaiveTask, into: Nai
       const added =
         nanos === 0n || parts.length === 0
           ? undefined
-          : context.deltas!.add(parts, startMs, unixMs, sum?.isMonotonic === true);
+          : context.deltas!.numbers.add(parts, startMs, unixMs, sum?.isMonotonic === true);
       values = added?.totals;
       startMs = added?.startMs ?? 0;
     }
@@ -217,6 +232,11 @@ function addMetric(metric: Decoded, context: Context, task: NaiveTask, into: Nai
   }
   if (newestMs >= 0) into.describe(base, typeOf[kind], metric.description ?? '', prometheusUnit(unit));
   return newestMs;
+}
+
+/** A start that comes after its point is none. */
+function kept(parts: NaiveParts, unixMs: number): NaiveParts {
+  return parts.startMs <= unixMs ? parts : { ...parts, startMs: 0 };
 }
 
 function addHistogram(
