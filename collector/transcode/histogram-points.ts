@@ -7,13 +7,16 @@
  */
 import type { MetricNames } from './metric-names.ts';
 import { staleHigh, staleLow } from './native-histogram.ts';
-import { isPointAdmitted, isTimeKept, keptStart } from './point-admission.ts';
+import {
+  hasFittingBuckets,
+  histogramBucketsMax,
+  isPointAdmitted,
+  isTimeKept,
+  keptStart,
+} from './point-admission.ts';
 import { type PointParts, temporalityDelta } from './point-parts.ts';
 import { seriesRole } from './point-series.ts';
 import type { RequestTally } from './request-tally.ts';
-
-/** Buckets of one histogram point: each becomes a series, so more than this is a mistake. */
-export const histogramBucketsMax = 1024;
 
 export class HistogramPoints {
   readonly #parts: PointParts;
@@ -35,7 +38,7 @@ export class HistogramPoints {
     const counts = this.#bucketCounts;
     for (let i = 0; i < point.points.count; i++) {
       point.readHistogram(i);
-      if (!isTimeKept(point.unixMs, window, tally) || !this.#hasBuckets(tally)) continue;
+      if (!isTimeKept(point.unixMs, window, tally) || !hasFittingBuckets(point, tally)) continue;
       pointSeries.beginPoint(names.base, point.attributes);
       const bucketCount = this.#countUpToBounds();
       if (point.temporality === temporalityDelta) {
@@ -100,22 +103,6 @@ export class HistogramPoints {
   #refuse(tally: RequestTally): void {
     const { refusal } = this.#parts.pointSeries;
     if (refusal !== undefined) tally.reject(refusal.reason, refusal.message);
-  }
-
-  /** Says whether the point's bounds and counts fit, and counts it where not. */
-  #hasBuckets(tally: RequestTally): boolean {
-    const { boundCount, bucketCount } = this.#parts.point;
-    if (boundCount > histogramBucketsMax) {
-      const fact = `a histogram has ${boundCount} buckets, more than ${histogramBucketsMax}`;
-      tally.reject('too_many_buckets', fact);
-      return false;
-    }
-    if (bucketCount === 0 || bucketCount === boundCount + 1) return true;
-    tally.reject(
-      'invalid_histogram',
-      `a histogram has ${boundCount} bounds and ${bucketCount} bucket counts: one more is needed`,
-    );
-    return false;
   }
 
   /** An exemplar is of the first bucket whose bound is not below its value; NaN is of the last. */

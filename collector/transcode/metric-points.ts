@@ -2,7 +2,7 @@
  * The data points of one OTLP Metric, as samples.
  *
  *   gauge, sum -> name         histogram -> name_count name_sum name_bucket{le}      summary -> name{quantile} ...
- *   exponential histogram -> name, a native histogram
+ *   exponential histogram -> name, a native histogram      histogram -> the same, where that is wanted
  *
  *   Metric => name:string (1) description:string (2) unit:string (3)
  *             gauge (5) | sum (7) | histogram (9) | exponential_histogram (10) | summary (11)
@@ -10,7 +10,6 @@
 import type { ProtobufReader } from '#wire/protobuf/protobuf-reader.ts';
 import type { DeltaAccumulator } from './delta-accumulator.ts';
 import { DeltaPoints } from './delta-points.ts';
-import { ExponentialPoints } from './exponential-points.ts';
 import { HistogramPoints } from './histogram-points.ts';
 import {
   fieldExponentialHistogram,
@@ -22,8 +21,9 @@ import {
 } from './metric-message.ts';
 import type { MetricKind } from './metric-name.ts';
 import { MetricNameCache, type MetricNames } from './metric-names.ts';
-import type { TranslationStrategy } from './metric-translation.ts';
+import type { MetricTranslation } from './metric-translation.ts';
 import { staleHigh, staleLow } from './native-histogram.ts';
+import { NativePoints } from './native-points.ts';
 import { isTimeKept, keptStart } from './point-admission.ts';
 import type { PointExemplars } from './point-exemplars.ts';
 import { noBound, type PointParts, temporalityCumulative, temporalityDelta } from './point-parts.ts';
@@ -53,7 +53,7 @@ export interface MetricParts {
   readonly series: SeriesSink;
   readonly pointSeries: PointSeries;
   readonly exemplars: PointExemplars;
-  readonly strategy: TranslationStrategy;
+  readonly translation: MetricTranslation;
   readonly deltas: DeltaAccumulator;
 }
 
@@ -63,18 +63,20 @@ export class MetricPoints {
   readonly #metric: MetricMessage;
   readonly #parts: PointParts;
   readonly #histograms: HistogramPoints;
-  readonly #exponential: ExponentialPoints;
+  readonly #natives: NativePoints;
+  readonly #convertsHistograms: boolean;
 
   constructor(reader: ProtobufReader, window: RecordWindow, parts: MetricParts) {
     const { series, pointSeries, exemplars } = parts;
     const point = new PointReader(reader, window);
     const deltas = new DeltaPoints(parts.deltas, window, point, pointSeries);
     this.#reader = reader;
-    this.#names = new MetricNameCache(parts.strategy);
+    this.#names = new MetricNameCache(parts.translation.strategy);
     this.#metric = new MetricMessage(reader);
     this.#parts = { window, series, pointSeries, point, exemplars, deltas };
     this.#histograms = new HistogramPoints(this.#parts);
-    this.#exponential = new ExponentialPoints(reader, this.#parts);
+    this.#natives = new NativePoints(reader, this.#parts);
+    this.#convertsHistograms = parts.translation.convertsHistograms;
   }
 
   /** Appends the samples of the Metric that is [start, end) of the request. */
@@ -105,8 +107,10 @@ export class MetricPoints {
       return;
     }
     const before = this.#recordCount;
-    if (metric.dataField === fieldExponentialHistogram) this.#exponential.readHistograms(names, tally);
-    else if (metric.dataField === fieldHistogram) this.#histograms.readHistograms(names, tally);
+    if (metric.dataField === fieldExponentialHistogram) this.#natives.readExponential(names, tally);
+    else if (metric.dataField === fieldHistogram && this.#convertsHistograms) {
+      this.#natives.readExplicit(names, tally);
+    } else if (metric.dataField === fieldHistogram) this.#histograms.readHistograms(names, tally);
     else if (metric.dataField === fieldSummary) this.#histograms.readSummaries(names, tally);
     else this.#readNumbers(names, isCounter, tally);
     checkRecordCount(this.#recordCount);

@@ -9,6 +9,9 @@ import { type PointSeries, seriesRole } from './point-series.ts';
 import type { RecordWindow } from './record-window.ts';
 import type { RequestTally } from './request-tally.ts';
 
+/** Buckets of one histogram point: each may become a series, so more than this is a mistake. */
+export const histogramBucketsMax = 1024;
+
 /** Says whether a point of this time is kept, and counts it where not. */
 export function isTimeKept(unixMs: number, window: RecordWindow, tally: RequestTally): boolean {
   const refusal = window.refusalOfMs(unixMs);
@@ -22,6 +25,21 @@ export function keptStart(startMs: number, unixMs: number, tally: RequestTally):
   if (startMs <= unixMs) return startMs;
   tally.reject('invalid_start_time', `a point at ${unixMs} ms has the start time ${startMs} ms`);
   return 0;
+}
+
+/** Says whether bounds and counts of the histogram point that was read fit, and counts it where not. */
+export function hasFittingBuckets({ boundCount, bucketCount }: PointReader, tally: RequestTally): boolean {
+  if (boundCount > histogramBucketsMax) {
+    const fact = `a histogram has ${boundCount} buckets, more than ${histogramBucketsMax}`;
+    tally.reject('too_many_buckets', fact);
+    return false;
+  }
+  if (bucketCount === 0 || bucketCount === boundCount + 1) return true;
+  tally.reject(
+    'invalid_histogram',
+    `a histogram has ${boundCount} bounds and ${bucketCount} bucket counts: one more is needed`,
+  );
+  return false;
 }
 
 /**

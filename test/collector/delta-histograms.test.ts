@@ -1,5 +1,5 @@
 /**
- * Goal: the total of a delta exponential histogram is the sum of what was sent, each point once, whatever fails or comes
+ * Goal: the total of a delta histogram that is stored as a native one is the sum of what was sent, each point once, whatever fails or comes
  * again.
  * Method: the real pipeline over the real embedded store, whose inserts fail where a test says so. What a total is made of
  * is said as `schema zeros@threshold first:counts since start`.
@@ -12,12 +12,19 @@ import { DeltaState, type DeltaStateOptions } from '#collector/delta-state.ts';
 import { createDirectSink } from '#collector/direct-sink.ts';
 import { createPipeline, type Pipeline } from '#collector/pipeline.ts';
 import type { RequestOutcome, RunRequest } from '#collector/run.ts';
+import { metricTranslationDefault } from '#collector/transcode/metric-translation.ts';
 import { createTranscoder } from '#collector/transcode/transcoder.ts';
+import { transcoderOptionsDefault } from '#collector/transcode/transcoder-options.ts';
 import { openEmbeddedStore } from '#store/embedded/embedded-store.ts';
 import { migrate } from '#store/migrate.ts';
 import { type NativeBlock, type Store, StoreError } from '#store/store.ts';
 import type { Delivery } from '#wire/envelope.ts';
-import { type DeltaExponentialPoint, deltaExponential, deltaSum } from '../support/delta-request.ts';
+import {
+  type DeltaExponentialPoint,
+  deltaExponential,
+  deltaHistogram,
+  deltaSum,
+} from '../support/delta-request.ts';
 
 const nowMs = Math.floor(Date.now() / 1000) * 1000;
 const directory = mkdtempSync(join(tmpdir(), 'sonde-delta-histograms-'));
@@ -41,7 +48,7 @@ afterEach(() => {
 });
 
 /** As after a restart of the collector: nothing is in memory. */
-function start(): Pipeline {
+function start(convertsHistograms = false): Pipeline {
   const fail = (block: NativeBlock, when: 'before' | 'after'): void => {
     if (isFaulty(block, when)) throw new StoreError('the connection broke', { retryable: true });
   };
@@ -63,12 +70,13 @@ function start(): Pipeline {
     group: { rowsMax: 250_000, ageMsMax: 5 },
     retentionMs: 0,
     now: () => nowMs,
+    transcoder: { ...transcoderOptionsDefault, metrics: { ...metricTranslationDefault, convertsHistograms } },
   });
 }
 
-async function restart(): Promise<void> {
+async function restart(...options: Parameters<typeof start>): Promise<void> {
   await pipeline.close();
-  pipeline = start();
+  pipeline = start(...options);
 }
 
 let batch = 0;
@@ -195,6 +203,25 @@ test('what is late, overlaps, has no time or no finite sum is refused by reason'
   );
   expect(tooFar.reason).toContain('more than ten minutes ahead');
   expect(await totals('refused')).toHaveLength(2);
+});
+
+test('explicit histograms that become native ones add up, and start anew with other bounds', async () => {
+  await restart(true);
+  const at = (n: number, bounds: readonly number[], counts: readonly number[]) =>
+    deltaHistogram('custom', [{ ...nth(n, counts), bounds, sum: 0.5 }]);
+  await deliver(at(0, [1, 5], [1, 2, 3]));
+  await deliver(at(1, [1, 5], [1, 0, 0]));
+  await restart(true);
+  await deliver(at(2, [1, 5], [0, 0, 4]));
+  await deliver(at(3, [1, 6], [1, 1, 1]));
+  await deliver(at(4, [1, 6], [1, 1, 1]));
+  expect(await totals('custom')).toEqual([
+    '-53 0@0 0:1,2,3 is 6 of 0.5 since 0',
+    '-53 0@0 0:2,2,3 is 7 of 1 since 0',
+    '-53 0@0 0:2,2,7 is 11 of 1.5 since 0',
+    '-53 0@0 0:1,1,1 is 3 of 0.5 since 3',
+    '-53 0@0 0:2,2,2 is 6 of 1 since 3',
+  ]);
 });
 
 /** A request in a state of its own, and what the transcoder says of it then. */

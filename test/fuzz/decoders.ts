@@ -27,13 +27,19 @@ import { converters } from './converters.ts';
 import { createChecked, type FuzzedDecoder, fuzzContext } from './fuzzed-decoder.ts';
 
 /** With `seriesMax`, series over the limit are met and refused. */
-function transcoded(signal: Signal, encode: (random: Lcg) => Uint8Array, seriesMax = 0): FuzzedDecoder {
+function transcoded(
+  signal: Signal,
+  encode: (random: Lcg) => Uint8Array,
+  seriesMax = 0,
+  convertsHistograms = false,
+): FuzzedDecoder {
+  const metrics = { ...transcoderOptionsDefault.metrics, convertsHistograms };
   const seriesLimits = { tenantSeriesMax: seriesMax * 4, metricSeriesMax: seriesMax };
   return {
-    name: `transcode ${signal} ${encode.name}${seriesMax === 0 ? '' : ` of ${seriesMax} series`}`,
+    name: `transcode ${signal} ${encode.name}${seriesMax === 0 ? '' : ` of ${seriesMax} series`}${convertsHistograms ? ' as native histograms' : ''}`,
     make: encode,
     // Whatever its points' times are, a delta series is never silent for longer.
-    decode: createChecked(signal, { ...transcoderOptionsDefault, seriesLimits, deltaStaleMs: 1e15 }),
+    decode: createChecked(signal, { ...transcoderOptionsDefault, metrics, seriesLimits, deltaStaleMs: 1e15 }),
     mayThrow: [],
   };
 }
@@ -88,6 +94,8 @@ export const decoders: readonly FuzzedDecoder[] = [
   transcoded('traces', traces),
   transcoded('metrics', metrics),
   transcoded('metrics', deltas),
+  transcoded('metrics', metrics, 0, true),
+  transcoded('metrics', deltas, 0, true),
   transcoded('remote_write', write1),
   transcoded('remote_write', write2),
   transcoded('metrics', metrics, 5),

@@ -227,17 +227,20 @@ export function metricsRequest(random: Lcg, groups = 3, points = 6, isDelta = fa
   });
   const histogram = () => {
     const explicitBounds = [0.005, 1, 10, 1e21, 1e-7].slice(0, random.int(6)).sort((a, b) => a - b);
+    // Where bounds do not rise, it is anybody's guess into which bucket an exemplar fell.
+    const isFaulty = random.chance(5);
+    if (isFaulty) explicitBounds.push(random.pick([1, Number.NaN, Number.POSITIVE_INFINITY]));
+    const counts = explicitBounds.concat(0).map(() => (random.chance(30) ? 0 : random.int(100)));
+    const total = counts.reduce((sum, count) => sum + count, 0);
     return {
       ...times(),
       ...flags(),
       attributes: attributes(random, 3),
-      count: random.int(1000),
+      count: random.chance(80) ? total : random.int(1000),
       ...(random.chance(80) ? { sum: random.pick(doubles) } : {}),
       explicitBounds,
-      bucketCounts: random.chance(90)
-        ? Array.from({ length: explicitBounds.length + 1 }, () => random.int(100))
-        : [],
-      exemplars: list(random, 2, () => otlpExemplar(random)),
+      bucketCounts: random.chance(90) ? counts : [],
+      exemplars: isFaulty ? [] : list(random, 2, () => otlpExemplar(random)),
       min: 0,
       max: 9,
     };

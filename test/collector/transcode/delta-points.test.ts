@@ -9,6 +9,7 @@ import { newTotals } from '#collector/delta-totals.ts';
 import { CellBudget, GatheredTotals } from '#collector/gathered-totals.ts';
 import type { RequestOutcome, TranscodeResult, TranscodeTask } from '#collector/run.ts';
 import { histogramEnd } from '#collector/transcode/histogram-cells.ts';
+import { metricTranslationDefault } from '#collector/transcode/metric-translation.ts';
 import { createTranscoder } from '#collector/transcode/transcoder.ts';
 import { transcoderOptionsDefault } from '#collector/transcode/transcoder-options.ts';
 import { deltaHistogram, deltaSum, request } from '../../support/delta-request.ts';
@@ -36,8 +37,12 @@ class Totals {
     string,
     { total: number; lastMs: number; startMs: number; cells: Float64Array }
   >();
-  readonly #transcode = createTranscoder();
+  readonly #transcode: ReturnType<typeof createTranscoder>;
   #runCount = 0;
+
+  constructor(metrics = metricTranslationDefault) {
+    this.#transcode = createTranscoder({ ...transcoderOptionsDefault, metrics });
+  }
 
   add(bytes: Uint8Array): TranscodeResult {
     const transcode = (run: TranscodeTask): TranscodeResult => {
@@ -160,34 +165,41 @@ function joined(results: readonly TranscodeResult[]): TranscodeResult {
   return { blocks, outcomes: [] };
 }
 
-test('random delta streams give the totals of the naive decoder', () => {
-  let sampleCount = 0;
-  let histogramCount = 0;
-  fc.assert(
-    fc.property(fc.integer({ min: 0, max: 2 ** 31 }), (seed) => {
-      const sender = new Sender(seed);
-      const totals = new Totals();
-      const { deltaStaleMs } = transcoderOptionsDefault;
-      const deltas = {
-        numbers: new NaiveDeltas(deltaStaleMs),
-        histograms: new NaiveHistogramDeltas(deltaStaleMs),
-      };
-      const naive = new NaiveSamples(tenantTask);
-      const results: TranscodeResult[] = [];
-      for (let step = 0; step < 20; step++) {
-        const bytes = sender.next();
-        naiveMetrics(bytes.slice(), tenantTask, naive, undefined, deltas);
-        results.push(totals.add(bytes.slice()));
-      }
-      sampleCount += naive.samples.length;
-      histogramCount += naive.histograms.length;
-      expectSamples(engine, `run_${runCount++}`, joined(results), [naive]);
-    }),
-    { numRuns: 40, seed: 20261126 },
-  );
-  expect(sampleCount).toBeGreaterThan(1500);
-  expect(histogramCount).toBeGreaterThan(300);
-});
+test.each([
+  { kind: 'series of buckets', convertsHistograms: false, samplesMin: 1500, histogramsMin: 300 },
+  { kind: 'native histograms', convertsHistograms: true, samplesMin: 800, histogramsMin: 700 },
+])(
+  'random delta streams give the totals of the naive decoder, with explicit histograms as $kind',
+  (given) => {
+    const rules = { ...metricTranslationDefault, convertsHistograms: given.convertsHistograms };
+    let sampleCount = 0;
+    let histogramCount = 0;
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 2 ** 31 }), (seed) => {
+        const sender = new Sender(seed);
+        const totals = new Totals(rules);
+        const { deltaStaleMs } = transcoderOptionsDefault;
+        const deltas = {
+          numbers: new NaiveDeltas(deltaStaleMs),
+          histograms: new NaiveHistogramDeltas(deltaStaleMs),
+        };
+        const naive = new NaiveSamples(tenantTask);
+        const results: TranscodeResult[] = [];
+        for (let step = 0; step < 20; step++) {
+          const bytes = sender.next();
+          naiveMetrics(bytes.slice(), tenantTask, naive, rules, deltas);
+          results.push(totals.add(bytes.slice()));
+        }
+        sampleCount += naive.samples.length;
+        histogramCount += naive.histograms.length;
+        expectSamples(engine, `run_${runCount++}`, joined(results), [naive]);
+      }),
+      { numRuns: 40, seed: 20261126 },
+    );
+    expect(sampleCount).toBeGreaterThan(given.samplesMin);
+    expect(histogramCount).toBeGreaterThan(given.histogramsMin);
+  },
+);
 
 const at = (n: number) => ({ startMs: generatorUnixMs + n * 1000, endMs: generatorUnixMs + (n + 1) * 1000 });
 const reasons = ({ rejections }: RequestOutcome) =>

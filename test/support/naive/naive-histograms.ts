@@ -213,3 +213,26 @@ export function naiveExponential(point: Decoded): NaiveParts | undefined {
     customValues: [],
   };
 }
+
+/** An OTLP HistogramDataPoint that is no stale marker, with custom bounds; undefined where it is refused. */
+export function naiveCustom(point: Decoded): NaiveParts | undefined {
+  const count = Number(point.count ?? 0);
+  const hasBuckets = point.bucketCounts.length > 0;
+  const bounds: number[] = hasBuckets ? point.explicitBounds : [];
+  const counts: number[] = hasBuckets ? point.bucketCounts.map(Number) : [count];
+  const rises = bounds.every((bound, i) => bound < (bounds[i + 1] ?? Number.POSITIVE_INFINITY));
+  const total = counts.reduce((sum, one) => sum + one, 0);
+  if (!rises || (Number.isNaN(point.sum) ? total > count : total !== count)) return undefined;
+  return {
+    startMs: Number(BigInt(point.startTimeUnixNano ?? 0) / 1_000_000n),
+    schema: -53,
+    resetHint: 0,
+    count,
+    sumBits: doubleBits(point.sum ?? 0),
+    zeroThreshold: 0,
+    zeroCount: 0,
+    positive: withoutEmpty(new Map(counts.entries())),
+    negative: noSide,
+    customValues: bounds,
+  };
+}

@@ -10,7 +10,13 @@ import {
 import { type MetricTranslation, metricTranslationDefault } from '#collector/transcode/metric-translation.ts';
 import type { NaiveDeltas } from './naive-deltas.ts';
 import type { NaiveHistogramDeltas } from './naive-histogram-deltas.ts';
-import { histogramRow, type NaiveParts, naiveExponential, naiveStaleHistogram } from './naive-histograms.ts';
+import {
+  histogramRow,
+  type NaiveParts,
+  naiveCustom,
+  naiveExponential,
+  naiveStaleHistogram,
+} from './naive-histograms.ts';
 import { naiveId } from './naive-labels.ts';
 import { doubleBits, NaiveSamples, type NaiveTask, type Pair, staleBits } from './naive-samples.ts';
 import { hex, naivePairs } from './naive-value.ts';
@@ -173,13 +179,13 @@ function addMetric(metric: Decoded, context: Context, task: NaiveTask, into: Nai
       if (value === undefined && !isStale) continue;
       add(base, value ?? 0);
       exemplars = () => addExemplars(base);
-    } else if (exponentialHistogram) {
-      const parts = isStale ? undefined : naiveExponential(point);
+    } else if (exponentialHistogram || (histogram && context.rules.convertsHistograms)) {
+      const parts = isStale ? undefined : exponentialHistogram ? naiveExponential(point) : naiveCustom(point);
       if (parts === undefined && !isStale) continue;
       const labels = labelsWith(base, []);
       let total: typeof parts | 'stale' = parts ?? 'stale';
       if (isDelta) {
-        const startMs = isStale ? 0 : Number(BigInt(point.startTimeUnixNano ?? 0) / 1_000_000n);
+        const startMs = Number(BigInt(point.startTimeUnixNano ?? 0) / 1_000_000n);
         total =
           nanos === 0n ? undefined : context.deltas!.histograms.add(naiveId(labels), parts, startMs, unixMs);
         if (total === undefined) continue;
