@@ -9,6 +9,7 @@ import { readBlocks } from '#store/native/block-reader.ts';
 import type { QueryOptions, Store } from '#store/store.ts';
 import { eventually } from '#test/support/eventually.ts';
 import { describeTenants } from './conformance-tenant.case.ts';
+import { describeTotals } from './conformance-totals.case.ts';
 import { blockOf, collect, failure, logsBlock, samplesBlock } from './engine-blocks.ts';
 
 export interface StoreUnderTest {
@@ -352,6 +353,8 @@ export function describeStore(name: string, subject: StoreUnderTest): void {
     });
 
     describeTenants(() => store);
+
+    describeTotals(() => store);
 
     test('close lets running calls end and refuses new ones', async () => {
       const running = store.rows('SELECT sleep(0.5) AS slept');
