@@ -39,12 +39,13 @@ export class HistogramPoints {
     for (let i = 0; i < point.points.count; i++) {
       point.readHistogram(i);
       if (!isTimeKept(point.unixMs, window, tally) || !hasFittingBuckets(point, tally)) continue;
+      point.startMs = keptStart(point.startMs, point.unixMs, tally);
       pointSeries.beginPoint(names.base, point.attributes);
       const bucketCount = this.#countUpToBounds();
       if (point.temporality === temporalityDelta) {
         if (!deltas.addHistogram(names, counts, bucketCount, tally)) continue;
       }
-      pointSeries.startMs = keptStart(point.startMs, point.unixMs, tally);
+      pointSeries.startMs = point.startMs;
       if (!this.#writeCountAndSum(names, bucketCount)) {
         this.#refuse(tally);
         continue;

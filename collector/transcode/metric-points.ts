@@ -154,9 +154,10 @@ export class MetricPoints {
         tally.reject('missing_value', 'a data point has neither as_double nor as_int');
         continue;
       }
+      if (isCounter || isDelta) point.startMs = keptStart(point.startMs, point.unixMs, tally);
       pointSeries.beginPoint(base, point.attributes);
       if (isDelta && !deltas.addNumber(names, isCounter, tally)) continue;
-      if (isCounter) pointSeries.startMs = keptStart(point.startMs, point.unixMs, tally);
+      if (isCounter) pointSeries.startMs = point.startMs;
       const low = point.isStale ? staleLow : point.valueLow;
       const high = point.isStale ? staleHigh : point.valueHigh;
       if (!pointSeries.push(base, index, seriesRole.value, 0, point.unixMs, low, high)) {

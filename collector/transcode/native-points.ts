@@ -68,7 +68,6 @@ export class NativePoints {
       histogram.setStale(point.unixMs);
       return;
     }
-    histogram.startMs = point.startMs;
     histogram.schema = customBucketsSchema;
     histogram.count = point.count;
     if (point.hasValue) {
@@ -94,9 +93,10 @@ export class NativePoints {
       tally.reject(refusal.reason, inMetric(refusal.message, base.bytes));
       return;
     }
+    point.startMs = keptStart(point.startMs, point.unixMs, tally);
+    if (!histogram.isStale) histogram.startMs = point.startMs;
     pointSeries.beginPoint(base, point.attributes);
     if (point.temporality === temporalityDelta && !deltas.addNative(names, histogram, tally)) return;
-    histogram.startMs = keptStart(histogram.startMs, point.unixMs, tally);
     const entry = pointSeries.find(base, seriesRole.native, 0, point.unixMs);
     if (entry === -1) {
       tally.reject(pointSeries.refusal!.reason, pointSeries.refusal!.message);

@@ -5,14 +5,14 @@
  */
 import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
-import { newTotals } from '#collector/delta-totals.ts';
+import { type DeltaTotals, newTotals } from '#collector/delta-totals.ts';
 import { CellBudget, GatheredTotals } from '#collector/gathered-totals.ts';
 import type { RequestOutcome, TranscodeResult, TranscodeTask } from '#collector/run.ts';
 import { histogramEnd } from '#collector/transcode/histogram-cells.ts';
 import { metricTranslationDefault } from '#collector/transcode/metric-translation.ts';
 import { createTranscoder } from '#collector/transcode/transcoder.ts';
 import { transcoderOptionsDefault } from '#collector/transcode/transcoder-options.ts';
-import { deltaHistogram, deltaSum, request } from '../../support/delta-request.ts';
+import { deltaExponential, deltaHistogram, deltaSum, request } from '../../support/delta-request.ts';
 import { exponentialPoint } from '../../support/histogram-generator.ts';
 import { NaiveDeltas } from '../../support/naive/naive-deltas.ts';
 import { NaiveHistogramDeltas } from '../../support/naive/naive-histogram-deltas.ts';
@@ -329,4 +329,34 @@ test('a histogram that is refused is refused as one point', () => {
   const bytes = () => deltaHistogram('h', [{ ...at(0), bounds: [1, 2], counts: [1, 1, 1], sum: 2 }]);
   expect(totals.add(bytes()).outcomes[0]).toMatchObject({ accepted: 5, rejections: [] });
   expect(reasons(totals.add(bytes()).outcomes[0]!)).toEqual(['delta_repeated 1']);
+});
+
+test('a start that comes after its point is none, of the total too', () => {
+  const totals = new Totals();
+  const late = { ...at(0), startMs: at(0).endMs + 60_000, value: 1 };
+  const first = totals.add(deltaSum('m', [late]));
+  expect(reasons(first.outcomes[0]!)).toEqual(['invalid_start_time 1']);
+  const tablesOf = ({ blocks }: TranscodeResult) => blocks.map(({ table }) => table);
+  // Long after that start has come, the total still does not know since when it counts.
+  const later = totals.add(deltaSum('m', [{ ...at(200), value: 1 }]));
+  expect([first, later].flatMap(tablesOf)).not.toContain('sample_starts');
+  const anew = totals.add(deltaSum('m', [{ ...at(9000), value: 1 }]));
+  expect(tablesOf(anew)).toContain('sample_starts');
+});
+
+test('a total that was left out refuses the points of its series, and stays what it was', () => {
+  const transcode = createTranscoder();
+  const bytes = deltaExponential('h', [{ ...at(0), counts: [1] }]);
+  const run = (deltaTotals?: DeltaTotals) =>
+    transcode({
+      ...task,
+      requests: [{ signal: 'metrics', tenant: 'default', bytes: bytes.slice(), deltaTotals }],
+    });
+  const { needs } = run().outcomes[0]!.deltaWait!;
+  const gathered = new GatheredTotals(needs, new CellBudget(0));
+  gathered.setHistogram(0, Float64Array.of(1), 1, 1);
+  const { blocks, outcomes } = run(gathered.finish());
+  expect(reasons(outcomes[0]!)).toEqual(['delta_total_too_large 1']);
+  expect(blocks).toEqual([]);
+  expect(outcomes[0]!.deltaTotals).toMatchObject({ lastMs: Float64Array.of(Number.POSITIVE_INFINITY) });
 });

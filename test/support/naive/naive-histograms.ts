@@ -184,7 +184,7 @@ export function withoutEmpty(map: ReadonlyMap<number, number>): NaiveSide {
 }
 
 /** An OTLP ExponentialHistogramDataPoint that is no stale marker; undefined where it is refused. */
-export function naiveExponential(point: Decoded): NaiveParts | undefined {
+export function naiveExponential(point: Decoded, startMs: number): NaiveParts | undefined {
   const scale = point.scale ?? 0;
   if (scale < -4) return undefined;
   const side = (buckets: Decoded): NaiveSide => {
@@ -201,7 +201,7 @@ export function naiveExponential(point: Decoded): NaiveParts | undefined {
   const total = [zeroCount, ...positive.counts, ...negative.counts].reduce((sum, value) => sum + value, 0);
   if (Number.isNaN(point.sum) ? total > count : total !== count) return undefined;
   return {
-    startMs: Number(BigInt(point.startTimeUnixNano ?? 0) / 1_000_000n),
+    startMs,
     schema: Math.min(scale, 8),
     resetHint: 0,
     count,
@@ -215,7 +215,7 @@ export function naiveExponential(point: Decoded): NaiveParts | undefined {
 }
 
 /** An OTLP HistogramDataPoint that is no stale marker, with custom bounds; undefined where it is refused. */
-export function naiveCustom(point: Decoded): NaiveParts | undefined {
+export function naiveCustom(point: Decoded, startMs: number): NaiveParts | undefined {
   const count = Number(point.count ?? 0);
   const hasBuckets = point.bucketCounts.length > 0;
   const bounds: number[] = hasBuckets ? point.explicitBounds : [];
@@ -224,7 +224,7 @@ export function naiveCustom(point: Decoded): NaiveParts | undefined {
   const total = counts.reduce((sum, one) => sum + one, 0);
   if (!rises || (Number.isNaN(point.sum) ? total > count : total !== count)) return undefined;
   return {
-    startMs: Number(BigInt(point.startTimeUnixNano ?? 0) / 1_000_000n),
+    startMs,
     schema: -53,
     resetHint: 0,
     count,

@@ -10,13 +10,7 @@ import {
 import { type MetricTranslation, metricTranslationDefault } from '#collector/transcode/metric-translation.ts';
 import type { NaiveDeltas } from './naive-deltas.ts';
 import type { NaiveHistogramDeltas } from './naive-histogram-deltas.ts';
-import {
-  histogramRow,
-  type NaiveParts,
-  naiveCustom,
-  naiveExponential,
-  naiveStaleHistogram,
-} from './naive-histograms.ts';
+import { histogramRow, naiveCustom, naiveExponential, naiveStaleHistogram } from './naive-histograms.ts';
 import { naiveId } from './naive-labels.ts';
 import { doubleBits, NaiveSamples, type NaiveTask, type Pair, staleBits } from './naive-samples.ts';
 import { hex, naivePairs } from './naive-value.ts';
@@ -157,6 +151,9 @@ function addMetric(metric: Decoded, context: Context, task: NaiveTask, into: Nai
     const unixMs = nanos === 0n ? task.nowUnixMs : Number(nanos / 1_000_000n);
     if (!into.isKept(unixMs)) continue;
     const isStale = (point.flags ?? 0) % 2 === 1;
+    const givenMs = Number(BigInt(point.startTimeUnixNano ?? 0) / 1_000_000n);
+    // A start that comes after its point is none.
+    let startMs = givenMs <= unixMs ? givenMs : 0;
     const samples: [name: string, value: number, ...own: Pair[]][] = [];
     const add = (...sample: (typeof samples)[number]) => samples.push(sample);
     const labelsWith = (name: string, own: readonly Pair[]) =>
@@ -180,17 +177,20 @@ function addMetric(metric: Decoded, context: Context, task: NaiveTask, into: Nai
       add(base, value ?? 0);
       exemplars = () => addExemplars(base);
     } else if (exponentialHistogram || (histogram && context.rules.convertsHistograms)) {
-      const parts = isStale ? undefined : exponentialHistogram ? naiveExponential(point) : naiveCustom(point);
+      const parts = isStale
+        ? undefined
+        : exponentialHistogram
+          ? naiveExponential(point, startMs)
+          : naiveCustom(point, startMs);
       if (parts === undefined && !isStale) continue;
       const labels = labelsWith(base, []);
       let total: typeof parts | 'stale' = parts ?? 'stale';
       if (isDelta) {
-        const startMs = Number(BigInt(point.startTimeUnixNano ?? 0) / 1_000_000n);
         total =
           nanos === 0n ? undefined : context.deltas!.histograms.add(naiveId(labels), parts, startMs, unixMs);
         if (total === undefined) continue;
       }
-      const native = total === 'stale' ? naiveStaleHistogram(0) : histogramRow(kept(total, unixMs));
+      const native = total === 'stale' ? naiveStaleHistogram(0) : histogramRow(total);
       into.addHistogram(labels, unixMs, native);
       newestMs = Math.max(newestMs, unixMs);
       exemplars = () => addExemplars(base);
@@ -211,7 +211,6 @@ function addMetric(metric: Decoded, context: Context, task: NaiveTask, into: Nai
     }
     const labelled = samples.map(([name, value, ...own]) => ({ labels: labelsWith(name, own), value }));
     let values: readonly number[] | undefined = labelled.map(({ value }) => value);
-    let startMs = Number(BigInt(point.startTimeUnixNano ?? 0) / 1_000_000n);
     if (isDelta) {
       const parts = labelled.map(({ labels, value }) => ({
         series: naiveId(labels),
@@ -238,11 +237,6 @@ function addMetric(metric: Decoded, context: Context, task: NaiveTask, into: Nai
   }
   if (newestMs >= 0) into.describe(base, typeOf[kind], metric.description ?? '', prometheusUnit(unit));
   return newestMs;
-}
-
-/** A start that comes after its point is none. */
-function kept(parts: NaiveParts, unixMs: number): NaiveParts {
-  return parts.startMs <= unixMs ? parts : { ...parts, startMs: 0 };
 }
 
 function addHistogram(
