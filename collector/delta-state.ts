@@ -169,7 +169,8 @@ export class DeltaState {
       Number.POSITIVE_INFINITY,
     );
     const afterMs = oldestMs - this.#options.staleMs;
-    lookupCounter.add(missing.numbers.size + missing.histograms.size);
+    const missingCount = missing.numbers.size + missing.histograms.size;
+    if (missingCount > 0) lookupCounter.add(missingCount);
     try {
       await this.#lookUpNumbers(tenant, missing.numbers, afterMs);
       await this.#lookUpHistograms(tenant, missing.histograms, afterMs, budget);
@@ -218,13 +219,8 @@ export class DeltaState {
     afterMs: number,
   ): Promise<void> {
     if (missing.size === 0) return;
-    const { store } = this.#options;
-    for (const { id, lastMs, startMs, value } of await selectLastSamples(
-      store,
-      tenant,
-      byMetric(missing),
-      afterMs,
-    )) {
+    const found = await selectLastSamples(this.#options.store, tenant, byMetric(missing), afterMs);
+    for (const { id, lastMs, startMs, value } of found) {
       for (const { totals, index } of missing.get(id)!.places)
         totals.setNumber(index, value, lastMs, startMs);
     }
