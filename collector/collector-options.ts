@@ -83,9 +83,9 @@ export const collectorOptions = {
     'Escaped label names keep several underscores in a row.',
   ),
   'otlp.convert_histograms_to_nhcb': option(
-    z.literal(false, { error: 'only false: histograms with custom buckets are not stored yet' }),
+    z.boolean(),
     false,
-    'Explicit buckets as native histograms with custom buckets. Only false: they are not stored yet.',
+    'Explicit histograms become native ones with custom buckets, without series of buckets, sum and count.',
   ),
   'otlp.delta_series_max': option(
     countSchema,
@@ -110,6 +110,7 @@ export function transcoderOptions(options: OptionValues<typeof collectorOptions>
     isScopePromoted: options['otlp.promote_scope_metadata'],
     isUnderscorePrefixed: options['otlp.label_name_underscore_sanitization'],
     keepsUnderscores: options['otlp.label_name_preserve_multiple_underscores'],
+    convertsHistograms: options['otlp.convert_histograms_to_nhcb'],
   };
   checkMetricTranslation(metrics);
   const seriesLimits = {

@@ -13,33 +13,40 @@ class Generation {
   readonly keys: KeyTable;
   totals = new Float64Array(0);
   lastMs = new Float64Array(0);
+  startMs = new Float64Array(0);
 
   constructor(seriesMax: number) {
     this.keys = new KeyTable(seriesMax);
   }
 
-  put(low: number, high: number, total: number, lastMs: number): void {
+  put(low: number, high: number, total: number, lastMs: number, startMs: number): void {
     let entry = this.keys.find(low, high);
     if (entry === -1) {
       entry = this.keys.add(low, high);
       const { capacity } = this.keys;
       if (capacity > this.totals.length) {
-        const { totals, lastMs: times } = this;
-        this.totals = new Float64Array(capacity);
-        this.lastMs = new Float64Array(capacity);
-        this.totals.set(totals);
-        this.lastMs.set(times);
+        this.totals = resized(this.totals, capacity);
+        this.lastMs = resized(this.lastMs, capacity);
+        this.startMs = resized(this.startMs, capacity);
       }
     }
     this.totals[entry] = total;
     this.lastMs[entry] = lastMs;
+    this.startMs[entry] = startMs;
   }
+}
+
+function resized(from: Float64Array, capacity: number): Float64Array<ArrayBuffer> {
+  const to = new Float64Array(capacity);
+  to.set(from);
+  return to;
 }
 
 export class DeltaMemory {
   /** What the last find() found. */
   total = 0;
   lastMs = -1;
+  startMs = 0;
   readonly #generationMax: number;
   #young: Generation;
   #old: Generation;
@@ -59,17 +66,18 @@ export class DeltaMemory {
       if (entry === -1) continue;
       this.total = generation.totals[entry];
       this.lastMs = generation.lastMs[entry];
+      this.startMs = generation.startMs[entry];
       return this.lastMs >= 0;
     }
     return false;
   }
 
-  put(low: number, high: number, total: number, lastMs: number): void {
+  put(low: number, high: number, total: number, lastMs: number, startMs: number): void {
     if (this.#young.keys.isFull && this.#young.keys.find(low, high) === -1) {
       this.#old = this.#young;
       this.#young = new Generation(this.#generationMax);
     }
-    this.#young.put(low, high, total, lastMs);
+    this.#young.put(low, high, total, lastMs, startMs);
   }
 
   /** The store must be asked for the series' total next time. */

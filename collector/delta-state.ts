@@ -1,7 +1,8 @@
 /**
- * What delta points are added to: the last stored sample of their series. The store is the only place that keeps it, and
- * DeltaMemory what was read from there or written since. So nothing is counted twice, whoever dies: a request whose first
- * try landed finds its own times in the store and adds nothing, one whose first try did not land finds the total before.
+ * What delta points are added to: the last stored sample or native histogram of their series. The store is the only place
+ * that keeps it, and memory what was read from there or written since. So nothing is counted twice, whoever dies: a request
+ * whose first try landed finds its own times in the store and adds nothing, one whose first try did not land finds the
+ * total before.
  *
  *   a request comes -> a worker says whose totals it needs -> it comes again with them -> its blocks are stored -> the
  *   totals in memory move on
@@ -12,12 +13,17 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { metrics } from '@opentelemetry/api';
 import { errorMessage, UnavailableError } from '#model/errors.ts';
-import { type SeriesKey, selectLastSamples } from '#store/last-samples.ts';
+import { selectLastHistograms } from '#store/last-histograms.ts';
+import { selectLastSamples } from '#store/last-samples.ts';
+import type { SeriesKey } from '#store/series-key.ts';
 import type { Store } from '#store/store.ts';
 import { DeltaMemory } from './delta-memory.ts';
 import type { DeltaNeeds, DeltaTotals } from './delta-totals.ts';
+import { CellBudget, GatheredTotals, gatheredCellsMaxDefault } from './gathered-totals.ts';
+import { HistogramMemory } from './histogram-memory.ts';
 import type { RequestOutcome, RunRequest } from './run.ts';
 import { SeriesLock } from './series-lock.ts';
+import { histogramEnd } from './transcode/histogram-cells.ts';
 
 const lookupCounter = metrics.getMeter('sonde').createCounter('sonde.collector.delta.lookups', {
   description: 'Delta series whose total was read back from the store.',
@@ -27,6 +33,8 @@ export interface DeltaStateOptions {
   readonly store: Store;
   readonly seriesMax: number;
   readonly staleMs: number;
+  /** Numbers that the histograms of requests which are inserted together may have. */
+  readonly gatheredCellsMax?: number | undefined;
 }
 
 /** Transcodes requests of one tenant with their totals, in order, and resolves when their rows are durable. */
@@ -42,7 +50,9 @@ interface Waiting {
 }
 
 /** A series of which the store must say how far it is, and where the answer goes. */
-type Missing = SeriesKey & { readonly places: { readonly totals: DeltaTotals; readonly index: number }[] };
+type Missing = SeriesKey & { readonly places: { readonly totals: GatheredTotals; readonly index: number }[] };
+
+const noCells = new Float64Array(0);
 
 /** What a tenant's ids are mixed with. */
 interface Salt {
@@ -53,6 +63,7 @@ interface Salt {
 export class DeltaState {
   readonly #options: DeltaStateOptions;
   readonly #memory: DeltaMemory;
+  readonly #histograms = new HistogramMemory();
   readonly #lock = new SeriesLock();
   /** Ids are hashes of labels alone: under a key of the tenant's own, none can be made to meet another's. */
   readonly #secret = randomBytes(32);
@@ -105,10 +116,7 @@ export class DeltaState {
           if (deltaTotals !== undefined) this.#remember(deltaTotals, salt);
         return outcomes;
       } catch (error) {
-        for (const { ids } of recalled) {
-          for (let i = 0; i < ids.length; i += 2)
-            this.#memory.forget(ids[i] ^ salt.low, ids[i + 1] ^ salt.high);
-        }
+        for (const { ids } of recalled) this.#forget(ids, salt);
         throw error;
       }
     } finally {
@@ -116,41 +124,83 @@ export class DeltaState {
     }
   }
 
-  #remember({ ids, totals, lastMs }: DeltaTotals, salt: Salt): void {
+  #remember({ ids, isHistogram, totals, lastMs, startMs, histograms }: DeltaTotals, salt: Salt): void {
     for (let i = 0; i < totals.length; i++) {
-      if (lastMs[i] >= 0)
-        this.#memory.put(ids[2 * i] ^ salt.low, ids[2 * i + 1] ^ salt.high, totals[i], lastMs[i]);
+      if (lastMs[i] < 0 || lastMs[i] === Number.POSITIVE_INFINITY) continue;
+      const [low, high] = [ids[2 * i] ^ salt.low, ids[2 * i + 1] ^ salt.high];
+      this.#memory.put(low, high, totals[i], lastMs[i], startMs[i]);
+      if (isHistogram[i] === 0) continue;
+      const start = totals[i] - 1;
+      const cells = start < 0 ? noCells : histograms.subarray(start, histogramEnd(histograms, start));
+      this.#histograms.put(low, high, cells);
+    }
+  }
+
+  #forget(ids: Int32Array, salt: Salt): void {
+    for (let i = 0; i < ids.length; i += 2) {
+      this.#memory.forget(ids[i] ^ salt.low, ids[i + 1] ^ salt.high);
+      this.#histograms.forget(ids[i] ^ salt.low, ids[i + 1] ^ salt.high);
     }
   }
 
   /** Returns the totals that each request needs, from memory where it can be trusted and from the store otherwise. */
   async #recall(tenant: string, needs: readonly DeltaNeeds[], salt: Salt): Promise<DeltaTotals[]> {
-    const memory = this.#memory;
-    const recalled = needs.map(newTotals);
-    const missing = new Map<string, Missing>();
-    for (const [n, { ids, metricIndexes, startMs, metrics: names }] of needs.entries()) {
+    const budget = new CellBudget(this.#options.gatheredCellsMax ?? gatheredCellsMaxDefault);
+    const gathered = needs.map((need) => new GatheredTotals(need, budget));
+    const missing = { numbers: new Map<string, Missing>(), histograms: new Map<string, Missing>() };
+    for (const [n, { ids, isHistogram, metricIndexes, startMs, metrics: names }] of needs.entries()) {
       for (let i = 0; i < startMs.length; i++) {
         const [low, high] = [ids[2 * i], ids[2 * i + 1]];
-        if (this.#isCurrent(low ^ salt.low, high ^ salt.high, startMs[i])) {
-          recalled[n].totals[i] = memory.total;
-          recalled[n].lastMs[i] = memory.lastMs;
+        const totals = gathered[n];
+        if (this.#recallOne(totals, i, low ^ salt.low, high ^ salt.high, startMs[i], isHistogram[i] === 1))
           continue;
-        }
-        const id = idText(low, high);
-        const place = { totals: recalled[n], index: i };
-        const known = missing.get(id);
-        if (known === undefined) missing.set(id, { metric: names[metricIndexes[i]], id, places: [place] });
-        else known.places.push(place);
+        const [those, id] =
+          isHistogram[i] === 1
+            ? [missing.histograms, idText(~low, ~high)]
+            : [missing.numbers, idText(low, high)];
+        const known = those.get(id);
+        if (known === undefined)
+          those.set(id, { metric: names[metricIndexes[i]], id, places: [{ totals, index: i }] });
+        else known.places.push({ totals, index: i });
       }
     }
-    if (missing.size > 0) {
-      const oldestMs = needs.reduce(
-        (oldest, need) => Math.min(oldest, need.oldestMs),
-        Number.POSITIVE_INFINITY,
-      );
-      await this.#lookUp(tenant, missing, oldestMs - this.#options.staleMs);
+    const oldestMs = needs.reduce(
+      (oldest, need) => Math.min(oldest, need.oldestMs),
+      Number.POSITIVE_INFINITY,
+    );
+    const afterMs = oldestMs - this.#options.staleMs;
+    const missingCount = missing.numbers.size + missing.histograms.size;
+    if (missingCount > 0) lookupCounter.add(missingCount);
+    try {
+      await this.#lookUpNumbers(tenant, missing.numbers, afterMs);
+      await this.#lookUpHistograms(tenant, missing.histograms, afterMs, budget);
+    } catch (error) {
+      throw new UnavailableError(`the store did not say how far delta series are: ${errorMessage(error)}`, {
+        cause: error,
+      });
     }
-    return recalled;
+    return gathered.map((totals) => totals.finish());
+  }
+
+  /** Fills in a total from memory; returns false where the store must be asked. */
+  #recallOne(
+    to: GatheredTotals,
+    index: number,
+    keyLow: number,
+    keyHigh: number,
+    startMs: number,
+    isHistogram: boolean,
+  ): boolean {
+    const memory = this.#memory;
+    if (!this.#isCurrent(keyLow, keyHigh, startMs)) return false;
+    if (!isHistogram) {
+      to.setNumber(index, memory.total, memory.lastMs, memory.startMs);
+      return true;
+    }
+    const cells = this.#histograms.find(keyLow, keyHigh);
+    if (cells === undefined) return false;
+    to.setHistogram(index, cells, memory.lastMs, memory.startMs);
+    return true;
   }
 
   /**
@@ -163,24 +213,37 @@ export class DeltaState {
   }
 
   /** Asks the store, and fills in what it has. */
-  async #lookUp(tenant: string, missing: ReadonlyMap<string, Missing>, afterMs: number): Promise<void> {
-    lookupCounter.add(missing.size);
-    const keys = [...missing.values()].sort(
-      (a, b) => Number(a.metric > b.metric) - Number(a.metric < b.metric),
-    );
-    const found = await selectLastSamples(this.#options.store, tenant, keys, afterMs).catch(
-      (error: unknown) => {
-        throw new UnavailableError(`the store did not say how far delta series are: ${errorMessage(error)}`, {
-          cause: error,
-        });
-      },
-    );
-    for (const { id, lastMs, value } of found) {
-      for (const { totals, index } of missing.get(id)!.places) {
-        totals.totals[index] = value;
-        totals.lastMs[index] = lastMs;
-      }
+  async #lookUpNumbers(
+    tenant: string,
+    missing: ReadonlyMap<string, Missing>,
+    afterMs: number,
+  ): Promise<void> {
+    if (missing.size === 0) return;
+    const found = await selectLastSamples(this.#options.store, tenant, byMetric(missing), afterMs);
+    for (const { id, lastMs, startMs, value } of found) {
+      for (const { totals, index } of missing.get(id)!.places)
+        totals.setNumber(index, value, lastMs, startMs);
     }
+  }
+
+  /** The same, until the bound is reached: nothing is known then of those that are left. */
+  async #lookUpHistograms(
+    tenant: string,
+    missing: Map<string, Missing>,
+    afterMs: number,
+    budget: CellBudget,
+  ): Promise<void> {
+    if (missing.size === 0) return;
+    const left = new Set(missing.keys());
+    const histograms = selectLastHistograms(this.#options.store, tenant, byMetric(missing), afterMs);
+    for await (const { id, lastMs, startMs, cells } of histograms) {
+      for (const { totals, index } of missing.get(id)!.places)
+        totals.setHistogram(index, cells, lastMs, startMs);
+      left.delete(id);
+      if (budget.isSpent) break;
+    }
+    if (!budget.isSpent) return;
+    for (const id of left) for (const { totals, index } of missing.get(id)!.places) totals.withhold(index);
   }
 
   #saltOf(tenant: string): Salt {
@@ -189,10 +252,9 @@ export class DeltaState {
   }
 }
 
-/** Totals for the series of a request, as if all of them were new. */
-function newTotals({ ids, newestMs }: DeltaNeeds): DeltaTotals {
-  const count = newestMs.length;
-  return { ids, newestMs, totals: new Float64Array(count), lastMs: new Float64Array(count).fill(-1) };
+/** In the order in which the store is asked. */
+function byMetric(missing: ReadonlyMap<string, Missing>): Missing[] {
+  return [...missing.values()].sort((a, b) => Number(a.metric > b.metric) - Number(a.metric < b.metric));
 }
 
 /**

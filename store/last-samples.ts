@@ -1,5 +1,5 @@
 /**
- * The last sample of each of some series, wherever a compaction has put it.
+ * The last sample of each of some series, wherever a compaction has put it, and since when it counts.
  *
  *   series 7: 3 at 10:00 in samples_chunk, 5 at 12:00 in samples_closing, nothing in samples_head  ->  5 at 12:00
  *
@@ -9,13 +9,8 @@
  * statement after the other: what has left a table before it is read is in a later one, which is read later. The other
  * way round, or in one statement, where nothing says which table is read first, a move could hide a sample.
  */
+import { idList, idsText, metricNames, type SeriesKey, seriesKeyParts } from './series-key.ts';
 import type { Store } from './store.ts';
-
-export interface SeriesKey {
-  readonly metric: string;
-  /** Decimal text of the 64 bits. */
-  readonly id: string;
-}
 
 export interface LastSample {
   readonly id: string;
@@ -23,14 +18,14 @@ export interface LastSample {
   readonly lastMs: number;
   /** Of the last sample that is no stale marker; 0 where there is none. */
   readonly value: number;
+  /** Since when the series counts, as of its last sample, in ms since 1970; 0 where that is not known. */
+  readonly startMs: number;
 }
 
-/** Parameters travel in the query's text, which may be 256 KiB long: so many ids and bytes of names stay below it. */
+/** Parameters travel in the query's text, which may be 256 KiB long: so many ids and times stay below it. */
 const idsPerQuery = 2000;
-const metricBytesPerQuery = 64 * 1024;
 const bucketMs = 7_200_000;
 
-const idList = "(SELECT toUInt64(arrayJoin(splitByChar(',', {ids:String}))))";
 const isStale = 'reinterpretAsUInt64(value) = 0x7ff0000000000002';
 /** Times and values of rows that may be of the series, for each table on the way of a sample, in its order. */
 const sources = [
@@ -53,6 +48,23 @@ SELECT toString(id) AS id, toString(toUnixTimestamp64Milli(max(at))) AS last_ms,
 FROM (${source}) GROUP BY id`,
 );
 
+/**
+ * Starts are said again in every two hours, from the first sample there that has one: what is said of the bucket that the
+ * last sample is in, at that sample or before. A start whose samples did not land comes after it.
+ */
+const startStatement = `
+SELECT toString(id) AS id, toString(toUnixTimestamp64Milli(argMax(start_ts, ts))) AS start_ms
+FROM sample_starts WHERE metric IN {metrics:Array(String)} AND id IN ${idList}
+  AND ts >= fromUnixTimestamp64Milli({bucketAfter:Int64}, 'UTC')
+  AND toUnixTimestamp64Milli(ts) <= transform(id, arrayMap(x -> toUInt64(x), splitByChar(',', {ids:String})),
+    arrayMap(x -> toInt64(x), splitByChar(',', {lasts:String})), toInt64(-1))
+GROUP BY id`;
+
+interface StartRow {
+  readonly id: string;
+  readonly start_ms: string;
+}
+
 interface LastRow {
   readonly id: string;
   readonly last_ms: string;
@@ -65,6 +77,7 @@ interface Latest {
   lastMs: number;
   valueMs: number;
   value: number;
+  startMs: number;
 }
 
 /**
@@ -79,24 +92,30 @@ export async function selectLastSamples(
 ): Promise<LastSample[]> {
   const after = Math.max(0, Math.floor(afterMs));
   const latest = new Map<string, Latest>();
-  for (const some of parts(keys)) {
+  for (const some of seriesKeyParts(keys, idsPerQuery)) {
     const params = {
-      metrics: [...new Set(some.map(({ metric }) => metric))],
-      ids: some.map(({ id }) => id).join(),
+      metrics: metricNames(some),
+      ids: idsText(some),
       after,
       bucketAfter: Math.max(0, after - bucketMs),
     };
     for (const sql of statements)
       for (const row of await store.rows<LastRow>(sql, { tenant, params })) merge(latest, row);
+    const found = some.filter(({ id }) => latest.has(id));
+    if (found.length === 0) continue;
+    const lasts = found.map(({ id }) => latest.get(id)!.lastMs);
+    const startParams = { ...params, ids: idsText(found), lasts: lasts.join() };
+    const starts = await store.rows<StartRow>(startStatement, { tenant, params: startParams });
+    for (const { id, start_ms } of starts) latest.get(id)!.startMs = Number(start_ms);
   }
-  return Array.from(latest, ([id, { lastMs, value }]) => ({ id, lastMs, value }));
+  return Array.from(latest, ([id, { lastMs, value, startMs }]) => ({ id, lastMs, value, startMs }));
 }
 
 function merge(latest: Map<string, Latest>, row: LastRow): void {
   const [lastMs, valueMs, value] = [Number(row.last_ms), Number(row.value_ms), doubleOf(row.bits)];
   const known = latest.get(row.id);
   if (known === undefined) {
-    latest.set(row.id, { lastMs, valueMs, value });
+    latest.set(row.id, { lastMs, valueMs, value, startMs: 0 });
     return;
   }
   known.lastMs = Math.max(known.lastMs, lastMs);
@@ -104,20 +123,6 @@ function merge(latest: Map<string, Latest>, row: LastRow): void {
   if (valueMs < known.valueMs || (valueMs === known.valueMs && !isLarger)) return;
   known.valueMs = valueMs;
   known.value = value;
-}
-
-function* parts(keys: readonly SeriesKey[]): Generator<readonly SeriesKey[]> {
-  let start = 0;
-  let bytes = 0;
-  for (let end = 0; end < keys.length; end++) {
-    const isNamed = end > start && keys[end].metric === keys[end - 1].metric;
-    if (!isNamed) bytes += Buffer.byteLength(keys[end].metric);
-    if (end - start < idsPerQuery && bytes <= metricBytesPerQuery) continue;
-    yield keys.slice(start, end);
-    start = end;
-    bytes = Buffer.byteLength(keys[end].metric);
-  }
-  if (start < keys.length) yield keys.slice(start);
 }
 
 const view = new DataView(new ArrayBuffer(8));

@@ -10,10 +10,16 @@
 import type { DeltaNeeds, DeltaTotals } from '#collector/delta-totals.ts';
 import type { ByteView } from '#wire/protobuf/byte-view.ts';
 import { ExpansionError } from './byte-buffer.ts';
+import { HistogramArena, histogramEnd } from './histogram-cells.ts';
 import { KeyTable } from './key-table.ts';
+import { NativeHistogram } from './native-histogram.ts';
+import { canAdd, HistogramAdder } from './native-histogram-sum.ts';
 
 /** As many as a request may hold samples. */
 const seriesPerTaskMax = 1 << 22;
+
+/** Numbers of an addition that can be taken back. */
+const undoSize = 5;
 
 const utf8 = new TextDecoder();
 
@@ -24,21 +30,26 @@ export class DeltaAccumulator {
   readonly #staleMs: number;
   readonly #keys = new KeyTable(seriesPerTaskMax);
   #ids = new Int32Array(0);
+  /** Of a histogram: where its total is in the arena, from 1 on; 0 where it has none. */
   #totals = new Float64Array(0);
   #lastMs = new Float64Array(0);
   #newestMs = new Float64Array(0);
-  /** Start of the first point, while collecting. */
+  /** While collecting: start of the first point. Else since when the total counts. 0 where nobody says. */
   #startMs = new Float64Array(0);
   /** 1 where this task has added to the series. */
   #isTouched = new Uint8Array(0);
+  #isHistogram = new Uint8Array(0);
   #metricIndexes = new Int32Array(0);
   /** Names of the collected series, by the views that MetricNameCache keeps of them. */
   readonly #metrics = new Map<ByteView, number>();
   #oldestMs = Number.POSITIVE_INFINITY;
   #isCollecting = true;
   #tenant = '';
-  /** What additions since the mark overwrote: entry, total, time, whether it was touched. */
+  /** What additions since the mark overwrote: entry, total, time, start, whether it was touched. */
   #undo: number[] = [];
+  readonly #arena = new HistogramArena();
+  readonly #adder = new HistogramAdder();
+  readonly #total = new NativeHistogram();
 
   constructor(staleMs: number) {
     this.#staleMs = staleMs;
@@ -66,36 +77,51 @@ export class DeltaAccumulator {
     this.#isCollecting = totals === undefined;
     this.#tenant = tenant;
     if (totals === undefined) return;
+    const arenaStart = this.#arena.length;
+    this.#arena.appendCells(totals.histograms);
     for (let i = 0; i < totals.totals.length; i++) {
       const low = totals.ids[2 * i];
       const high = totals.ids[2 * i + 1];
       const known = this.#keys.find(low, high);
       const entry = known === -1 ? this.#add(low, high) : known;
       if (totals.lastMs[i] > this.#lastMs[entry]) {
-        this.#totals[entry] = totals.totals[i];
+        const isInArena = totals.isHistogram[i] === 1 && totals.totals[i] > 0;
+        this.#totals[entry] = totals.totals[i] + (isInArena ? arenaStart : 0);
         this.#lastMs[entry] = totals.lastMs[i];
+        this.#startMs[entry] = totals.startMs[i];
       }
       this.#newestMs[entry] = Math.max(this.#newestMs[entry], totals.newestMs[i]);
+      this.#isHistogram[entry] = totals.isHistogram[i];
     }
   }
 
   rollback(): void {
-    for (let i = this.#undo.length - 4; i >= 0; i -= 4) {
-      const entry = this.#undo[i];
-      this.#totals[entry] = this.#undo[i + 1];
-      this.#lastMs[entry] = this.#undo[i + 2];
-      this.#isTouched[entry] = this.#undo[i + 3];
+    const undo = this.#undo;
+    for (let i = undo.length - undoSize; i >= 0; i -= undoSize) {
+      const entry = undo[i];
+      this.#totals[entry] = undo[i + 1];
+      this.#lastMs[entry] = undo[i + 2];
+      this.#startMs[entry] = undo[i + 3];
+      this.#isTouched[entry] = undo[i + 4];
     }
     this.#undo = [];
   }
 
-  /** While collecting: notes that a series' total is needed. */
-  need(low: number, high: number, metric: ByteView, startMs: number, unixMs: number): void {
+  /** While collecting: notes that a series' total is needed. The id of a histogram is inverted: see DeltaNeeds. */
+  need(
+    low: number,
+    high: number,
+    metric: ByteView,
+    startMs: number,
+    unixMs: number,
+    isHistogram: boolean,
+  ): void {
     let entry = this.#keys.find(low, high);
     if (entry === -1) {
       if (!this.#metrics.has(metric)) this.#metrics.set(metric, this.#metrics.size);
       entry = this.#add(low, high);
       this.#startMs[entry] = startMs;
+      this.#isHistogram[entry] = isHistogram ? 1 : 0;
       this.#metricIndexes[entry] = this.#metrics.get(metric)!;
     }
     this.#newestMs[entry] = Math.max(this.#newestMs[entry], unixMs);
@@ -130,14 +156,62 @@ export class DeltaAccumulator {
     return Math.min(unixMs, Math.max(startMs, unixMs - this.#staleMs));
   }
 
-  /** Adds a point and returns the new total. `isRestart` begins at 0. */
-  add(entry: number, unixMs: number, delta: number, isRestart: boolean): number {
-    this.#undo.push(entry, this.#totals[entry], this.#lastMs[entry], this.#isTouched[entry]);
+  /**
+   * Adds a point of (startMs, unixMs] and returns the new total. `isRestart` begins at 0: the total counts since the start
+   * of the point that it began with, as OpenTelemetry's data model has it.
+   */
+  add(entry: number, startMs: number, unixMs: number, delta: number, isRestart: boolean): number {
     const total = isRestart ? delta : this.#totals[entry] + delta;
+    this.#put(entry, total, startMs, unixMs, isRestart);
+    return total;
+  }
+
+  /**
+   * Adds the histogram of a point and makes it the total of its series, with the start of that. Other custom bounds begin
+   * at 0 as well. Returns false, and adds nothing, where there are too many buckets.
+   */
+  addHistogram(entry: number, point: NativeHistogram, isRestart: boolean): boolean {
+    const { startMs, unixMs, isStale } = point;
+    const totalAt = isRestart ? 0 : this.#totals[entry];
+    if (isStale) {
+      this.#put(entry, totalAt, startMs, unixMs, isRestart);
+      return true;
+    }
+    let goesOn = totalAt > 0;
+    if (goesOn) {
+      this.#arena.read(totalAt - 1, this.#total);
+      goesOn = canAdd(point, this.#total);
+      if (goesOn && !this.#adder.add(point, this.#total)) return false;
+    }
+    const at = this.#arena.length;
+    this.#arena.append(point);
+    this.#put(entry, at + 1, startMs, unixMs, !goesOn);
+    point.startMs = this.#startMs[entry];
+    return true;
+  }
+
+  #put(entry: number, total: number, startMs: number, unixMs: number, isRestart: boolean): void {
+    this.#undo.push(
+      entry,
+      this.#totals[entry],
+      this.#lastMs[entry],
+      this.#startMs[entry],
+      this.#isTouched[entry],
+    );
     this.#totals[entry] = total;
     this.#lastMs[entry] = unixMs;
+    if (isRestart) this.#startMs[entry] = startMs;
     this.#isTouched[entry] = 1;
-    return total;
+  }
+
+  /** Whether the total of a series is too large to come with the others. */
+  isWithheld(entry: number): boolean {
+    return this.#lastMs[entry] === Number.POSITIVE_INFINITY;
+  }
+
+  /** Since when a series' total counts; 0 where its sender did not say. */
+  startOf(entry: number): number {
+    return this.#startMs[entry];
   }
 
   /** What was collected since the mark. */
@@ -145,6 +219,7 @@ export class DeltaAccumulator {
     const { count } = this.#keys;
     return {
       ids: this.#ids.slice(0, 2 * count),
+      isHistogram: this.#isHistogram.slice(0, count),
       metricIndexes: this.#metricIndexes.slice(0, count),
       startMs: this.#startMs.slice(0, count),
       newestMs: this.#newestMs.slice(0, count),
@@ -155,15 +230,27 @@ export class DeltaAccumulator {
 
   /** The totals that a request came with, as it left them. */
   totalsOf(given: DeltaTotals): DeltaTotals {
-    const { ids, newestMs } = given;
+    const { ids, isHistogram, newestMs } = given;
+    const histograms = new HistogramArena();
     const totals = new Float64Array(newestMs.length);
     const lastMs = new Float64Array(newestMs.length);
+    const startMs = new Float64Array(newestMs.length);
     for (let i = 0; i < newestMs.length; i++) {
       const entry = this.entryOf(ids[2 * i], ids[2 * i + 1]);
       totals[i] = this.#totals[entry];
+      if (isHistogram[i] === 1 && totals[i] > 0) totals[i] = this.#copyTotal(totals[i] - 1, histograms);
       lastMs[i] = this.#lastMs[entry];
+      startMs[i] = this.#startMs[entry];
     }
-    return { ids, newestMs, totals, lastMs };
+    return { ids, isHistogram, newestMs, totals, lastMs, startMs, histograms: histograms.content() };
+  }
+
+  /** Returns where the total is then, from 1 on. */
+  #copyTotal(start: number, to: HistogramArena): number {
+    const { cells } = this.#arena;
+    const at = to.length;
+    to.appendCells(cells.subarray(start, histogramEnd(cells, start)));
+    return at + 1;
   }
 
   #add(low: number, high: number): number {
@@ -182,11 +269,13 @@ export class DeltaAccumulator {
       this.#newestMs = resized(this.#newestMs, new Float64Array(capacity));
       this.#startMs = resized(this.#startMs, new Float64Array(capacity));
       this.#isTouched = resized(this.#isTouched, new Uint8Array(capacity));
+      this.#isHistogram = resized(this.#isHistogram, new Uint8Array(capacity));
     }
     this.#ids[2 * entry] = low;
     this.#ids[2 * entry + 1] = high;
     this.#totals[entry] = 0;
     this.#lastMs[entry] = -1;
+    this.#startMs[entry] = 0;
     this.#newestMs[entry] = -1;
     this.#isTouched[entry] = 0;
     return entry;
@@ -195,6 +284,7 @@ export class DeltaAccumulator {
   #clear(): void {
     if (this.#keys.count === 0) return;
     this.#keys.clear();
+    this.#arena.clear();
     this.#metrics.clear();
     this.#oldestMs = Number.POSITIVE_INFINITY;
   }

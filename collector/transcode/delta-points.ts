@@ -1,13 +1,15 @@
 /**
- * Makes delta points cumulative: PointReader's value, count and sum become the totals of their series.
+ * Makes delta points cumulative: PointReader's value, count and sum become the totals of their series, and its start time
+ * becomes that of the totals.
  *
- * A sum is one series. A histogram is one per bucket besides its sum and count, and all of them go on together or start
+ * A sum is one series, and so is an exponential histogram. A histogram with explicit buckets is one per bucket besides its sum and count, and all of them go on together or start
  * anew together: one that was not written with the count's last point has missed something, because the bounds changed
  * or the sum was left out. Bounds that are left out for good do no harm: the buckets that stay are exact.
  */
 import type { ByteView } from '#wire/protobuf/byte-view.ts';
 import type { DeltaAccumulator, DeltaRefusal } from './delta-accumulator.ts';
 import type { MetricNames } from './metric-names.ts';
+import { type NativeHistogram, nativeBucketsMax } from './native-histogram.ts';
 import type { PointReader } from './point-reader.ts';
 import { type PointSeries, type SeriesRole, seriesRole } from './point-series.ts';
 import type { RecordWindow } from './record-window.ts';
@@ -40,8 +42,9 @@ export class DeltaPoints {
     if (this.#accumulator.isCollecting || !this.#isInOrder(tally)) return false;
     const entry = this.#entries[0];
     const isRestart = this.#accumulator.lastMsOf(entry, startMs, unixMs) < 0;
-    const total = this.#accumulator.add(entry, unixMs, isStale ? 0 : value, isRestart);
+    const total = this.#accumulator.add(entry, startMs, unixMs, isStale ? 0 : value, isRestart);
     if (!isStale) point.setValue(total);
+    point.startMs = this.#accumulator.startOf(entry);
     return true;
   }
 
@@ -63,14 +66,46 @@ export class DeltaPoints {
     for (let i = 1; i < entryCount; i++) {
       isRestart ||= accumulator.lastMsOf(entries[i], startMs, unixMs) !== lastMs;
     }
-    const delta = (counted: number): number => (isStale ? 0 : counted);
-    point.count = accumulator.add(entries[0], unixMs, delta(point.count), isRestart);
-    if (hasValue) point.setValue(accumulator.add(entries[1], unixMs, delta(value), isRestart));
+    const add = (at: number, delta: number): number =>
+      accumulator.add(entries[at], startMs, unixMs, isStale ? 0 : delta, isRestart);
+    point.count = add(0, point.count);
+    if (hasValue) point.setValue(add(1, value));
     const first = hasValue ? 2 : 1;
     for (let i = 0; i < bucketCount; i++) {
-      counts[i] = accumulator.add(entries[first + i], unixMs, delta(counts[i]), isRestart);
+      counts[i] = add(first + i, counts[i]);
     }
+    // The others began with it, whenever that was: all go on together or start anew together.
+    point.startMs = accumulator.startOf(entries[0]);
     return true;
+  }
+
+  /**
+   * Adds a native histogram to its series; it becomes the total. PointReader must hold the point's times. A sum that is
+   * missing counts as 0, as everywhere. Returns false where no histogram follows.
+   */
+  addNative(names: MetricNames, histogram: NativeHistogram, tally: RequestTally): boolean {
+    const { startMs, unixMs } = this.#point;
+    if (!this.#isTimed(tally)) return false;
+    if (!histogram.isStale && !isAddable(histogram.sum, false, tally)) return false;
+    if (!this.#identify(names.base, seriesRole.native, 0, 0, tally)) return false;
+    const accumulator = this.#accumulator;
+    const entry = this.#entries[0];
+    if (accumulator.isCollecting) return false;
+    if (accumulator.isWithheld(entry)) {
+      tally.reject(
+        'delta_total_too_large',
+        'the totals of the delta histograms of a request take too much memory: send smaller batches',
+      );
+      return false;
+    }
+    if (!this.#isInOrder(tally)) return false;
+    const isRestart = accumulator.lastMsOf(entry, startMs, unixMs) < 0;
+    if (accumulator.addHistogram(entry, histogram, isRestart)) return true;
+    tally.reject(
+      'too_many_buckets',
+      `the total of a delta histogram has more than ${nativeBucketsMax} buckets in the lowest resolution`,
+    );
+    return false;
   }
 
   /** Finds the entries of the histogram's series; returns how many, 0 where one is refused. */
@@ -105,11 +140,14 @@ export class DeltaPoints {
     }
     const accumulator = this.#accumulator;
     const { startMs, unixMs } = this.#point;
+    const isHistogram = role === seriesRole.native;
+    const idLow = isHistogram ? ~series.idLow : series.idLow;
+    const idHigh = isHistogram ? ~series.idHigh : series.idHigh;
     if (accumulator.isCollecting) {
-      accumulator.need(series.idLow, series.idHigh, name, startMs, unixMs);
+      accumulator.need(idLow, idHigh, name, startMs, unixMs, isHistogram);
       return true;
     }
-    const entry = accumulator.entryOf(series.idLow, series.idHigh);
+    const entry = accumulator.entryOf(idLow, idHigh);
     this.#entries[at] = entry;
     if (entry !== -1) return true;
     // It was one too many when totals were asked for, and a new window has begun since, or a new thread.

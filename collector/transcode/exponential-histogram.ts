@@ -28,6 +28,9 @@ export class ExponentialHistogramReader {
   readonly #reader: ProtobufReader;
   readonly #window: RecordWindow;
   #scale = 0;
+  /** Whether the point that was read has a time, and when its interval began: a stale histogram keeps no start. */
+  hasTime = false;
+  startMs = 0;
 
   constructor(reader: ProtobufReader, window: RecordWindow) {
     this.#reader = reader;
@@ -56,7 +59,9 @@ export class ExponentialHistogramReader {
       else if (tag === 0x5a) this.#keep(exemplars);
       else this.#readNumber(tag, into);
     }
-    if (into.unixMs === 0) into.unixMs = Math.floor(this.#window.nowUnixMs);
+    this.hasTime = into.unixMs !== 0;
+    this.startMs = into.startMs;
+    if (!this.hasTime) into.unixMs = Math.floor(this.#window.nowUnixMs);
     if (isStale) into.setStale(into.unixMs);
   }
 

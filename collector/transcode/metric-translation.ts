@@ -31,6 +31,8 @@ export interface MetricTranslation {
   readonly isUnderscorePrefixed: boolean;
   /** Escaped label names keep several underscores in a row. */
   readonly keepsUnderscores: boolean;
+  /** Explicit histograms become native ones with custom bounds, and no series of buckets, sum and count. */
+  readonly convertsHistograms: boolean;
 }
 
 /** Prometheus's defaults, but for scopes: OpenTelemetry's specification wants them as labels. */
@@ -43,6 +45,7 @@ export const metricTranslationDefault: MetricTranslation = {
   isScopePromoted: true,
   isUnderscorePrefixed: true,
   keepsUnderscores: true,
+  convertsHistograms: false,
 };
 
 export function isEscaped(strategy: TranslationStrategy): boolean {

@@ -45,9 +45,8 @@ export class MetricsTranscoder {
     const values = new AttributeReader(reader);
     const pointSeries = new PointSeries(reader, values, series, translation);
     const exemplars = new PointExemplars(reader, window, series, pointSeries, values);
-    const { strategy } = translation;
     this.#pointSeries = pointSeries;
-    this.#points = new MetricPoints(reader, window, { series, pointSeries, exemplars, strategy, deltas });
+    this.#points = new MetricPoints(reader, window, { series, pointSeries, exemplars, translation, deltas });
   }
 
   /** Appends the samples of the request that `reader` begins. Throws DecodeError or ExpansionError half-way. */

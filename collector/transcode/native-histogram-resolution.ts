@@ -1,23 +1,25 @@
 /**
- * Fewer buckets for the same histogram. Both change it in place, and only where the rules found no fault with it.
+ * Fewer buckets for the same histogram. They change it in place, and only where the rules found no fault with it.
  *
- *   reduceResolution: schema 10 -> 8      four neighbouring buckets become one
- *   leaveOutEmpty:    0 0 5 0 7 0 0 0 9   ->  a span of 5 0 7 and a span of 9
+ *   reduceTo:      schema 10 -> 8      four neighbouring buckets become one
+ *   leaveOutEmpty: 0 0 5 0 7 0 0 0 9   ->  a span of 5 0 7 and a span of 9
  */
-import type { BucketSide, NativeHistogram } from './native-histogram.ts';
+import { type BucketSide, emptyBucketsMax, type NativeHistogram } from './native-histogram.ts';
 import { schemaMax } from './native-histogram-rules.ts';
 
-/** A gap that is not longer stays in its span: a span of its own takes as much. The number is client_golang's. */
-const emptyBucketsMax = 2;
 const shiftMax = 31;
 
 /** Merges buckets until the schema is one that is stored. Custom buckets have a negative schema and stay. */
 export function reduceResolution(histogram: NativeHistogram): void {
-  if (histogram.schema <= schemaMax) return;
-  const shift = Math.min(histogram.schema - schemaMax, shiftMax);
+  if (histogram.schema > schemaMax) reduceTo(histogram, schemaMax);
+}
+
+/** Merges buckets until the schema is `schema`, which must be below the histogram's. */
+export function reduceTo(histogram: NativeHistogram, schema: number): void {
+  const shift = Math.min(histogram.schema - schema, shiftMax);
   mergeBuckets(histogram.positive, shift);
   mergeBuckets(histogram.negative, shift);
-  histogram.schema = schemaMax;
+  histogram.schema = schema;
 }
 
 /** A bucket holds what is up to its upper bound, that included: bucket 1 to 2^shift become bucket 1. */

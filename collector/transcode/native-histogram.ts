@@ -10,6 +10,9 @@ export const nativeBucketsMax = 4096;
 
 export const customBucketsSchema = -53;
 
+/** A gap that is not longer stays in its span: a span of its own takes as much. The number is client_golang's. */
+export const emptyBucketsMax = 2;
+
 /** A series of histograms ended: its sum is this very NaN, no other. */
 export const staleLow = 0x2;
 export const staleHigh = 0x7ff0_0000;
@@ -35,11 +38,27 @@ export class BucketSide {
     this.spanCount++;
   }
 
+  /** Adds buckets to the last span. */
+  widenSpan(length: number): void {
+    if (this.spanCount <= nativeBucketsMax) this.lengths[this.spanCount - 1] += length;
+  }
+
+  /** `from` must not hold more than the arrays do. */
+  copy(from: BucketSide): void {
+    this.spanCount = from.spanCount;
+    this.bucketCount = from.bucketCount;
+    this.offsets.set(from.offsets.subarray(0, from.spanCount));
+    this.lengths.set(from.lengths.subarray(0, from.spanCount));
+    this.counts.set(from.counts.subarray(0, from.bucketCount));
+  }
+
   addBucket(count: number): void {
     if (this.bucketCount < nativeBucketsMax) this.counts[this.bucketCount] = count;
     this.bucketCount++;
   }
 }
+
+const double = new DataView(new ArrayBuffer(8));
 
 export class NativeHistogram {
   unixMs = 0;
@@ -63,6 +82,19 @@ export class NativeHistogram {
 
   get isStale(): boolean {
     return this.sumLow === staleLow && this.sumHigh === staleHigh;
+  }
+
+  /** The sum as a number. Setting it never makes the histogram stale. */
+  get sum(): number {
+    double.setInt32(0, this.sumLow, true);
+    double.setInt32(4, this.sumHigh, true);
+    return double.getFloat64(0, true);
+  }
+
+  set sum(value: number) {
+    double.setFloat64(0, value, true);
+    this.sumLow = double.getUint32(0, true);
+    this.sumHigh = double.getUint32(4, true);
   }
 
   get isSumNaN(): boolean {

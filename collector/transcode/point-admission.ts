@@ -1,10 +1,46 @@
 /**
- * Asks for all series of a histogram or summary point before one of them is written: half of a histogram would give
- * wrong quantiles, so a point is stored whole or refused whole.
+ * Which data points are kept: by their time, and by what else of them is kept. All series of a histogram or summary point
+ * are asked for before one of them is written: half of a histogram would give wrong quantiles, so a point is stored whole
+ * or refused whole.
  */
 import type { MetricNames } from './metric-names.ts';
 import type { PointReader } from './point-reader.ts';
 import { type PointSeries, seriesRole } from './point-series.ts';
+import type { RecordWindow } from './record-window.ts';
+import type { RequestTally } from './request-tally.ts';
+
+/** Buckets of one histogram point: each may become a series, so more than this is a mistake. */
+export const histogramBucketsMax = 1024;
+
+/** Says whether a point of this time is kept, and counts it where not. */
+export function isTimeKept(unixMs: number, window: RecordWindow, tally: RequestTally): boolean {
+  const refusal = window.refusalOfMs(unixMs);
+  if (refusal === undefined) return true;
+  tally.reject(refusal, window.describe(refusal, unixMs));
+  return false;
+}
+
+/** Returns since when a point of `unixMs` counts, 0 where nobody can say: a start that comes later is none. */
+export function keptStart(startMs: number, unixMs: number, tally: RequestTally): number {
+  if (startMs <= unixMs) return startMs;
+  tally.reject('invalid_start_time', `a point at ${unixMs} ms has the start time ${startMs} ms`);
+  return 0;
+}
+
+/** Says whether bounds and counts of the histogram point that was read fit, and counts it where not. */
+export function hasFittingBuckets({ boundCount, bucketCount }: PointReader, tally: RequestTally): boolean {
+  if (boundCount > histogramBucketsMax) {
+    const fact = `a histogram has ${boundCount} buckets, more than ${histogramBucketsMax}`;
+    tally.reject('too_many_buckets', fact);
+    return false;
+  }
+  if (bucketCount === 0 || bucketCount === boundCount + 1) return true;
+  tally.reject(
+    'invalid_histogram',
+    `a histogram has ${boundCount} bounds and ${bucketCount} bucket counts: one more is needed`,
+  );
+  return false;
+}
 
 /**
  * Says whether all series of the point that was read are admitted; where not, series.refusal says why. A point whose

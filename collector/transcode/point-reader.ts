@@ -25,6 +25,8 @@ export class PointReader {
   /** The time of arrival where the point has none. */
   unixMs = 0;
   hasTime = false;
+  /** When the interval of a sum, histogram or summary began; 0 where the sender does not say. */
+  startMs = 0;
   isStale = false;
   /** Whether there is a value (of a number) or a sum (of a histogram or summary); its bits follow. */
   hasValue = false;
@@ -155,11 +157,6 @@ export class PointReader {
     return view.getUint32(start + 4, true) * twoTo32 + view.getUint32(start, true);
   }
 
-  /** When the interval of a sum or histogram began; 0 where the sender does not say. */
-  get startMs(): number {
-    return nanosToMs(this.#startLow, this.#startHigh);
-  }
-
   /** The value as a number. */
   get value(): number {
     this.#double.setUint32(0, this.valueLow, true);
@@ -195,6 +192,7 @@ export class PointReader {
   }
 
   #end(): void {
+    this.startMs = nanosToMs(this.#startLow, this.#startHigh);
     this.hasTime = this.#timeLow !== 0 || this.#timeHigh !== 0;
     this.unixMs = this.hasTime
       ? nanosToMs(this.#timeLow, this.#timeHigh)

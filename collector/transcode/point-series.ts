@@ -39,6 +39,8 @@ const oneHigh = 0x3ff0_0000;
 export class PointSeries {
   /** Why the last push() or identify() returned false. */
   refusal: SeriesRefusal | undefined;
+  /** Since when the samples that are pushed count; 0 where nobody says, and from beginPoint() on. */
+  startMs = 0;
   /** What the last identify() found. */
   idLow = 0;
   idHigh = 0;
@@ -116,6 +118,7 @@ export class PointSeries {
   /** `metricName` is the Prometheus name; `attributes` must stay as it is until the point's last find(). */
   beginPoint(metricName: ByteView, attributes: RangeList): void {
     this.#attributes = attributes;
+    this.startMs = 0;
     const hash = this.#hash;
     if (metricName !== this.#metricName) this.#beginMetric(metricName);
     hash.resume(this.#metricLow, this.#metricHigh);
@@ -134,8 +137,8 @@ export class PointSeries {
   }
 
   /**
-   * Appends a sample of the point's series in one role; `bound` is the le or the quantile where the role has one.
-   * Returns false where the series is refused: see `refusal`.
+   * Appends a sample of the point's series in one role, and since when it counts; `bound` is the le or the quantile where
+   * the role has one. Returns false where the series is refused: see `refusal`.
    */
   push(
     name: ByteView,
@@ -149,6 +152,7 @@ export class PointSeries {
     const entry = this.find(name, role, bound, unixMs);
     if (entry === -1) return false;
     this.#series.pushSample(entry, metricIndex, unixMs, valueLow, valueHigh);
+    if (this.startMs !== 0) this.#series.notePointStart(entry, name, unixMs, this.startMs);
     return true;
   }
 

@@ -4,6 +4,8 @@
  *
  * It is believed only as far as the rows are in the store: what an unfinished or failed run wrote is not known, as its
  * sender may have to send it again. So a repeat may be stored twice, and nothing is ever left out that is not stored.
+ *
+ * Samples of OTLP points are not judged: of their series only the start is kept, in the place of the newest sample.
  */
 import type { RunStanding } from '#collector/run.ts';
 
@@ -14,9 +16,9 @@ const perEntry = 2;
 const initialTouched = 1024;
 
 export class SampleMemory {
-  /** Of each entry: the run that wrote it, NaN where there is nothing to know; and the sample's time. */
+  /** Of each entry: the run that wrote it, NaN where there is nothing to know; and the sample's time (OTLP: the start). */
   #runsAndTimes: Float64Array;
-  /** Of each entry: the sample's value, low and high. */
+  /** Of each entry: the sample's value, low and high (OTLP: the 2 h bucket that the start was said for, and nothing). */
   #values: Int32Array;
   /** Since when an entry's series counts, and the 2 h bucket that this was said for; made when it is first needed. */
   #starts: Float64Array | undefined;
@@ -85,6 +87,20 @@ export class SampleMemory {
     if (this.#starts[entry] === startMs && this.#startBuckets[entry] === bucket) return false;
     this.#starts[entry] = startMs;
     this.#startBuckets[entry] = bucket;
+    this.#touch(entry);
+    return true;
+  }
+
+  /** The same for a series whose samples are never judged. Where nothing is new, nothing is written. */
+  isNewPointStart(entry: number, startMs: number, bucket: number): boolean {
+    const at = entry * perEntry;
+    const runsAndTimes = this.#runsAndTimes;
+    if (runsAndTimes[at + 1] === startMs && this.#values[at] === bucket) {
+      const run = runsAndTimes[at];
+      if (run === this.#run || (run >= this.#storedFrom && run < this.#storedBelow)) return false;
+    }
+    runsAndTimes[at + 1] = startMs;
+    this.#values[at] = bucket;
     this.#touch(entry);
     return true;
   }

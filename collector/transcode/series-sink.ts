@@ -234,6 +234,23 @@ export class SeriesSink {
     startMs: number,
   ): void {
     if (!this.#cache.memory.isNewStart(entry, startMs, Math.floor(unixMs / bucketMs))) return;
+    this.#pushStart(entry, metric, start, length, unixMs, startMs);
+  }
+
+  /** The same for a sample of an OTLP point, which is not judged. `metric` is the whole name. */
+  notePointStart(entry: number, metric: ByteView, unixMs: number, startMs: number): void {
+    if (!this.#cache.memory.isNewPointStart(entry, startMs, Math.floor(unixMs / bucketMs))) return;
+    this.#pushStart(entry, metric, 0, metric.bytes.length, unixMs, startMs);
+  }
+
+  #pushStart(
+    entry: number,
+    metric: ByteView,
+    start: number,
+    length: number,
+    unixMs: number,
+    startMs: number,
+  ): void {
     const starts = this.#starts;
     starts.metric.pushRange(metric, start, length);
     starts.id.pushUint64(this.#cache.idLow(entry), this.#cache.idHigh(entry));

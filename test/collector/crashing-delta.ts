@@ -1,8 +1,9 @@
 /**
- * A collector in a process of its own that kills itself with SIGKILL around an insert of delta points. It sends what it is
+ * A collector in a process of its own that kills itself with SIGKILL around an insert of delta points: of a sum and of an
+ * exponential histogram. It sends what it is
  * told in order, each until it is answered, and writes down what was answered.
  *
- *   node crashing-delta.ts '{"path":"data","answeredPath":"answered","requests":[...],"step":"after","at":2}'
+ *   node crashing-delta.ts '{"path":"data","answeredPath":"answered","requests":[...],"step":"after","table":"samples_head","at":2}'
  */
 import { appendFileSync } from 'node:fs';
 import { createDirectSink } from '#collector/direct-sink.ts';
@@ -10,7 +11,12 @@ import { createPipeline } from '#collector/pipeline.ts';
 import { openEmbeddedStore } from '#store/embedded/embedded-store.ts';
 import { migrate } from '#store/migrate.ts';
 import type { Store } from '#store/store.ts';
-import { type DeltaPoint, deltaSum } from '../support/delta-request.ts';
+import {
+  type DeltaPoint,
+  deltaExponentialMetric,
+  deltaSumMetric,
+  request,
+} from '../support/delta-request.ts';
 
 export interface CrashOrder {
   readonly path: string;
@@ -18,7 +24,9 @@ export interface CrashOrder {
   readonly answeredPath: string;
   readonly requests: readonly { readonly number: number; readonly points: readonly DeltaPoint[] }[];
   readonly step: 'before' | 'after' | 'never';
-  /** Which insert of samples it is. */
+  /** Samples are inserted first: between the two, half of a request is stored. */
+  readonly table: 'samples_head' | 'histograms_head';
+  /** Which insert into that table it is. */
   readonly at: number;
 }
 
@@ -34,7 +42,7 @@ const crashing: Store = {
   ping: () => store.ping(),
   close: () => store.close(),
   async insert(block, token) {
-    const isDue = block.table === 'samples_head' && ++insertCount === order.at;
+    const isDue = block.table === order.table && ++insertCount === order.at;
     if (isDue && order.step === 'before') process.kill(process.pid, 'SIGKILL');
     await store.insert(block, token);
     if (isDue && order.step === 'after') process.kill(process.pid, 'SIGKILL');
@@ -50,7 +58,14 @@ const pipeline = createPipeline({
 });
 const send = createDirectSink(pipeline.insertRequest);
 for (const { number, points } of order.requests) {
-  const bytes = deltaSum('crashed', points);
+  // Each value is a sum's, and the observations of a histogram in the bucket up to 2.
+  const bytes = request([
+    deltaSumMetric('crashed', points),
+    deltaExponentialMetric(
+      'crashed.spread',
+      points.map(({ value, ...point }) => ({ ...point, counts: [value] })),
+    ),
+  ]);
   await send({ signal: 'metrics', tenant: 'default', batchId: `n${number}`, key: 'k', bytes });
   appendFileSync(order.answeredPath, `${number}\n`, { flush: true });
 }

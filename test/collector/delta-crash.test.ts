@@ -33,10 +33,14 @@ const answered = (): number[] =>
   existsSync(answeredPath) ? readFileSync(answeredPath, 'utf8').trim().split('\n').map(Number) : [];
 
 /** Runs a collector on what was not answered; returns the signal that ended it. */
-async function run(step: CrashOrder['step'], at: number): Promise<NodeJS.Signals | null> {
+async function run(
+  step: CrashOrder['step'],
+  table: CrashOrder['table'],
+  at: number,
+): Promise<NodeJS.Signals | null> {
   const done = answered();
   const rest = requests.filter(({ number }) => !done.includes(number));
-  const order: CrashOrder = { path, answeredPath, requests: rest, step, at };
+  const order: CrashOrder = { path, answeredPath, requests: rest, step, table, at };
   const child = spawn(
     process.execPath,
     [join(import.meta.dirname, 'crashing-delta.ts'), JSON.stringify(order)],
@@ -50,11 +54,14 @@ async function run(step: CrashOrder['step'], at: number): Promise<NodeJS.Signals
 }
 
 test('totals are exact after a kill between insert and answer, and before an insert', async () => {
-  expect(await run('after', 3)).toBe('SIGKILL');
+  // The samples of the third request are stored then, and not its histograms.
+  expect(await run('after', 'samples_head', 3)).toBe('SIGKILL');
   expect(answered()).toEqual([0, 1]);
-  expect(await run('after', 1)).toBe('SIGKILL');
-  expect(await run('before', 2)).toBe('SIGKILL');
-  expect(await run('never', 0)).toBeNull();
+  expect(await run('after', 'histograms_head', 1)).toBe('SIGKILL');
+  expect(answered()).toEqual([0, 1]);
+  expect(await run('before', 'samples_head', 2)).toBe('SIGKILL');
+  expect(await run('before', 'histograms_head', 1)).toBe('SIGKILL');
+  expect(await run('never', 'samples_head', 0)).toBeNull();
   expect(answered()).toHaveLength(requests.length);
   const store = await openEmbeddedStore({ path });
   try {
@@ -67,6 +74,16 @@ test('totals are exact after a kill between insert and answer, and before an ins
     expect(rows).toEqual([
       { route: 'a', values: totals },
       { route: 'b', values: totals },
+    ]);
+    const histograms = await store.rows<{ route: string; values: number[]; isWhole: number }>(
+      `SELECT l.labels['route'] AS route, arrayMap(x -> x.2, arraySort(groupArray((ts, count)))) AS values,
+         toUInt8(min(positive_counts = [count] AND positive_offsets = [1])) AS isWhole
+       FROM histograms_head AS s INNER JOIN (SELECT DISTINCT id, labels FROM series) AS l ON s.id = l.id
+       WHERE s.metric = 'crashed_spread' GROUP BY route ORDER BY route`,
+    );
+    expect(histograms).toEqual([
+      { route: 'a', values: totals, isWhole: 1 },
+      { route: 'b', values: totals, isWhole: 1 },
     ]);
   } finally {
     await store.close();

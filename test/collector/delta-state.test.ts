@@ -370,6 +370,43 @@ test('a total is found, and a repeat adds nothing, where a compaction has stoppe
   expect(await samples('closing_total')).toEqual(['12']);
 });
 
+test('a total counts since the first interval, in every two hours, after a restart too; and anew after a silence', async () => {
+  const minuteMs = 60_000;
+  const point = (fromMinute: number, toMinute: number) => ({
+    startMs: nowMs + fromMinute * minuteMs,
+    endMs: nowMs + toMinute * minuteMs,
+    value: 1,
+  });
+  await deliver(deltaSum('since', [point(-600, -570), point(-570, -540)]));
+  await restart();
+  await deliver(deltaSum('since', [point(-540, -500), point(-450, -400)]));
+  await restart();
+  await deliver(deltaSum('since', [point(-400, -360)]));
+  await deliver(deltaSum('since', [point(-200, -190)]));
+  const minutesOf = (table: string, value: string) =>
+    store.rows<{ minute: number; value: number }>(
+      `SELECT (toUnixTimestamp64Milli(ts) - {now:Int64}) / 60000 AS minute, ${value} AS value
+       FROM ${table} WHERE metric = 'since_total' ORDER BY ts`,
+      { params: { now: nowMs }, tenant: 'default' },
+    );
+  const starts = await minutesOf('sample_starts', '(toUnixTimestamp64Milli(start_ts) - {now:Int64}) / 60000');
+  const windowOf = (minute: number) => Math.floor((nowMs + minute * minuteMs) / (120 * minuteMs));
+  const lines = (await minutesOf('samples_head', 'v')).map(({ minute, value }) => {
+    const said = starts.findLast(
+      (start) => start.minute <= minute && windowOf(start.minute) === windowOf(minute),
+    );
+    return `${value} at ${minute} since ${said?.value}`;
+  });
+  expect(lines).toEqual([
+    '1 at -570 since -600',
+    '2 at -540 since -600',
+    '3 at -500 since -600',
+    '4 at -400 since -600',
+    '5 at -360 since -600',
+    '1 at -190 since -200',
+  ]);
+});
+
 test('a store that does not say how far a series is makes the sender come again', async () => {
   await pipeline.close();
   pipeline = start();

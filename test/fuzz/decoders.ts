@@ -28,12 +28,24 @@ import { converters } from './converters.ts';
 import { createChecked, type FuzzedDecoder, fuzzContext } from './fuzzed-decoder.ts';
 
 /** With `seriesMax`, series over the limit are met and refused. */
-function transcoded(signal: Signal, encode: (random: Lcg) => Uint8Array, seriesMax = 0): FuzzedDecoder {
+function transcoded(
+  signal: Signal,
+  encode: (random: Lcg) => Uint8Array,
+  seriesMax = 0,
+  convertsHistograms = false,
+): FuzzedDecoder {
+  const metrics = { ...transcoderOptionsDefault.metrics, convertsHistograms };
   const seriesLimits = { tenantSeriesMax: seriesMax * 4, metricSeriesMax: seriesMax };
   return {
-    name: `transcode ${signal} ${encode.name}${seriesMax === 0 ? '' : ` of ${seriesMax} series`}`,
+    name: `transcode ${signal} ${encode.name}${seriesMax === 0 ? '' : ` of ${seriesMax} series`}${convertsHistograms ? ' as native histograms' : ''}`,
     make: encode,
-    decode: createChecked(signal, { ...transcoderOptionsDefault, seriesLimits, promotedFields }),
+    decode: createChecked(signal, {
+      metrics,
+      seriesLimits,
+      promotedFields,
+      // Whatever its points' times are, a delta series is never silent for longer.
+      deltaStaleMs: 1e15,
+    }),
     mayThrow: [],
   };
 }
@@ -54,6 +66,7 @@ const fields = (random: Lcg): Uint8Array => {
 const promotedFields = parsePromotedFields(['a.b', 'a.c', 'a=A', 'e', 'f']);
 const traces = (random: Lcg): Uint8Array => encodeTraceRequest(traceRequest(random, 2, 3));
 const metrics = (random: Lcg): Uint8Array => encodeMetricsRequest(metricsRequest(random, 2, 2));
+const deltas = (random: Lcg): Uint8Array => encodeMetricsRequest(metricsRequest(random, 2, 3, true));
 const write1 = (random: Lcg): Uint8Array => encodeRemoteWrite1(remoteWrite1Request(random, 4));
 const write2 = (random: Lcg): Uint8Array => encodeRemoteWrite2(remoteWrite2Request(random, 4));
 
@@ -100,6 +113,9 @@ export const decoders: readonly FuzzedDecoder[] = [
   transcoded('logs', fields),
   transcoded('traces', traces),
   transcoded('metrics', metrics),
+  transcoded('metrics', deltas),
+  transcoded('metrics', metrics, 0, true),
+  transcoded('metrics', deltas, 0, true),
   transcoded('remote_write', write1),
   transcoded('remote_write', write2),
   transcoded('metrics', metrics, 5),

@@ -1,5 +1,5 @@
 /** A decoder of bytes from outside, with what it may throw, and the one that all signals end in: the transcoder. */
-import type { DeltaNeeds, DeltaTotals } from '#collector/delta-totals.ts';
+import { type DeltaTotals, newTotals } from '#collector/delta-totals.ts';
 import type { RequestOutcome } from '#collector/run.ts';
 import { createTranscoder } from '#collector/transcode/transcoder.ts';
 import type { TranscoderOptions } from '#collector/transcode/transcoder-options.ts';
@@ -23,8 +23,8 @@ export const fuzzContext = {
 };
 
 /**
- * Returns a function that transcodes one request, for delta points with totals of 0, and checks that what was refused
- * left nothing behind.
+ * Returns a function that transcodes one request, delta points with totals of 0 and with their own, and checks that what
+ * was refused left nothing behind.
  */
 export function createChecked(
   signal: Signal,
@@ -47,11 +47,16 @@ export function createChecked(
   };
   return (bytes) => {
     const { deltaWait, ...outcome } = once(bytes);
-    return deltaWait === undefined ? outcome : once(deltaWait.bytes, newTotals(deltaWait.needs));
+    if (deltaWait === undefined) return outcome;
+    const added = once(deltaWait.bytes.slice(), newTotals(deltaWait.needs));
+    const { deltaTotals, decodeError } = added;
+    if (deltaTotals === undefined) {
+      // What follows the points' values is read only then: exemplars.
+      if (decodeError === undefined) throw new Error('BUG: a request has no totals, and no error either');
+      return added;
+    }
+    // Once more on top of its own totals, as if these were of long ago: so totals of all kinds are added to.
+    const lastMs = deltaTotals.lastMs.map((ms) => Math.min(ms, 1));
+    return once(deltaWait.bytes, { ...deltaTotals, lastMs });
   };
-}
-
-function newTotals({ ids, newestMs }: DeltaNeeds): DeltaTotals {
-  const { length } = newestMs;
-  return { ids, newestMs, totals: new Float64Array(length), lastMs: new Float64Array(length).fill(-1) };
 }

@@ -9,6 +9,7 @@ import { readBlocks } from '#store/native/block-reader.ts';
 import type { QueryOptions, Store } from '#store/store.ts';
 import { eventually } from '#test/support/eventually.ts';
 import { describeTenants } from './conformance-tenant.case.ts';
+import { describeTotals } from './conformance-totals.case.ts';
 import { blockOf, collect, failure, logsBlock, samplesBlock } from './engine-blocks.ts';
 
 export interface StoreUnderTest {
@@ -185,9 +186,14 @@ export function describeStore(name: string, subject: StoreUnderTest): void {
       const found = await selectLastSamples(store, 'a', keys, firstMs);
       expect(found).toHaveLength(5000);
       const byId = new Map(found.map((sample) => [sample.id, sample]));
-      expect(byId.get(idOf(7))).toEqual({ id: idOf(7), lastMs: firstMs + 120_000, value: 7 / 8 });
+      expect(byId.get(idOf(7))).toEqual({ id: idOf(7), lastMs: firstMs + 120_000, value: 7 / 8, startMs: 0 });
       for (const n of [0, 1999, 2000, 4999]) {
-        expect(byId.get(idOf(n))).toEqual({ id: idOf(n), lastMs: firstMs + 120_000, value: n / 4 });
+        expect(byId.get(idOf(n))).toEqual({
+          id: idOf(n),
+          lastMs: firstMs + 120_000,
+          value: n / 4,
+          startMs: 0,
+        });
       }
       expect(await selectLastSamples(store, 'a', keys, firstMs + 150_000)).toEqual([]);
     });
@@ -347,6 +353,8 @@ export function describeStore(name: string, subject: StoreUnderTest): void {
     });
 
     describeTenants(() => store);
+
+    describeTotals(() => store);
 
     test('close lets running calls end and refuses new ones', async () => {
       const running = store.rows('SELECT sleep(0.5) AS slept');

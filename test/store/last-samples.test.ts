@@ -32,7 +32,7 @@ beforeAll(async () => {
 });
 afterAll(() => opened[Symbol.asyncDispose]());
 beforeEach(async () => {
-  for (const table of ['samples_head', 'samples_closing', 'samples_chunk', 'samples_5m'])
+  for (const table of ['samples_head', 'samples_closing', 'samples_chunk', 'samples_5m', 'sample_starts'])
     await store.exec(`TRUNCATE TABLE ${table}`);
 });
 
@@ -66,8 +66,8 @@ test.each(states)('a compaction that is about to %s hides no sample', async (ste
   await insertSamples(store, [sample(1, dayMs, 1), sample(1, dayMs + 1000, 2), sample(2, dayMs, 3)]);
   await compactUntil(step);
   expect(await lastSamples()).toEqual([
-    { id: '1', lastMs: dayMs + 1000, value: 2 },
-    { id: '2', lastMs: dayMs, value: 3 },
+    { id: '1', lastMs: dayMs + 1000, value: 2, startMs: 0 },
+    { id: '2', lastMs: dayMs, value: 3, startMs: 0 },
   ]);
 });
 
@@ -85,8 +85,8 @@ test('steps that a compaction takes between two reads hide no sample', async () 
       },
     });
     expect(await lastSamples(moving), `${first}, ${second}`).toEqual([
-      { id: '1', lastMs: dayMs, value: 1 },
-      { id: '2', lastMs: dayMs, value: 2 },
+      { id: '1', lastMs: dayMs, value: 1, startMs: 0 },
+      { id: '2', lastMs: dayMs, value: 2, startMs: 0 },
     ]);
     await compactUntil('end');
     await store.exec('TRUNCATE TABLE samples_chunk');
@@ -112,11 +112,11 @@ test('of the three tables, the newest time counts, and of its values the largest
     sample(5, late, payloadBits),
   ]);
   expect(await lastSamples()).toEqual([
-    { id: '1', lastMs: late, value: 2 },
-    { id: '2', lastMs: late + hourMs, value: 10 },
-    { id: '3', lastMs: dayMs, value: 7 },
-    { id: '4', lastMs: dayMs, value: 8 },
-    { id: '5', lastMs: late, value: 9 },
+    { id: '1', lastMs: late, value: 2, startMs: 0 },
+    { id: '2', lastMs: late + hourMs, value: 10, startMs: 0 },
+    { id: '3', lastMs: dayMs, value: 7, startMs: 0 },
+    { id: '4', lastMs: dayMs, value: 8, startMs: 0 },
+    { id: '5', lastMs: late, value: 9, startMs: 0 },
   ]);
 });
 
@@ -124,5 +124,36 @@ test('a series of which there are only stale markers has a time and the value 0'
   await insertSamples(store, [sample(1, dayMs, staleBits)]);
   await compactUntil('chunk');
   await insertSamples(store, [sample(1, dayMs + 1, staleBits)]);
-  expect(await lastSamples()).toEqual([{ id: '1', lastMs: dayMs + 1, value: 0 }]);
+  expect(await lastSamples()).toEqual([{ id: '1', lastMs: dayMs + 1, value: 0, startMs: 0 }]);
+});
+
+test('a series counts since what was said last before its last sample, and at the end of its two hours', async () => {
+  const early = dayMs + 2 * hourMs - 1000;
+  const late = dayMs + 2 * hourMs;
+  const starts = [
+    { id: '1', at: dayMs, start: 5 },
+    { id: '1', at: late, start: 7 },
+    // Said before samples that did not land.
+    { id: '1', at: late + 2000, start: 9 },
+    { id: '2', at: dayMs, start: 3 },
+    { id: '2', at: dayMs + 1000, start: 4 },
+    { id: '4', at: dayMs, start: 8 },
+  ];
+  for (const { id, at, start } of starts) {
+    await store.exec(
+      `INSERT INTO sample_starts (tenant, metric, id, ts, start_ts) VALUES
+       ('${tenant}', 'm', ${id}, fromUnixTimestamp64Milli(${at}), fromUnixTimestamp64Milli(${start}))`,
+    );
+  }
+  await insertSamples(store, [
+    sample(1, early, 1),
+    sample(1, late + 1000, 2),
+    sample(2, early, 3),
+    sample(3, early, 4),
+  ]);
+  expect(await lastSamples()).toEqual([
+    { id: '1', lastMs: late + 1000, value: 2, startMs: 7 },
+    { id: '2', lastMs: early, value: 3, startMs: 4 },
+    { id: '3', lastMs: early, value: 4, startMs: 0 },
+  ]);
 });

@@ -11,8 +11,42 @@ export interface DeltaPoint {
 }
 
 export function deltaSum(name: string, points: readonly DeltaPoint[], isMonotonic = true): Uint8Array {
+  return request([deltaSumMetric(name, points, isMonotonic)]);
+}
+
+export function deltaSumMetric(name: string, points: readonly DeltaPoint[], isMonotonic = true): ProtoObject {
   const dataPoints = points.map(({ value, ...point }) => ({ ...shapeOf(point), asDouble: value }));
-  return request([{ name, sum: { aggregationTemporality: 1, isMonotonic, dataPoints } }]);
+  return { name, sum: { aggregationTemporality: 1, isMonotonic, dataPoints } };
+}
+
+export interface DeltaExponentialPoint extends Omit<DeltaPoint, 'value'> {
+  readonly scale?: number;
+  /** Of the first of `counts`, as OTLP has it. */
+  readonly offset?: number;
+  readonly counts: readonly number[];
+  readonly zeroThreshold?: number;
+  readonly isStale?: boolean;
+}
+
+/** The sum of each point is its count and a half. */
+export function deltaExponential(name: string, points: readonly DeltaExponentialPoint[]): Uint8Array {
+  return request([deltaExponentialMetric(name, points)]);
+}
+
+export function deltaExponentialMetric(name: string, points: readonly DeltaExponentialPoint[]): ProtoObject {
+  const dataPoints = points.map(({ scale = 0, offset = 0, counts, zeroThreshold, isStale, ...point }) => {
+    const count = counts.reduce((total, one) => total + one, 0);
+    return {
+      ...shapeOf(point),
+      scale,
+      count,
+      sum: count + 0.5,
+      positive: { offset, bucketCounts: counts },
+      ...(zeroThreshold === undefined ? {} : { zeroThreshold }),
+      ...(isStale === true ? { flags: 1 } : {}),
+    };
+  });
+  return { name, exponentialHistogram: { aggregationTemporality: 1, dataPoints } };
 }
 
 export interface DeltaHistogramPoint extends Omit<DeltaPoint, 'value'> {

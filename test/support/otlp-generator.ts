@@ -202,10 +202,15 @@ function otlpExemplar(random: Lcg): ProtoObject {
 
 const units = ['', '1', 's', 'By', 'By/s', '{request}', 'ms'];
 
-/** Data points of every kind, the ones that are refused included. */
-export function metricsRequest(random: Lcg, groups = 3, points = 6): ProtoObject {
+/**
+ * Data points of every kind, the ones that are refused included. Delta points are only there where they are asked for:
+ * they need totals.
+ */
+export function metricsRequest(random: Lcg, groups = 3, points = 6, isDelta = false): ProtoObject {
+  // Mostly the same two starts, so that what is known already is met; some are of after the point.
+  const start = () => BigInt(generatorUnixMs - random.int(2) * 5000) * 1_000_000n;
   const times = () => ({
-    startTimeUnixNano: nanos(random),
+    ...(random.chance(85) ? { startTimeUnixNano: random.chance(70) ? start() : nanos(random) } : {}),
     ...(random.chance(97) ? { timeUnixNano: nanos(random) } : {}),
   });
   const flags = () => (random.chance(5) ? { flags: 1 } : {});
@@ -222,17 +227,20 @@ export function metricsRequest(random: Lcg, groups = 3, points = 6): ProtoObject
   });
   const histogram = () => {
     const explicitBounds = [0.005, 1, 10, 1e21, 1e-7].slice(0, random.int(6)).sort((a, b) => a - b);
+    // Where bounds do not rise, it is anybody's guess into which bucket an exemplar fell.
+    const isFaulty = random.chance(5);
+    if (isFaulty) explicitBounds.push(random.pick([1, Number.NaN, Number.POSITIVE_INFINITY]));
+    const counts = explicitBounds.concat(0).map(() => (random.chance(30) ? 0 : random.int(100)));
+    const total = counts.reduce((sum, count) => sum + count, 0);
     return {
       ...times(),
       ...flags(),
       attributes: attributes(random, 3),
-      count: random.int(1000),
+      count: random.chance(80) ? total : random.int(1000),
       ...(random.chance(80) ? { sum: random.pick(doubles) } : {}),
       explicitBounds,
-      bucketCounts: random.chance(90)
-        ? Array.from({ length: explicitBounds.length + 1 }, () => random.int(100))
-        : [],
-      exemplars: list(random, 2, () => otlpExemplar(random)),
+      bucketCounts: random.chance(90) ? counts : [],
+      exemplars: isFaulty ? [] : list(random, 2, () => otlpExemplar(random)),
       min: 0,
       max: 9,
     };
@@ -249,8 +257,8 @@ export function metricsRequest(random: Lcg, groups = 3, points = 6): ProtoObject
     const kind = random.int(5);
     const name = `shop.metric_${kind}_${random.int(3)}`;
     const dataPoints = <Point>(make: () => Point) => ({ dataPoints: list(random, points, make) });
-    // 0 is refused; delta points need totals, and have tests of their own.
-    const temporality = random.chance(90) ? 2 : 0;
+    // 0 is refused.
+    const temporality = random.chance(90) ? (isDelta ? 1 : 2) : 0;
     return {
       name: random.chance(97) ? name : random.pick(['', '%%', '9lives']),
       description: random.pick(texts),
@@ -276,7 +284,7 @@ export function metricsRequest(random: Lcg, groups = 3, points = 6): ProtoObject
                 attributes: attributes(random, 3),
                 exemplars: list(random, 1, () => otlpExemplar(random)),
               })),
-              aggregationTemporality: 2,
+              aggregationTemporality: temporality,
             },
           }
         : {}),

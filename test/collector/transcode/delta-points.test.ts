@@ -5,11 +5,17 @@
  */
 import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
-import type { RequestOutcome, TranscodeResult } from '#collector/run.ts';
+import { type DeltaTotals, newTotals } from '#collector/delta-totals.ts';
+import { CellBudget, GatheredTotals } from '#collector/gathered-totals.ts';
+import type { RequestOutcome, TranscodeResult, TranscodeTask } from '#collector/run.ts';
+import { histogramEnd } from '#collector/transcode/histogram-cells.ts';
+import { metricTranslationDefault } from '#collector/transcode/metric-translation.ts';
 import { createTranscoder } from '#collector/transcode/transcoder.ts';
 import { transcoderOptionsDefault } from '#collector/transcode/transcoder-options.ts';
-import { deltaHistogram, deltaSum, request } from '../../support/delta-request.ts';
+import { deltaExponential, deltaHistogram, deltaSum, request } from '../../support/delta-request.ts';
+import { exponentialPoint } from '../../support/histogram-generator.ts';
 import { NaiveDeltas } from '../../support/naive/naive-deltas.ts';
+import { NaiveHistogramDeltas } from '../../support/naive/naive-histogram-deltas.ts';
 import { naiveMetrics } from '../../support/naive/naive-metrics.ts';
 import { NaiveSamples } from '../../support/naive/naive-samples.ts';
 import { encodeMetricsRequest, type ProtoObject } from '../../support/naive/otlp-proto.ts';
@@ -27,35 +33,51 @@ const tenantTask = { tenant: 'default', nowUnixMs, oldestUnixMs };
 
 /** What the pipeline does with totals, with a map for a store. */
 class Totals {
-  readonly #stored = new Map<string, { total: number; lastMs: number }>();
-  readonly #transcode = createTranscoder();
+  readonly #stored = new Map<
+    string,
+    { total: number; lastMs: number; startMs: number; cells: Float64Array }
+  >();
+  readonly #transcode: ReturnType<typeof createTranscoder>;
+  #runCount = 0;
+
+  constructor(metrics = metricTranslationDefault) {
+    this.#transcode = createTranscoder({ ...transcoderOptionsDefault, metrics });
+  }
 
   add(bytes: Uint8Array): TranscodeResult {
-    const transcode = this.#transcode;
+    const transcode = (run: TranscodeTask): TranscodeResult => {
+      const number = this.#runCount++;
+      return this.#transcode({ ...run, standing: { number, storedFrom: 0, storedBelow: number } });
+    };
     const first = transcode({ ...task, requests: [{ signal: 'metrics', tenant: 'default', bytes }] });
     const waiting = first.outcomes[0]!.deltaWait;
     if (waiting === undefined) return first;
     expect(first.blocks).toEqual([]);
-    const { ids, newestMs } = waiting.needs;
-    const known = Array.from(newestMs, (_, i) => this.#stored.get(`${ids[2 * i]}/${ids[2 * i + 1]}`));
-    const deltaTotals = {
-      ids,
-      newestMs,
-      totals: Float64Array.from(known, (one) => one?.total ?? 0),
-      lastMs: Float64Array.from(known, (one) => one?.lastMs ?? -1),
-    };
+    const { ids, isHistogram } = waiting.needs;
+    const gathered = new GatheredTotals(waiting.needs, new CellBudget(1e6));
+    const keyOf = (i: number) => `${ids[2 * i]}/${ids[2 * i + 1]}`;
+    for (let i = 0; i < isHistogram.length; i++) {
+      const known = this.#stored.get(keyOf(i));
+      if (known === undefined) continue;
+      if (isHistogram[i] === 1) gathered.setHistogram(i, known.cells, known.lastMs, known.startMs);
+      else gathered.setNumber(i, known.total, known.lastMs, known.startMs);
+    }
+    const deltaTotals = gathered.finish();
     const requests = [{ signal: 'metrics' as const, tenant: 'default', bytes: waiting.bytes, deltaTotals }];
     const result = transcode({ ...task, requests });
     const after = result.outcomes[0]!.deltaTotals!;
-    for (let i = 0; i < after.totals.length; i++) {
-      const key = `${after.ids[2 * i]}/${after.ids[2 * i + 1]}`;
-      if (after.lastMs[i]! >= 0) this.#stored.set(key, { total: after.totals[i]!, lastMs: after.lastMs[i]! });
+    for (let i = 0; i < isHistogram.length; i++) {
+      const [total, lastMs, startMs] = [after.totals[i]!, after.lastMs[i]!, after.startMs[i]!];
+      const { histograms } = after;
+      const hasCells = isHistogram[i] === 1 && total > 0;
+      const cells = histograms.slice(total - 1, hasCells ? histogramEnd(histograms, total - 1) : total - 1);
+      if (lastMs >= 0) this.#stored.set(keyOf(i), { total, lastMs, startMs, cells });
     }
     return result;
   }
 }
 
-/** A sender of three metrics with three series each, whose clocks are apart. */
+/** A sender of four metrics with three series each, whose clocks are apart. */
 class Sender {
   readonly #random: Lcg;
   readonly #clocks = new Map<string, number>();
@@ -68,7 +90,7 @@ class Sender {
   next(): Uint8Array {
     const random = this.#random;
     if (this.#sent.length > 0 && random.chance(15)) return random.pick(this.#sent);
-    const metrics = ['calls', 'open', 'took']
+    const metrics = ['calls', 'open', 'took', 'spread']
       .filter(() => random.chance(80))
       .map((name) => this.#metric(name));
     const resource = { attributes: [{ key: 'service.name', value: { stringValue: 'shop' } }] };
@@ -81,10 +103,11 @@ class Sender {
     const random = this.#random;
     const dataPoints = Array.from({ length: random.int(5) }, () => {
       const route = `r${random.int(3)}`;
-      return { ...this.#interval(`${name}/${route}`), ...this.#value(name), ...attributesOf(route) };
+      return { ...this.#value(name), ...this.#interval(`${name}/${route}`), ...attributesOf(route) };
     });
     const data = { aggregationTemporality: 1, dataPoints };
     if (name === 'took') return { name, unit: 's', histogram: data };
+    if (name === 'spread') return { name, exponentialHistogram: data };
     return { name, sum: { ...data, isMonotonic: name === 'calls' } };
   }
 
@@ -110,6 +133,7 @@ class Sender {
 
   #value(name: string): ProtoObject {
     const random = this.#random;
+    if (name === 'spread') return exponentialPoint(random);
     if (name !== 'took') {
       const value = random.int(1000) - (name === 'open' || random.chance(3) ? 500 : 0);
       return random.chance(50) ? { asInt: value } : { asDouble: random.chance(3) ? Number.NaN : value / 8 };
@@ -133,7 +157,7 @@ let runCount = 0;
 
 /** Native blocks after one another are one stream. */
 function joined(results: readonly TranscodeResult[]): TranscodeResult {
-  const tables = ['metric_metadata', 'series', 'samples_head'] as const;
+  const tables = ['metric_metadata', 'series', 'sample_starts', 'samples_head', 'histograms_head'] as const;
   const blocks = tables.map((table) => {
     const parts = results.flatMap(({ blocks }) => blocks.filter((block) => block.table === table));
     return { table, rowCount: 0, parts: parts.flatMap((block) => block.parts) };
@@ -141,27 +165,41 @@ function joined(results: readonly TranscodeResult[]): TranscodeResult {
   return { blocks, outcomes: [] };
 }
 
-test('random delta streams give the totals of the naive decoder', () => {
-  let sampleCount = 0;
-  fc.assert(
-    fc.property(fc.integer({ min: 0, max: 2 ** 31 }), (seed) => {
-      const sender = new Sender(seed);
-      const totals = new Totals();
-      const deltas = new NaiveDeltas(transcoderOptionsDefault.deltaStaleMs);
-      const naive = new NaiveSamples(tenantTask);
-      const results: TranscodeResult[] = [];
-      for (let step = 0; step < 20; step++) {
-        const bytes = sender.next();
-        naiveMetrics(bytes.slice(), tenantTask, naive, undefined, deltas);
-        results.push(totals.add(bytes.slice()));
-      }
-      sampleCount += naive.samples.length;
-      expectSamples(engine, `run_${runCount++}`, joined(results), [naive]);
-    }),
-    { numRuns: 40, seed: 20261126 },
-  );
-  expect(sampleCount).toBeGreaterThan(1500);
-});
+test.each([
+  { kind: 'series of buckets', convertsHistograms: false, samplesMin: 1500, histogramsMin: 300 },
+  { kind: 'native histograms', convertsHistograms: true, samplesMin: 800, histogramsMin: 700 },
+])(
+  'random delta streams give the totals of the naive decoder, with explicit histograms as $kind',
+  (given) => {
+    const rules = { ...metricTranslationDefault, convertsHistograms: given.convertsHistograms };
+    let sampleCount = 0;
+    let histogramCount = 0;
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 2 ** 31 }), (seed) => {
+        const sender = new Sender(seed);
+        const totals = new Totals(rules);
+        const { deltaStaleMs } = transcoderOptionsDefault;
+        const deltas = {
+          numbers: new NaiveDeltas(deltaStaleMs),
+          histograms: new NaiveHistogramDeltas(deltaStaleMs),
+        };
+        const naive = new NaiveSamples(tenantTask);
+        const results: TranscodeResult[] = [];
+        for (let step = 0; step < 20; step++) {
+          const bytes = sender.next();
+          naiveMetrics(bytes.slice(), tenantTask, naive, rules, deltas);
+          results.push(totals.add(bytes.slice()));
+        }
+        sampleCount += naive.samples.length;
+        histogramCount += naive.histograms.length;
+        expectSamples(engine, `run_${runCount++}`, joined(results), [naive]);
+      }),
+      { numRuns: 40, seed: 20261126 },
+    );
+    expect(sampleCount).toBeGreaterThan(given.samplesMin);
+    expect(histogramCount).toBeGreaterThan(given.histogramsMin);
+  },
+);
 
 const at = (n: number) => ({ startMs: generatorUnixMs + n * 1000, endMs: generatorUnixMs + (n + 1) * 1000 });
 const reasons = ({ rejections }: RequestOutcome) =>
@@ -198,12 +236,11 @@ test('what a request adds is taken back where it cannot be decoded to its end', 
   const next = deltaSum('m', [{ ...at(1), value: 2 }]);
   const tenant = 'default';
   const [waiting] = transcode({ ...task, requests: [{ signal: 'metrics', tenant, bytes: good }] }).outcomes;
-  const { ids, newestMs } = waiting!.deltaWait!.needs;
   const deltaTotals = {
-    ids,
-    newestMs,
+    ...newTotals(waiting!.deltaWait!.needs),
     totals: Float64Array.of(1),
     lastMs: Float64Array.of(at(0).startMs),
+    startMs: Float64Array.of(3),
   };
   const result = transcode({
     ...task,
@@ -220,10 +257,10 @@ test('what a request adds is taken back where it cannot be decoded to its end', 
     [1, false],
   ]);
   expect(result.outcomes[2]!.deltaTotals).toEqual({
-    ids,
-    newestMs,
+    ...newTotals(waiting!.deltaWait!.needs),
     totals: Float64Array.of(8),
     lastMs: Float64Array.of(at(1).endMs),
+    startMs: Float64Array.of(3),
   });
 });
 
@@ -234,12 +271,13 @@ test('requests of a task go on from one another in one tenant, and not across te
     tenant,
     bytes: deltaSum('m', [{ ...at(n), value: 1 }]),
   });
-  const { ids } = transcode({ ...task, requests: [request('red', 5)] }).outcomes[0]!.deltaWait!.needs;
+  const { needs } = transcode({ ...task, requests: [request('red', 5)] }).outcomes[0]!.deltaWait!;
   const known = (total: number) => ({
-    ids,
+    ...newTotals(needs),
     newestMs: Float64Array.of(at(5).endMs),
     totals: Float64Array.of(total),
     lastMs: Float64Array.of(at(4).endMs),
+    startMs: Float64Array.of(0),
   });
   const { outcomes } = transcode({
     ...task,
@@ -291,4 +329,34 @@ test('a histogram that is refused is refused as one point', () => {
   const bytes = () => deltaHistogram('h', [{ ...at(0), bounds: [1, 2], counts: [1, 1, 1], sum: 2 }]);
   expect(totals.add(bytes()).outcomes[0]).toMatchObject({ accepted: 5, rejections: [] });
   expect(reasons(totals.add(bytes()).outcomes[0]!)).toEqual(['delta_repeated 1']);
+});
+
+test('a start that comes after its point is none, of the total too', () => {
+  const totals = new Totals();
+  const late = { ...at(0), startMs: at(0).endMs + 60_000, value: 1 };
+  const first = totals.add(deltaSum('m', [late]));
+  expect(reasons(first.outcomes[0]!)).toEqual(['invalid_start_time 1']);
+  const tablesOf = ({ blocks }: TranscodeResult) => blocks.map(({ table }) => table);
+  // Long after that start has come, the total still does not know since when it counts.
+  const later = totals.add(deltaSum('m', [{ ...at(200), value: 1 }]));
+  expect([first, later].flatMap(tablesOf)).not.toContain('sample_starts');
+  const anew = totals.add(deltaSum('m', [{ ...at(9000), value: 1 }]));
+  expect(tablesOf(anew)).toContain('sample_starts');
+});
+
+test('a total that was left out refuses the points of its series, and stays what it was', () => {
+  const transcode = createTranscoder();
+  const bytes = deltaExponential('h', [{ ...at(0), counts: [1] }]);
+  const run = (deltaTotals?: DeltaTotals) =>
+    transcode({
+      ...task,
+      requests: [{ signal: 'metrics', tenant: 'default', bytes: bytes.slice(), deltaTotals }],
+    });
+  const { needs } = run().outcomes[0]!.deltaWait!;
+  const gathered = new GatheredTotals(needs, new CellBudget(0));
+  gathered.setHistogram(0, Float64Array.of(1), 1, 1);
+  const { blocks, outcomes } = run(gathered.finish());
+  expect(reasons(outcomes[0]!)).toEqual(['delta_total_too_large 1']);
+  expect(blocks).toEqual([]);
+  expect(outcomes[0]!.deltaTotals).toMatchObject({ lastMs: Float64Array.of(Number.POSITIVE_INFINITY) });
 });

@@ -44,6 +44,7 @@ const everyOption: readonly Partial<MetricTranslation>[] = [
   { isEveryAttributePromoted: true, ignoredAttributes: ['process.command_args'] },
   { keepsIdentifyingAttributes: true, isScopePromoted: false },
   { keepsUnderscores: false, isUnderscorePrefixed: false },
+  { convertsHistograms: true },
   { strategy: 'NoTranslation', isEveryAttributePromoted: true, keepsIdentifyingAttributes: true },
 ];
 
@@ -56,6 +57,8 @@ test.each(everyOption)('generated requests under %j give the rows of the naive d
   const result = transcode(bytes, changes);
   const naive = naiveMetrics(bytes, { tenant: 'default', nowUnixMs, oldestUnixMs }, undefined, rules);
   expect(naive.samples.length).toBeGreaterThan(300);
+  const custom = naive.histograms.filter(({ schema }) => schema === -53);
+  expect(custom.length > 30).toBe(changes.convertsHistograms === true);
   expectSamples(engine, `option_${everyOption.indexOf(changes)}`, result, [naive]);
 });
 
@@ -161,6 +164,9 @@ test('the options reach the transcoder, and none of them means the defaults', ()
   expect(
     configured({ otlp: { translation_strategy: 'NoTranslation', promote_resource_attributes: ['a'] } }),
   ).toMatchObject({ metrics: { strategy: 'NoTranslation', promotedAttributes: ['a'] } });
+  expect(configured({ otlp: { convert_histograms_to_nhcb: true } })).toMatchObject({
+    metrics: { convertsHistograms: true },
+  });
 });
 
 test.each([
@@ -169,7 +175,7 @@ test.each([
   [{ promote_resource_attributes: ['a', 'a'] }, /holds a twice/],
   [{ promote_resource_attributes: [' a'] }, /begins or ends with a space/],
   [{ translation_strategy: 'Whatever' }, /translation_strategy/],
-  [{ convert_histograms_to_nhcb: true }, /histograms with custom buckets are not stored yet/],
+  [{ convert_histograms_to_nhcb: 'sometimes' }, /convert_histograms_to_nhcb/],
 ])('%j is refused', (otlp, message) => {
   expect(() => configured({ otlp })).toThrow(message);
 });

@@ -55,6 +55,8 @@ test('generated requests of several tenants give the rows of the naive decoder',
   }
   const sampleCount = [...naive.values()].reduce((sum, { samples }) => sum + samples.length, 0);
   expect(sampleCount).toBeGreaterThan(1000);
+  const startCount = [...naive.values()].reduce((sum, { starts }) => sum + starts.length, 0);
+  expect(startCount).toBeGreaterThan(500);
   const histogramCount = [...naive.values()].reduce((sum, { histograms }) => sum + histograms.length, 0);
   expect(histogramCount).toBeGreaterThan(50);
   expect(result.outcomes.reduce((sum, { accepted }) => sum + accepted, 0)).toBe(sampleCount + histogramCount);
@@ -129,6 +131,105 @@ test('attribute keys that become one label name are joined in the order of the k
   ]);
 });
 
+/** Since when series count, as `name from the n-th second on since the m-th`. */
+function startsOf(tables: readonly TranscodeResult[], name: string): string[] {
+  engine.createTable(name, 'sample_starts');
+  for (const { table, parts } of tables.flatMap(({ blocks }) => blocks)) {
+    if (table === 'sample_starts') engine.insertBlock(name, table, parts);
+  }
+  const rows = engine.rows(
+    `SELECT concat(metric, ' from ', toString((toUnixTimestamp64Milli(ts) - 1700000000000) / 1000), ' on since ',
+       toString((toUnixTimestamp64Milli(start_ts) - 1700000000000) / 1000)) AS line FROM ${name} ORDER BY ts, line`,
+  ) as { line: string }[];
+  return rows.map(({ line }) => line);
+}
+
+const second = (n: number): bigint => 1_700_000_000_000_000_000n + BigInt(n) * 1_000_000_000n;
+const from = (start: number, end: number, value: ProtoObject): ProtoObject => ({
+  startTimeUnixNano: second(start),
+  timeUnixNano: second(end),
+  ...value,
+});
+const requestOf = (...metrics: ProtoObject[]): Uint8Array =>
+  encodeMetricsRequest({ resourceMetrics: [{ scopeMetrics: [{ metrics }] }] });
+
+test('all that counts up has a start time: counters, histograms, sums and counts of summaries', () => {
+  const buckets = { count: 1, sum: 1, explicitBounds: [5], bucketCounts: [1, 0] };
+  const quantiles = { count: 1, sum: 1, quantileValues: [{ quantile: 0.5, value: 1 }] };
+  const cumulative = { aggregationTemporality: 2 };
+  const result = transcode(
+    requestOf(
+      { name: 'c', sum: { ...cumulative, isMonotonic: true, dataPoints: [from(1, 9, { asInt: 1 })] } },
+      { name: 'u', sum: { ...cumulative, dataPoints: [from(2, 9, { asInt: 1 })] } },
+      { name: 'g', gauge: { dataPoints: [from(3, 9, { asInt: 1 })] } },
+      { name: 'h', histogram: { ...cumulative, dataPoints: [from(4, 9, buckets)] } },
+      { name: 's', summary: { dataPoints: [from(5, 9, quantiles)] } },
+    ),
+  );
+  expect(startsOf([result], 'starts_by_kind')).toEqual([
+    'c_total from 9 on since 1',
+    'h_bucket from 9 on since 4',
+    'h_bucket from 9 on since 4',
+    'h_count from 9 on since 4',
+    'h_sum from 9 on since 4',
+    's_count from 9 on since 5',
+    's_sum from 9 on since 5',
+  ]);
+});
+
+test('a start time is stored where it changes and in every two hours; none, and one after its point, are not', () => {
+  const points = [
+    from(-50, 0, { asInt: 1 }),
+    from(-50, 15, { asInt: 2 }),
+    from(20, 30, { asInt: 1 }),
+    { timeUnixNano: second(45), asInt: 2 },
+    from(20, 60, { asInt: 3 }),
+    from(76, 75, { asInt: 4 }),
+    // The first second of the next two hours is the 6400th.
+    from(20, 6399, { asInt: 5 }),
+    from(20, 6400, { asInt: 6 }),
+    from(6500, 6500, { asInt: 6 }),
+  ];
+  const sum = { aggregationTemporality: 2, isMonotonic: true, dataPoints: points };
+  const result = transcode(requestOf({ name: 'c', sum }));
+  expect(result.outcomes[0]).toMatchObject({
+    accepted: 9,
+    rejections: [{ reason: 'invalid_start_time', count: 1 }],
+  });
+  expect(startsOf([result], 'starts_by_time')).toEqual([
+    'c_total from 0 on since -50',
+    'c_total from 30 on since 20',
+    'c_total from 6400 on since 20',
+    'c_total from 6500 on since 6500',
+  ]);
+});
+
+test('a start time counts as told only where the run that told it is stored, and its request was whole', () => {
+  const transcodeRun = createTranscoder();
+  const run = (bytes: Uint8Array, number: number, storedFrom: number, storedBelow: number) =>
+    transcodeRun({
+      requests: [{ signal: 'metrics', tenant: 'default', bytes }],
+      nowUnixMs,
+      oldestUnixMs: 0,
+      seriesEpoch: 0,
+      standing: { number, storedFrom, storedBelow },
+    });
+  const point = (end: number) => {
+    const dataPoints = [from(-50, end, { asInt: 1 })];
+    return requestOf({ name: 'c', sum: { aggregationTemporality: 2, isMonotonic: true, dataPoints } });
+  };
+  const broken = Uint8Array.from([...point(0), 0x0a, 0x7f]);
+  const results = [
+    run(broken, 0, 0, 0),
+    run(point(1), 1, 0, 0),
+    run(point(2), 2, 0, 0), // under way
+    run(point(3), 3, 0, 3), // stored
+    run(point(4), 4, 4, 4), // failed
+    run(point(5), 5, 4, 5),
+  ];
+  expect(startsOf(results, 'starts_by_run')).toEqual([1, 2, 4].map((n) => `c_total from ${n} on since -50`));
+});
+
 test('no recorded value is a stale marker, bit by bit', () => {
   const { blocks } = transcode(
     encodeMetricsRequest({
@@ -152,9 +253,13 @@ test.each([
     rejection: { reason: 'invalid_temporality', count: 1 },
   },
   {
-    name: 'a delta exponential histogram',
-    metric: { name: 'm', exponentialHistogram: { aggregationTemporality: 1, dataPoints: [point] } },
-    rejection: { reason: 'unsupported_delta_exponential_histogram', count: 1 },
+    name: 'an exponential histogram without temporality',
+    metric: { name: 'm', exponentialHistogram: { dataPoints: [point] } },
+    rejection: {
+      reason: 'invalid_temporality',
+      count: 1,
+      message: 'the metric "m" has aggregation temporality 0: it must be cumulative or delta',
+    },
   },
   {
     name: 'a metric without a name',

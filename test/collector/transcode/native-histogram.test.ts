@@ -5,8 +5,10 @@
  */
 import { afterAll, describe, expect, test } from 'vitest';
 import type { RequestOutcome, TranscodeResult } from '#collector/run.ts';
+import { metricTranslationDefault } from '#collector/transcode/metric-translation.ts';
 import { nativeBucketsMax } from '#collector/transcode/native-histogram.ts';
 import { createTranscoder } from '#collector/transcode/transcoder.ts';
+import { transcoderOptionsDefault } from '#collector/transcode/transcoder-options.ts';
 import type { Signal } from '#wire/envelope.ts';
 import { encodeMetricsRequest, type ProtoObject } from '../../support/naive/otlp-proto.ts';
 import { encodeRemoteWrite1, encodeRemoteWrite2 } from '../../support/naive/prometheus-proto.ts';
@@ -18,8 +20,9 @@ afterAll(() => engine[Symbol.dispose]());
 const timestamp = 1_700_000_000_000;
 let tableCount = 0;
 
-function transcode(signal: Signal, bytes: Uint8Array): TranscodeResult {
-  return createTranscoder()({
+function transcode(signal: Signal, bytes: Uint8Array, convertsHistograms = false): TranscodeResult {
+  const metrics = { ...metricTranslationDefault, convertsHistograms };
+  return createTranscoder({ ...transcoderOptionsDefault, metrics })({
     requests: [{ signal, tenant: 'default', bytes }],
     nowUnixMs: timestamp + 60_000,
     oldestUnixMs: Number.NEGATIVE_INFINITY,
@@ -413,5 +416,83 @@ describe('hostile requests', () => {
         expect(outcomes).toHaveLength(1);
       }
     }
+  });
+});
+
+describe('explicit histograms of OTLP with custom bounds', () => {
+  function explicit(fields: ProtoObject, convertsHistograms = true): TranscodeResult {
+    const histogram = { aggregationTemporality: 2, dataPoints: [point(fields)] };
+    const bytes = encodeMetricsRequest({
+      resourceMetrics: [{ scopeMetrics: [{ metrics: [{ name: 'm', unit: 's', histogram }] }] }],
+    });
+    return transcode('metrics', bytes, convertsHistograms);
+  }
+
+  test.each([
+    {
+      name: 'buckets are what is above the bound before, and the last one goes up to +Inf',
+      fields: { count: 6, sum: 9.5, explicitBounds: [0.005, 1, 5], bucketCounts: [1, 2, 0, 3] },
+      row: { o: [0], l: [4], c: [1, 2, 0, 3], bounds: [0.005, 1, 5], count: 6, sum: 9.5 },
+    },
+    {
+      name: 'empty ends and long gaps are left out, as in exponential ones',
+      fields: { count: 3, explicitBounds: [1, 2, 3, 4, 5, 6], bucketCounts: [0, 1, 0, 0, 0, 2, 0] },
+      row: { o: [1, 3], l: [1, 1], c: [1, 2], bounds: [1, 2, 3, 4, 5, 6], count: 3, sum: 0 },
+    },
+    {
+      name: 'no observation is no bucket',
+      fields: { explicitBounds: [1], bucketCounts: [0, 0] },
+      row: { o: [], l: [], c: [], bounds: [1], count: 0, sum: 0 },
+    },
+    {
+      name: 'without buckets, all is in the one up to +Inf',
+      fields: { count: 4, sum: 2, explicitBounds: [1, 2] },
+      row: { o: [0], l: [1], c: [4], bounds: [], count: 4, sum: 2 },
+    },
+  ])('$name', ({ fields, row }) => {
+    const result = explicit({ ...fields, startTimeUnixNano: BigInt(timestamp - 5000) * 1_000_000n });
+    expect(result.outcomes[0]).toMatchObject({ accepted: 1, histograms: 1, rejections: [] });
+    expect(result.blocks.map(({ table }) => table)).toEqual(['metric_metadata', 'series', 'histograms_head']);
+    const columns = `metric, schema, positive_offsets AS o, positive_lengths AS l, positive_counts AS c,
+      custom_values AS bounds, count, sum, toUnixTimestamp64Milli(start_ts) - ${timestamp} AS start`;
+    expect(rowsOf(result, columns)).toEqual([{ metric: 'm_seconds', schema: -53, ...row, start: '-5000' }]);
+  });
+
+  test('without the option, they are series of buckets', () => {
+    const { outcomes } = explicit({ count: 1, explicitBounds: [1], bucketCounts: [1, 0] }, false);
+    expect(outcomes[0]).toMatchObject({ accepted: 3, histograms: undefined });
+  });
+
+  test('an exemplar is of the histogram, and no recorded value is a stale marker', () => {
+    const exemplars = [{ asDouble: 0.5, traceId: new Uint8Array(16).fill(1) }];
+    const { outcomes, blocks } = explicit({ count: 1, explicitBounds: [1], bucketCounts: [1, 0], exemplars });
+    expect(outcomes[0]).toMatchObject({ accepted: 1, exemplars: 1 });
+    expect(blocks.find(({ table }) => table === 'series')?.rowCount).toBe(1);
+    const stale = explicit({ flags: 1, count: 9, explicitBounds: [1], bucketCounts: [1, 0] });
+    expect(
+      rowsOf(stale, 'hex(reinterpretAsUInt64(sum)) AS bits, schema, count, custom_values AS bounds'),
+    ).toEqual([{ bits: '7FF0000000000002', schema: 0, count: 0, bounds: [] }]);
+  });
+
+  test.each([
+    { reason: 'histogram_count_mismatch', fields: { count: 7, explicitBounds: [1], bucketCounts: [1, 0] } },
+    {
+      reason: 'histogram_custom_bounds_invalid',
+      fields: { explicitBounds: [2, 2], bucketCounts: [0, 0, 0] },
+    },
+    { reason: 'histogram_custom_bounds_nan', fields: { explicitBounds: [Number.NaN], bucketCounts: [0, 0] } },
+    {
+      reason: 'histogram_custom_bounds_infinite',
+      fields: { explicitBounds: [1, Number.POSITIVE_INFINITY], bucketCounts: [0, 0, 0] },
+    },
+    { reason: 'invalid_histogram', fields: { explicitBounds: [1], bucketCounts: [0] } },
+    {
+      reason: 'too_many_buckets',
+      fields: { explicitBounds: Array.from({ length: 1025 }, (_, i) => i), bucketCounts: [] },
+    },
+  ])('$reason is refused', ({ reason, fields }) => {
+    const { outcomes, blocks } = explicit(fields);
+    expect(outcomes[0]).toMatchObject({ accepted: 0, rejections: [{ reason, count: 1 }] });
+    expect(blocks).toEqual([]);
   });
 });

@@ -4,6 +4,7 @@
  * Method: real requests through one transcoder with small limits; what is stored, as Prometheus would show it.
  */
 import { afterAll, expect, test } from 'vitest';
+import { newTotals } from '#collector/delta-totals.ts';
 import type { RunRequest, TranscodeResult } from '#collector/run.ts';
 import type { SeriesLimits } from '#collector/transcode/series-guard.ts';
 import { createTranscoder } from '#collector/transcode/transcoder.ts';
@@ -204,11 +205,7 @@ test('exponential histograms over the limit are refused', () => {
   expect(outcome).toMatchObject({ histograms: 3, rejections: tooMany('size', 'user', 1) });
 });
 
-const noTotals = ({ outcomes }: TranscodeResult) => {
-  const { ids, newestMs } = outcomes[0]!.deltaWait!.needs;
-  const { length } = newestMs;
-  return { ids, newestMs, totals: new Float64Array(length), lastMs: new Float64Array(length).fill(-1) };
-};
+const noTotals = ({ outcomes }: TranscodeResult) => newTotals(outcomes[0]!.deltaWait!.needs);
 const interval = { startMs: startMs - 10, endMs: startMs, value: 1 };
 
 test.each([

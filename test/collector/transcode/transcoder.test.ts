@@ -277,6 +277,7 @@ test('the same task twice gives the same bytes, and all but series and metadata 
     'series',
     'sample_starts',
     'samples_head',
+    'histograms_head',
     'exemplars',
     'trace_index',
     'spans',

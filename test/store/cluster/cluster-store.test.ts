@@ -53,7 +53,8 @@ describe('operations', () => {
   beforeAll(async () => {
     opened = await open();
     await migrate(opened, { cluster });
-    for (const table of ['logs', 'samples_head', 'samples_chunk', 'series', 'label_values']) {
+    const samples = ['samples_head', 'samples_chunk', 'sample_starts', 'histograms_head'];
+    for (const table of ['logs', ...samples, 'series', 'label_values']) {
       await opened.exec(`TRUNCATE TABLE ${table}_local`);
     }
     await opened.exec(

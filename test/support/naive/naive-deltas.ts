@@ -2,6 +2,14 @@
 interface State {
   total: number;
   lastMs: number;
+  startMs: number;
+}
+
+/** What the series of a point are then. */
+export interface NaiveTotals {
+  readonly totals: readonly number[];
+  /** Since when they count: the start of the point that they began with. */
+  readonly startMs: number;
 }
 
 /** One series of a point: what tells it apart, and by how much it grows. */
@@ -24,7 +32,7 @@ export class NaiveDeltas {
     startMs: number,
     unixMs: number,
     isMonotonic: boolean,
-  ): number[] | undefined {
+  ): NaiveTotals | undefined {
     if (deltas.some(({ delta }) => !Number.isFinite(delta) || (isMonotonic && delta < 0))) return undefined;
     const first = this.#states.get(deltas[0]!.series);
     if (first !== undefined && unixMs <= first.lastMs) return undefined;
@@ -35,10 +43,12 @@ export class NaiveDeltas {
       const state = this.#states.get(series);
       return state !== undefined && state.lastMs === first?.lastMs && beganMs - state.lastMs <= this.#staleMs;
     });
-    return deltas.map(({ series, delta }) => {
+    const beganAt = goesOn ? first!.startMs : startMs;
+    const totals = deltas.map(({ series, delta }) => {
       const total = goesOn ? this.#states.get(series)!.total + delta : delta;
-      this.#states.set(series, { total, lastMs: unixMs });
+      this.#states.set(series, { total, lastMs: unixMs, startMs: beganAt });
       return total;
     });
+    return { totals, startMs: beganAt };
   }
 }

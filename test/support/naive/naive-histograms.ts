@@ -10,13 +10,13 @@ export interface NaiveHistogram {
   readonly [column: string]: unknown;
 }
 
-interface Side {
+export interface NaiveSide {
   readonly spans: readonly { offset: number; length: number }[];
   readonly counts: readonly number[];
 }
 
 /** A side as a map, or undefined where spans and counts do not fit. */
-function bucketMap({ spans, counts }: Side): Map<number, number> | undefined {
+export function bucketMap({ spans, counts }: NaiveSide): Map<number, number> | undefined {
   const map = new Map<number, number>();
   let index = 0;
   let next = 0;
@@ -29,7 +29,7 @@ function bucketMap({ spans, counts }: Side): Map<number, number> | undefined {
   return next === counts.length ? map : undefined;
 }
 
-function sideOf(map: Map<number, number>): Side {
+export function sideOf(map: Map<number, number>): NaiveSide {
   const spans: { offset: number; length: number }[] = [];
   const counts: number[] = [];
   let end = 0;
@@ -43,7 +43,7 @@ function sideOf(map: Map<number, number>): Side {
 }
 
 /** Merges buckets of 2^steps into one: bucket i ends at base^i. */
-function merged(map: Map<number, number>, steps: number): Map<number, number> {
+export function merged(map: Map<number, number>, steps: number): Map<number, number> {
   const to = new Map<number, number>();
   for (const [index, count] of map) {
     const target = Math.ceil(index / 2 ** steps);
@@ -60,7 +60,8 @@ function sumOf(deltas: readonly string[]): number[] {
   });
 }
 
-interface Parts {
+/** A native histogram before it is a row. */
+export interface NaiveParts {
   readonly startMs: number;
   readonly schema: number;
   readonly resetHint: number;
@@ -68,12 +69,12 @@ interface Parts {
   readonly sumBits: bigint;
   readonly zeroThreshold: number;
   readonly zeroCount: number;
-  readonly positive: Side;
-  readonly negative: Side;
+  readonly positive: NaiveSide;
+  readonly negative: NaiveSide;
   readonly customValues: readonly number[];
 }
 
-function row(parts: Parts): NaiveHistogram {
+export function histogramRow(parts: NaiveParts): NaiveHistogram {
   const bits = (value: number) => doubleBits(value).toString();
   return {
     start_ts: timeText(parts.startMs),
@@ -93,10 +94,10 @@ function row(parts: Parts): NaiveHistogram {
   };
 }
 
-const noSide: Side = { spans: [], counts: [] };
+const noSide: NaiveSide = { spans: [], counts: [] };
 
 export function naiveStaleHistogram(startMs: number): NaiveHistogram {
-  return row({
+  return histogramRow({
     startMs,
     schema: 0,
     resetHint: 0,
@@ -113,7 +114,7 @@ export function naiveStaleHistogram(startMs: number): NaiveHistogram {
 /** A remote write Histogram; undefined where it is refused. `seriesStartMs` stands for a start it does not have. */
 export function naiveHistogram(decoded: Decoded, seriesStartMs: number): NaiveHistogram | undefined {
   const isFloat = decoded.countFloat !== undefined;
-  const side = (name: string): Side => ({
+  const side = (name: string): NaiveSide => ({
     spans: decoded[`${name}Spans`].map(({ offset, length }: Decoded) => ({
       offset: offset ?? 0,
       length: length ?? 0,
@@ -155,7 +156,7 @@ export function naiveHistogram(decoded: Decoded, seriesStartMs: number): NaiveHi
   }
   const unixMs = Number(decoded.timestamp ?? 0);
   const given = Number(decoded.startTimestamp ?? 0) || seriesStartMs;
-  return row({
+  return histogramRow({
     startMs: given > 0 && given <= unixMs ? given : 0,
     schema,
     resetHint: decoded.resetHint ?? 0,
@@ -169,36 +170,38 @@ export function naiveHistogram(decoded: Decoded, seriesStartMs: number): NaiveHi
   });
 }
 
-/** An OTLP ExponentialHistogramDataPoint; undefined where it is refused. */
-export function naiveExponential(point: Decoded, unixMs: number): NaiveHistogram | undefined {
-  const startMs = Number(BigInt(point.startTimeUnixNano ?? 0) / 1_000_000n);
-  if ((point.flags ?? 0) % 2 === 1) return naiveStaleHistogram(0);
+/** Gaps of one or two empty buckets stay in their span, longer ones and empty ends are left out. */
+export function withoutEmpty(map: ReadonlyMap<number, number>): NaiveSide {
+  const filled = [...map].filter(([, count]) => count > 0).map(([index]) => index);
+  filled.sort((a, b) => a - b);
+  const kept = new Map<number, number>();
+  for (const [i, index] of filled.entries()) {
+    const gap = i === 0 ? 0 : index - filled[i - 1]! - 1;
+    if (gap <= 2) for (let j = gap; j > 0; j--) kept.set(index - j, 0);
+    kept.set(index, map.get(index)!);
+  }
+  return sideOf(kept);
+}
+
+/** An OTLP ExponentialHistogramDataPoint that is no stale marker; undefined where it is refused. */
+export function naiveExponential(point: Decoded, startMs: number): NaiveParts | undefined {
   const scale = point.scale ?? 0;
   if (scale < -4) return undefined;
-  const side = (buckets: Decoded): Side => {
+  const side = (buckets: Decoded): NaiveSide => {
     let map = new Map<number, number>();
     for (const [i, count] of (buckets?.bucketCounts ?? []).entries()) {
       map.set((buckets.offset ?? 0) + i + 1, Number(count));
     }
     if (scale > 8) map = merged(map, scale - 8);
-    const filled = [...map].filter(([, count]) => count > 0).map(([index]) => index);
-    filled.sort((a, b) => a - b);
-    const kept = new Map<number, number>();
-    for (const [i, index] of filled.entries()) {
-      // Gaps of one or two empty buckets stay in their span.
-      const gap = i === 0 ? 0 : index - filled[i - 1]! - 1;
-      if (gap <= 2) for (let j = gap; j > 0; j--) kept.set(index - j, 0);
-      kept.set(index, map.get(index)!);
-    }
-    return sideOf(kept);
+    return withoutEmpty(map);
   };
   const [positive, negative] = [side(point.positive), side(point.negative)];
   const zeroCount = Number(point.zeroCount ?? 0);
   const count = Number(point.count ?? 0);
   const total = [zeroCount, ...positive.counts, ...negative.counts].reduce((sum, value) => sum + value, 0);
   if (Number.isNaN(point.sum) ? total > count : total !== count) return undefined;
-  return row({
-    startMs: startMs <= unixMs ? startMs : 0,
+  return {
+    startMs,
     schema: Math.min(scale, 8),
     resetHint: 0,
     count,
@@ -208,5 +211,28 @@ export function naiveExponential(point: Decoded, unixMs: number): NaiveHistogram
     positive,
     negative,
     customValues: [],
-  });
+  };
+}
+
+/** An OTLP HistogramDataPoint that is no stale marker, with custom bounds; undefined where it is refused. */
+export function naiveCustom(point: Decoded, startMs: number): NaiveParts | undefined {
+  const count = Number(point.count ?? 0);
+  const hasBuckets = point.bucketCounts.length > 0;
+  const bounds: number[] = hasBuckets ? point.explicitBounds : [];
+  const counts: number[] = hasBuckets ? point.bucketCounts.map(Number) : [count];
+  const rises = bounds.every((bound, i) => bound < (bounds[i + 1] ?? Number.POSITIVE_INFINITY));
+  const total = counts.reduce((sum, one) => sum + one, 0);
+  if (!rises || (Number.isNaN(point.sum) ? total > count : total !== count)) return undefined;
+  return {
+    startMs,
+    schema: -53,
+    resetHint: 0,
+    count,
+    sumBits: doubleBits(point.sum ?? 0),
+    zeroThreshold: 0,
+    zeroCount: 0,
+    positive: withoutEmpty(new Map(counts.entries())),
+    negative: noSide,
+    customValues: bounds,
+  };
 }

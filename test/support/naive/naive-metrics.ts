@@ -9,7 +9,8 @@ import {
 } from '#collector/transcode/metric-name.ts';
 import { type MetricTranslation, metricTranslationDefault } from '#collector/transcode/metric-translation.ts';
 import type { NaiveDeltas } from './naive-deltas.ts';
-import { naiveExponential } from './naive-histograms.ts';
+import type { NaiveHistogramDeltas } from './naive-histogram-deltas.ts';
+import { histogramRow, naiveCustom, naiveExponential, naiveStaleHistogram } from './naive-histograms.ts';
 import { naiveId } from './naive-labels.ts';
 import { doubleBits, NaiveSamples, type NaiveTask, type Pair, staleBits } from './naive-samples.ts';
 import { hex, naivePairs } from './naive-value.ts';
@@ -26,7 +27,7 @@ export function naiveMetrics(
   task: NaiveTask,
   into = new NaiveSamples(task),
   rules: MetricTranslation = metricTranslationDefault,
-  deltas?: NaiveDeltas,
+  deltas?: NaiveTotalsOf,
 ): NaiveSamples {
   for (const group of decodeMetricsRequest(bytes).resourceMetrics) {
     const resource = naivePairs(group.resource?.attributes);
@@ -42,6 +43,7 @@ export function naiveMetrics(
     let newestMs = -1;
     for (const { scope, metrics, schemaUrl } of group.scopeMetrics) {
       const context = {
+        sent: sentText([group.resource, scope, schemaUrl]),
         fixed: [...(rules.isScopePromoted ? scopePairs(scope, schemaUrl, rules) : []), ...presentTarget],
         promoted,
         rules,
@@ -54,7 +56,7 @@ export function naiveMetrics(
     const rest = resource.filter(([key, value]) => !identifying.includes(key) && value !== '');
     if (newestMs >= 0 && presentTarget.length > 0 && rest.length > 0) {
       const shown = rules.keepsIdentifyingAttributes ? resource : rest;
-      const info = labelsOf('target_info', shown, { fixed: presentTarget, promoted: [], rules });
+      const info = labelsOf('target_info', shown, { sent: '', fixed: presentTarget, promoted: [], rules });
       into.add(info, newestMs, doubleBits(1));
       into.describe('target_info', 2, 'Target metadata', '');
     }
@@ -64,10 +66,18 @@ export function naiveMetrics(
 
 /** What the labels of all points of a scope have in common. */
 interface Context {
+  /** Tells scopes apart as their sender writes them. */
+  readonly sent: string;
   readonly fixed: readonly Pair[];
   readonly promoted: readonly Pair[];
   readonly rules: MetricTranslation;
-  readonly deltas?: NaiveDeltas | undefined;
+  readonly deltas?: NaiveTotalsOf | undefined;
+}
+
+/** What delta points are added to. */
+export interface NaiveTotalsOf {
+  readonly numbers: NaiveDeltas;
+  readonly histograms: NaiveHistogramDeltas;
 }
 
 function promotedPairs(resource: readonly Pair[], rules: MetricTranslation): Pair[] {
@@ -108,13 +118,19 @@ function labelsOf(
   return [['__name__', metricName], ...labels, ...fixed];
 }
 
+/** A text of its own for everything that differs: also for what JSON knows only one form of. */
+function sentText(parts: readonly Decoded[]): string {
+  return JSON.stringify(parts, (_, value) =>
+    typeof value === 'number' ? (Number.isFinite(value) ? value : `number ${value}`) : value,
+  );
+}
+
 /** Returns the newest time of an accepted sample, or -1. */
 function addMetric(metric: Decoded, context: Context, task: NaiveTask, into: NaiveSamples): number {
   const { gauge, sum, histogram, exponentialHistogram, summary } = metric;
   const data = gauge ?? sum ?? histogram ?? exponentialHistogram ?? summary;
   if (data === undefined) return -1;
-  const isDelta =
-    data.aggregationTemporality === 1 && context.deltas !== undefined && exponentialHistogram === undefined;
+  const isDelta = data.aggregationTemporality === 1 && context.deltas !== undefined;
   const isTemporal = (sum ?? histogram ?? exponentialHistogram) !== undefined;
   if (isTemporal && data.aggregationTemporality !== 2 && !isDelta) return -1;
   const kind: MetricKind = gauge
@@ -135,6 +151,9 @@ function addMetric(metric: Decoded, context: Context, task: NaiveTask, into: Nai
     const unixMs = nanos === 0n ? task.nowUnixMs : Number(nanos / 1_000_000n);
     if (!into.isKept(unixMs)) continue;
     const isStale = (point.flags ?? 0) % 2 === 1;
+    const givenMs = Number(BigInt(point.startTimeUnixNano ?? 0) / 1_000_000n);
+    // A start that comes after its point is none.
+    let startMs = givenMs <= unixMs ? givenMs : 0;
     const samples: [name: string, value: number, ...own: Pair[]][] = [];
     const add = (...sample: (typeof samples)[number]) => samples.push(sample);
     const labelsWith = (name: string, own: readonly Pair[]) =>
@@ -157,10 +176,22 @@ function addMetric(metric: Decoded, context: Context, task: NaiveTask, into: Nai
       if (value === undefined && !isStale) continue;
       add(base, value ?? 0);
       exemplars = () => addExemplars(base);
-    } else if (exponentialHistogram) {
-      const native = naiveExponential(point, unixMs);
-      if (native === undefined) continue;
-      into.addHistogram(labelsWith(base, []), unixMs, native);
+    } else if (exponentialHistogram || (histogram && context.rules.convertsHistograms)) {
+      const parts = isStale
+        ? undefined
+        : exponentialHistogram
+          ? naiveExponential(point, startMs)
+          : naiveCustom(point, startMs);
+      if (parts === undefined && !isStale) continue;
+      const labels = labelsWith(base, []);
+      let total: typeof parts | 'stale' = parts ?? 'stale';
+      if (isDelta) {
+        total =
+          nanos === 0n ? undefined : context.deltas!.histograms.add(naiveId(labels), parts, startMs, unixMs);
+        if (total === undefined) continue;
+      }
+      const native = total === 'stale' ? naiveStaleHistogram(0) : histogramRow(total);
+      into.addHistogram(labels, unixMs, native);
       newestMs = Math.max(newestMs, unixMs);
       exemplars = () => addExemplars(base);
     } else if (histogram) {
@@ -179,22 +210,28 @@ function addMetric(metric: Decoded, context: Context, task: NaiveTask, into: Nai
       }
     }
     const labelled = samples.map(([name, value, ...own]) => ({ labels: labelsWith(name, own), value }));
-    let values: number[] | undefined = labelled.map(({ value }) => value);
+    let values: readonly number[] | undefined = labelled.map(({ value }) => value);
     if (isDelta) {
       const parts = labelled.map(({ labels, value }) => ({
         series: naiveId(labels),
         delta: isStale ? 0 : value,
       }));
-      const startMs = Number(BigInt(point.startTimeUnixNano ?? 0) / 1_000_000n);
-      values =
+      const added =
         nanos === 0n || parts.length === 0
           ? undefined
-          : context.deltas!.add(parts, startMs, unixMs, sum?.isMonotonic === true);
+          : context.deltas!.numbers.add(parts, startMs, unixMs, sum?.isMonotonic === true);
+      values = added?.totals;
+      startMs = added?.startMs ?? 0;
     }
     if (values === undefined) continue;
     for (const [i, { labels }] of labelled.entries()) {
       into.add(labels, unixMs, isStale ? staleBits : doubleBits(values[i]!));
       newestMs = Math.max(newestMs, unixMs);
+      const [name, , ...own] = samples[i]!;
+      // Quantiles and sums that may fall say nothing about what was before.
+      if (!sum?.isMonotonic && histogram === undefined && (summary === undefined || own.length > 0)) continue;
+      const sent = sentText([context.sent, base, point.attributes, name, own]);
+      into.addStart(sent, labels, unixMs, startMs);
     }
     exemplars();
   }
