@@ -596,6 +596,9 @@ ALTER TABLE histograms_head_local ON CLUSTER main
 ALTER TABLE trace_index_local ON CLUSTER main
     (MODIFY SETTING merge_selector_base = 10);
 
+ALTER TABLE spans_local ON CLUSTER main
+    (MODIFY SETTING string_serialization_version = 'single_stream');
+
 ALTER TABLE samples_head_local ON CLUSTER main
     (MODIFY COLUMN `id` UInt64 CODEC(Delta(8), LZ4));
 

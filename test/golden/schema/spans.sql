@@ -30,4 +30,4 @@ CREATE TABLE sonde.spans
 ENGINE = MergeTree
 PARTITION BY toDate(ts)
 ORDER BY (tenant, service, ts)
-SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192, exclude_materialize_skip_indexes_on_merge = 'attrs_text', merge_selector_base = 10
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192, exclude_materialize_skip_indexes_on_merge = 'attrs_text', merge_selector_base = 10, string_serialization_version = 'single_stream'
