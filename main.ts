@@ -12,7 +12,6 @@ import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { Command } from 'commander';
 import { pino } from 'pino';
-import { countBuffersWithHeap } from '#model/buffer-accounting.ts';
 import { loadConfig } from '#model/config/load.ts';
 import { renderConfig } from '#model/config/print.ts';
 import { ConfigError, errorMessage } from '#model/errors.ts';
@@ -23,8 +22,6 @@ import type { RunningRole } from './role/start-role.ts';
 import { showStatusLine } from './role/status-line.ts';
 import type { CommandContext } from './role/store-command.ts';
 import { logDestination } from './role/terminal-log.ts';
-
-countBuffersWithHeap();
 
 const version = (
   JSON.parse(readFileSync(new URL('./package.json', import.meta.url), 'utf8')) as { version: string }

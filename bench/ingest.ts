@@ -9,7 +9,7 @@
  * up: see how many parts are left.
  *
  *   npm run bench:ingest -- [--signals logs,traces] [--blocks 5000,50000,250000] [--seconds 10] [--rounds 1]
- *                           [--compression zstd] [--columns]
+ *                           [--compression zstd] [--columns] [--no-indexes] [--no-baseline]
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -27,6 +27,7 @@ import type { Measured, TargetCommand, TargetMessage } from './measured-process.
 import { cheapest, make, renderCost, workloads } from './transcode.ts';
 
 const { values } = parseArgs({
+  allowNegative: true,
   options: {
     signals: { type: 'string', default: 'logs,traces,metrics,remote_write' },
     blocks: { type: 'string', default: '5000,50000,250000' },
@@ -37,6 +38,8 @@ const { values } = parseArgs({
     merge: { type: 'string', default: '60' },
     directory: { type: 'string', default: tmpdir() },
     columns: { type: 'boolean', default: false },
+    indexes: { type: 'boolean', default: true },
+    baseline: { type: 'boolean', default: true },
   },
 });
 const baseline = 'object-target.ts';
@@ -145,7 +148,8 @@ async function measure(load: IngestLoad, blockRows: number, program: string): Pr
     await send(url, load, next, 3);
     target.send({ kind: 'start' } satisfies TargetCommand);
     const sent = await send(url, load, next, Number(values.seconds));
-    target.send({ kind: 'stop', mergeSeconds: Number(values.merge) } satisfies TargetCommand);
+    const { indexes: buildsIndexes } = values;
+    target.send({ kind: 'stop', mergeSeconds: Number(values.merge), buildsIndexes } satisfies TargetCommand);
     const measured = await nextMessage(target, 'measured');
     const name = program === baseline ? `${load.signal} as objects` : load.signal;
     print(name, blockRows, sent, sent.requests * load.recordsPerRequest, measured);
@@ -167,9 +171,10 @@ const k = (value: number): string => `${Math.round(value / 1000).toLocaleString(
 const shownTables = ['logs', 'spans', 'samples_head'].flatMap((table) => [table, `text_${table}`]);
 
 function print(name: string, blockRows: number, sent: Sent, records: number, measured: Measured): void {
+  const indexed = values.indexes ? `, ${k(records / measured.indexedCpuSeconds)} with search indexes` : '';
   console.log(
     `${name.padEnd(24)} blocks ${String(blockRows).padStart(6)}: ${k(records / sent.seconds).padStart(7)}/s, ` +
-      `${k(records / measured.cpuSeconds)}/CPU-s (${k(records / measured.mergedCpuSeconds)} with all merges, ${k(records / measured.indexedCpuSeconds)} with search indexes), ` +
+      `${k(records / measured.cpuSeconds)}/CPU-s (${k(records / measured.mergedCpuSeconds)} with all merges${indexed}), ` +
       `${(sent.plainBytes / sent.seconds / 1e6).toFixed(0)} MB/s, ${(measured.cpuSeconds / sent.seconds).toFixed(2)} cores, ` +
       `loop p99 ${measured.loopDelayMsP99.toFixed(0)} ms max ${measured.loopDelayMsMax.toFixed(0)} ms, ` +
       `RSS ${measured.rssMibMax.toFixed(0)} MiB, ${measured.parts} parts, ${k(measured.rowsMerged)} rows merged`,
@@ -206,6 +211,7 @@ for (const signal of values.signals.split(',')) {
   console.log(renderCost(made, 'transcode alone', await cheapest(transcodeRounds, made.transcode)));
   let last: Rates | undefined;
   for (const blockRows of blockSizes) last = await measureBest(load, blockRows, 'ingest-target.ts');
+  if (!values.baseline) continue;
   const asObjects = await measureBest(load, blockSizes.at(-1)!, baseline);
   const times = (of: keyof Rates): string => (last![of] / asObjects[of]).toFixed(1);
   console.log(

@@ -22,7 +22,7 @@ export interface Measured {
   readonly cpuSeconds: number;
   /** CPU until all merges that the run left were done, the run itself included. */
   readonly mergedCpuSeconds: number;
-  /** CPU until the search indexes, which are left out at this load, were built as they are when a day is over. */
+  /** CPU until the search indexes, which are left out at this load, were built as they are when a day is over; where they are. */
   readonly indexedCpuSeconds: number;
   readonly loopDelayMsP99: number;
   readonly loopDelayMsMax: number;
@@ -35,7 +35,7 @@ export interface Measured {
 export type TargetMessage = { readonly kind: 'ready'; readonly url: string } | Measured;
 export type TargetCommand =
   | { readonly kind: 'start' }
-  | { readonly kind: 'stop'; readonly mergeSeconds: number };
+  | { readonly kind: 'stop'; readonly mergeSeconds: number; readonly buildsIndexes: boolean };
 
 async function one(store: Store, sql: string): Promise<number> {
   const [row] = await store.rows<{ n: string }>(sql);
@@ -90,7 +90,7 @@ export function measureWhenTold(store: Store, url: string, tablePrefix = ''): vo
     loop.enable();
     cpuBefore = process.cpuUsage();
   };
-  const stop = async (mergeSeconds: number): Promise<void> => {
+  const stop = async (mergeSeconds: number, buildsIndexes: boolean): Promise<void> => {
     const cpu = cpuSeconds();
     loop.disable();
     const merged = await rowsMerged();
@@ -98,7 +98,7 @@ export function measureWhenTold(store: Store, url: string, tablePrefix = ''): vo
       if ((await one(store, 'SELECT count() AS n FROM system.merges')) === 0) break;
     }
     const mergedCpuSeconds = cpuSeconds();
-    await buildSearchIndexes(store, tablePrefix);
+    if (buildsIndexes) await buildSearchIndexes(store, tablePrefix);
     process.send!({
       kind: 'measured',
       cpuSeconds: cpu,
@@ -116,10 +116,12 @@ export function measureWhenTold(store: Store, url: string, tablePrefix = ''): vo
     } satisfies TargetMessage);
   };
   process.on('message', (command: TargetCommand) => {
-    (command.kind === 'start' ? start() : stop(command.mergeSeconds)).catch((error: unknown) => {
-      console.error(error);
-      process.exit(1);
-    });
+    (command.kind === 'start' ? start() : stop(command.mergeSeconds, command.buildsIndexes)).catch(
+      (error: unknown) => {
+        console.error(error);
+        process.exit(1);
+      },
+    );
   });
   process.on('disconnect', () => process.exit(0));
   process.send!({ kind: 'ready', url } satisfies TargetMessage);

@@ -20,7 +20,7 @@ export const collectorOptions = {
   block_rows_max: option(
     z.number().int().min(1).max(1_000_000),
     250_000,
-    'Pushed requests are gathered into blocks of so many rows before they are inserted.',
+    'Pushed requests are gathered into blocks of so many rows before they are inserted; of samples, four times as many.',
   ),
   block_age_ms_max: option(
     z.number().int().min(0).max(60_000),

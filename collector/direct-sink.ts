@@ -7,7 +7,7 @@ import { type RequestInserter, untoldReasons } from './run.ts';
 /** Returns the sink for receivers. Bytes that cannot be decoded are refused with 400 and the position. */
 export function createDirectSink(insertRequest: RequestInserter): EnvelopeSink {
   return async ({ signal, tenant, batchId, bytes, isMovable }): Promise<Delivery> => {
-    const note = batchNote(tenant, signal, batchId);
+    const note = batchNote(tenant, signal, batchId, bytes);
     const outcome = await insertRequest({ signal, tenant, bytes, isMovable, note });
     if (outcome.decodeError !== undefined) {
       throw new RefusedError(`the ${signal} request could not be decoded: ${outcome.decodeError}`);

@@ -79,6 +79,8 @@ const repeatedCounter = meter.createCounter('sonde.collector.repeated', {
 
 /** A group's requests stay in memory until its blocks are made; a family has one that gathers and one that waits. */
 const groupBytesMax = 64 * 1024 * 1024;
+/** A sample is a tenth of a log record: blocks of as many bytes have more of them. */
+const sampleRowsFactor = 4;
 /** What a request costs besides its bytes while it waits: promises, closures, map entries. */
 const requestOverheadBytes = 2048;
 
@@ -168,14 +170,19 @@ class ThreadedPipeline implements Pipeline {
     const worker = new WorkerLane(this.#options.transcoder ?? transcoderOptionsDefault);
     const inserter = this.#inserter;
     const context = (): TranscodeContext => this.#context();
-    const limits = { ...this.#options.group, bytesMax: groupBytesMax };
     const group = (family: Family): GroupCommit =>
-      new GroupCommit({ lane: worker, family, limits, inserter, context });
+      new GroupCommit({ lane: worker, family, limits: this.#limitsOf(family), inserter, context });
     return {
       worker,
       runs: new RunTranscoder(worker, inserter, context),
       groups: { logs: group('logs'), traces: group('traces'), series: group('series') },
     };
+  }
+
+  #limitsOf(family: Family): GroupLimits {
+    const { group } = this.#options;
+    const rowsMax = family === 'series' ? group.rowsMax * sampleRowsFactor : group.rowsMax;
+    return { ...group, rowsMax, bytesMax: groupBytesMax };
   }
 
   /**

@@ -5,6 +5,7 @@ import { transcoderOptions } from '#collector/collector-options.ts';
 import { createDirectSink } from '#collector/direct-sink.ts';
 import { startKafkaConsumer } from '#collector/kafka/consumer.ts';
 import { createPipeline, type Pipeline } from '#collector/pipeline.ts';
+import { countBuffersWithHeap } from '#model/buffer-accounting.ts';
 import { durationMs } from '#model/config/option.ts';
 import { errorMessage } from '#model/errors.ts';
 import type { Store } from '#store/store.ts';
@@ -34,6 +35,7 @@ export async function startCollectorPart(
 ): Promise<CollectorPart> {
   const { config, log, telemetry } = context;
   const retentionMs = durationMs(config.store.retention);
+  countBuffersWithHeap();
   const pipeline = createPipeline({
     store,
     workers: config.collector.workers || Math.max(1, Math.floor(availableParallelism() / 4)),

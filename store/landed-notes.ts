@@ -2,7 +2,7 @@
 import type { Store } from './store.ts';
 import { type NotedTable, noteColumns } from './tables.ts';
 
-/** Parameters travel in the query's text: so many names of some 22 bytes stay far below its limit. */
+/** Parameters travel in the query's text: so many names of 30 bytes stay far below its limit. */
 const notesPerQuery = 5000;
 
 interface NoteRow {

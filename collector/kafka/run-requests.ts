@@ -44,8 +44,9 @@ export function runRequests(
     }
     // An agent that was killed sends its unconfirmed batches again: they are new messages under the old batch id.
     const identity = batchId === '' ? `${topic}/${partition}/${messageIdentity(message)}` : batchId;
-    const note = batchNote(tenant, signal, identity);
-    requests.push({ signal, tenant, bytes: new Uint8Array(message.value), note });
+    const bytes = new Uint8Array(message.value);
+    const note = batchNote(tenant, signal, identity, bytes);
+    requests.push({ signal, tenant, bytes, note });
     sources.push(message);
   }
   return { requests, sources, deadLetters };

@@ -307,13 +307,10 @@ test('a sample of a request that is still under way is not taken for stored', as
 });
 
 test('a batch that landed in one run is left out of every other', async () => {
-  const request = (batch: string, tenant = 'default') =>
-    ({
-      signal: 'logs',
-      tenant,
-      bytes: logs([`of ${batch} of ${tenant}`]),
-      note: batchNote(tenant, 'logs', batch),
-    }) as const;
+  const request = (batch: string, tenant = 'default') => {
+    const bytes = logs([`of ${batch} of ${tenant}`]);
+    return { signal: 'logs', tenant, bytes, note: batchNote(tenant, 'logs', batch, bytes) } as const;
+  };
   /** Per request, how many records are new. */
   const run = async (requests: Parameters<Pipeline['insertRun']>[0], token: string): Promise<string> => {
     const outcomes = await pipeline.insertRun(requests, token);

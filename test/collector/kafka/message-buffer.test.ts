@@ -129,7 +129,7 @@ test("a foreign message is known by its place and content, an agent's by its bat
   const noteOf = (only: BufferedMessage, topic = 'otlp_logs') =>
     runRequests({ ...place, topic }, [only]).requests[0]!.note;
   const foreign = message(7, 'body', { tenant: 'a' });
-  expect(noteOf(foreign)).toMatch(/^[A-Za-z0-9_-]{22}$/);
+  expect(noteOf(foreign)).toMatch(/^[0-9a-f]{8}[A-Za-z0-9_-]{22}$/);
   expect(noteOf(message(7, 'body', { tenant: 'a' }))).toBe(noteOf(foreign));
   const others = [message(8, 'body', { tenant: 'a' }), message(7, 'other', { tenant: 'a' })];
   for (const other of others) expect(noteOf(other)).not.toBe(noteOf(foreign));
