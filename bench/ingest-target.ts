@@ -27,7 +27,7 @@ const pipeline = createPipeline({
   now: Date.now,
 });
 const receivers = await startReceivers({
-  sink: createDirectSink(pipeline.insertRequest),
+  sink: createDirectSink(pipeline),
   host: '127.0.0.1',
   httpPort: 0,
   grpcPort: 0,

@@ -2,11 +2,15 @@
 import { RefusedError } from '#model/errors.ts';
 import type { Delivery, EnvelopeSink } from '#wire/envelope.ts';
 import { batchNote } from './batch-note.ts';
-import { type RequestInserter, untoldReasons } from './run.ts';
+import type { Pipeline } from './pipeline.ts';
+import { untoldReasons } from './run.ts';
 
 /** Returns the sink for receivers. Bytes that cannot be decoded are refused with 400 and the position. */
-export function createDirectSink(insertRequest: RequestInserter): EnvelopeSink {
-  return async ({ signal, tenant, batchId, bytes, isMovable }): Promise<Delivery> => {
+export function createDirectSink({
+  insertRequest,
+  whenRoom,
+}: Pick<Pipeline, 'insertRequest' | 'whenRoom'>): EnvelopeSink {
+  const sink: EnvelopeSink = async ({ signal, tenant, batchId, bytes, isMovable }): Promise<Delivery> => {
     const note = batchNote(tenant, signal, batchId, bytes);
     const outcome = await insertRequest({ signal, tenant, bytes, isMovable, note });
     if (outcome.decodeError !== undefined) {
@@ -21,4 +25,5 @@ export function createDirectSink(insertRequest: RequestInserter): EnvelopeSink {
       reason: told.map(({ message }) => message).join('; '),
     };
   };
+  return Object.assign(sink, { whenRoom });
 }

@@ -9,6 +9,7 @@
 import { randomUUID } from 'node:crypto';
 import { metrics } from '@opentelemetry/api';
 import type { NativeBlock } from '#store/store.ts';
+import type { Backlog } from './backlog.ts';
 import type { BlockInserter } from './block-inserter.ts';
 import type { Family, LandedIn, RequestOutcome, RunRequest } from './run.ts';
 import type { TranscodeContext } from './transcode/transcoder.ts';
@@ -69,6 +70,8 @@ export interface GroupCommitOptions {
   readonly lane: WorkerLane;
   readonly family: Family;
   readonly limits: GroupLimits;
+  /** Of this family, on all lanes. */
+  readonly backlog: Backlog;
   readonly inserter: BlockInserter;
   readonly context: () => TranscodeContext;
 }
@@ -96,6 +99,7 @@ export class GroupCommit {
     return new Promise((resolve, reject) => {
       const byteCount = request.bytes.byteLength;
       this.#waiting.push({ request, byteCount, resolve, reject });
+      this.#options.backlog.add(byteCount);
       this.#options.lane.openBytes += byteCount;
       void this.#work();
     });
@@ -153,7 +157,8 @@ export class GroupCommit {
   }
 
   async #append(members: readonly Member[]): Promise<void> {
-    const { lane } = this.#options;
+    const { lane, backlog } = this.#options;
+    backlog.remove(bytesOf(members));
     const group = this.#group;
     const run = group?.run ?? this.#options.inserter.standings.begin();
     const now = this.#context(run);
@@ -215,6 +220,7 @@ export class GroupCommit {
     if (misfits.length === 0) return;
     group.hasMisfits = true;
     this.#waiting.unshift(...misfits);
+    this.#options.backlog.add(bytesOf(misfits));
   }
 
   /** From open blocks to an insert under way; the next group can be opened then. */
@@ -303,4 +309,8 @@ export class GroupCommit {
       reject(error);
     }
   }
+}
+
+function bytesOf(members: readonly Member[]): number {
+  return members.reduce((total, { byteCount }) => total + byteCount, 0);
 }

@@ -8,6 +8,8 @@
 import { metrics } from '@opentelemetry/api';
 import { UnavailableError } from '#model/errors.ts';
 import type { Store } from '#store/store.ts';
+import type { Signal } from '#wire/envelope.ts';
+import { Backlog } from './backlog.ts';
 import { BlockInserter } from './block-inserter.ts';
 import { deltaSeriesMaxDefault } from './delta-memory.ts';
 import { DeltaState } from './delta-state.ts';
@@ -58,6 +60,8 @@ export interface PipelineStatus {
 export interface Pipeline {
   readonly insertRun: RunInserter;
   readonly insertRequest: RequestInserter;
+  /** See EnvelopeSink. */
+  readonly whenRoom: (signal: Signal, abort: AbortSignal) => Promise<void>;
   status(): PipelineStatus;
   /** Waits for what is under way. New requests are refused from the call on. */
   close(): Promise<void>;
@@ -79,6 +83,8 @@ const repeatedCounter = meter.createCounter('sonde.collector.repeated', {
 
 /** A group's requests stay in memory until its blocks are made; a family has one that gathers and one that waits. */
 const groupBytesMax = 64 * 1024 * 1024;
+/** Of requests that wait for a thread, by family: it is given eight at a time. */
+const backlogBytesMax = 16 * 1024 * 1024;
 /** A sample is a tenth of a log record: blocks of as many bytes have more of them. */
 const sampleRowsFactor = 4;
 /** What a request costs besides its bytes while it waits: promises, closures, map entries. */
@@ -98,6 +104,11 @@ class ThreadedPipeline implements Pipeline {
   readonly #options: PipelineOptions;
   readonly #inserter: BlockInserter;
   readonly #deltas: DeltaState;
+  readonly #backlogs: Readonly<Record<Family, Backlog>> = {
+    logs: new Backlog(backlogBytesMax),
+    traces: new Backlog(backlogBytesMax),
+    series: new Backlog(backlogBytesMax),
+  };
   readonly #lanes: readonly Lane[];
   readonly #running = new Set<Promise<unknown>>();
   /** Pushed requests under way, by note: a sender that gave up waiting and comes again gets the same answer. */
@@ -138,6 +149,9 @@ class ThreadedPipeline implements Pipeline {
     return outcome;
   };
 
+  readonly whenRoom = (signal: Signal, abort: AbortSignal): Promise<void> =>
+    this.#backlogs[familyOf(signal)].whenRoom(abort);
+
   readonly insertRun: RunInserter = (requests, token) =>
     this.#track(requests, async () => (requests.length === 0 ? [] : this.#insertAlone(requests, token)));
 
@@ -171,7 +185,14 @@ class ThreadedPipeline implements Pipeline {
     const inserter = this.#inserter;
     const context = (): TranscodeContext => this.#context();
     const group = (family: Family): GroupCommit =>
-      new GroupCommit({ lane: worker, family, limits: this.#limitsOf(family), inserter, context });
+      new GroupCommit({
+        lane: worker,
+        family,
+        limits: this.#limitsOf(family),
+        backlog: this.#backlogs[family],
+        inserter,
+        context,
+      });
     return {
       worker,
       runs: new RunTranscoder(worker, inserter, context),

@@ -49,7 +49,7 @@ export async function startCollectorPart(
   });
   parts.add('pipeline', () => pipeline.close());
   startStoreSweep(context, store, parts);
-  const sink = createDirectSink(pipeline.insertRequest);
+  const sink = createDirectSink(pipeline);
   const receivers = await startReceivers({
     sink,
     host: config.receive.host,

@@ -52,4 +52,11 @@ export interface Transport {
 
 /** Takes an envelope that a listener received. Same contract as Transport.send, except that it may reject with
  * UnavailableError instead of retrying: the pusher is told to come again. */
-export type EnvelopeSink = (envelope: Envelope) => Promise<Delivery>;
+export interface EnvelopeSink {
+  (envelope: Envelope): Promise<Delivery>;
+  /**
+   * Resolves when an envelope of this signal would be used soon: until then its body is better kept as it came. Rejects
+   * with the reason of `abort`. Absent where that is always so.
+   */
+  readonly whenRoom?: (signal: Signal, abort: AbortSignal) => Promise<void>;
+}

@@ -56,7 +56,7 @@ const pipeline = createPipeline({
   retentionMs: 0,
   now: Date.now,
 });
-const send = createDirectSink(pipeline.insertRequest);
+const send = createDirectSink(pipeline);
 for (const { number, points } of order.requests) {
   // Each value is a sum's, and the observations of a histogram in the bucket up to 2.
   const bytes = request([

@@ -81,7 +81,7 @@ async function restart(...options: Parameters<typeof start>): Promise<void> {
 
 let batch = 0;
 const deliver = (bytes: Uint8Array, batchId = `b${batch++}`): Promise<Delivery> =>
-  createDirectSink(pipeline.insertRequest)({
+  createDirectSink(pipeline)({
     signal: 'metrics',
     tenant: 'default',
     batchId,

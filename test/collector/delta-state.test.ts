@@ -86,7 +86,7 @@ async function restart(...options: Parameters<typeof start>): Promise<void> {
 
 let batch = 0;
 const deliver = (bytes: Uint8Array, batchId = `b${batch++}`, tenant = 'default'): Promise<Delivery> =>
-  createDirectSink(pipeline.insertRequest)({ signal: 'metrics', tenant, batchId, key: 'k', bytes });
+  createDirectSink(pipeline)({ signal: 'metrics', tenant, batchId, key: 'k', bytes });
 
 /** A point of the n-th ten seconds. */
 const nth = (n: number, value: number, route?: string): DeltaPoint => ({

@@ -45,7 +45,7 @@ const pipeline = createPipeline({
   retentionMs: 0,
   now: Date.now,
 });
-const send = createDirectSink(pipeline.insertRequest);
+const send = createDirectSink(pipeline);
 for (let i = ids.length - 1; i > 0; i--) {
   const other = random.int(i + 1);
   [ids[i], ids[other]] = [ids[other]!, ids[i]!];

@@ -45,7 +45,7 @@ afterAll(async () => {
 });
 
 const send = (batchId: string, bytes: Uint8Array) =>
-  createDirectSink(pipeline.insertRequest)({ signal: 'logs', tenant: 'a', batchId, key: 'k', bytes });
+  createDirectSink(pipeline)({ signal: 'logs', tenant: 'a', batchId, key: 'k', bytes });
 
 async function bodies(prefix: string): Promise<string[]> {
   const rows = await store.rows<{ body: string }>(
@@ -67,7 +67,7 @@ test('pushed requests that do not fit into one block are stored in several', asy
 
 test('a group that a request does not fit into is inserted at once', async () => {
   const patient = openPipeline({ rowsMax: 250_000, ageMsMax: 3_600_000 });
-  const sink = createDirectSink(patient.insertRequest);
+  const sink = createDirectSink(patient);
   const [first, second] = ['w-0', 'w-1'].map((name, index) => {
     const bytes = collidingLogs(index, name, nowMs);
     return sink({ signal: 'logs', tenant: 'a', batchId: name, key: 'k', bytes });
@@ -109,7 +109,7 @@ test('requests of a Kafka run that do not fit beside the others get runs of thei
 
 test('a block that grows to its limit is inserted, however few its rows and its request bytes are', async () => {
   const patient = openPipeline({ rowsMax: 250_000, ageMsMax: 3_600_000, blockBytesMax: 100_000 });
-  const sink = createDirectSink(patient.insertRequest);
+  const sink = createDirectSink(patient);
   const bytes = expandingLogs(300);
   // Nothing but the block's size closes the group: 1.2 KB that become 90,000 map entries.
   expect(await sink({ signal: 'logs', tenant: 'a', batchId: 'grown', key: 'k', bytes })).toMatchObject({

@@ -104,7 +104,7 @@ async function count(table: string, where: string): Promise<number> {
 }
 
 const deliver = (batchId: string, bytes: Uint8Array, signal: Signal = 'logs') =>
-  createDirectSink(pipeline.insertRequest)({ signal, tenant: 'default', batchId, key: 'k', bytes });
+  createDirectSink(pipeline)({ signal, tenant: 'default', batchId, key: 'k', bytes });
 
 test('a request is in the table once, however often it is sent', async () => {
   expect(await deliver('twice', logs(['a', 'b']))).toEqual({ accepted: 2, rejected: 0, reason: '' });
@@ -477,7 +477,7 @@ test('a sender of too many series is told the metric and the label, and others a
     })),
   });
   const send = (batchId: string, bytes: Uint8Array) =>
-    createDirectSink(limited.insertRequest)({
+    createDirectSink(limited)({
       signal: 'remote_write',
       tenant: 'default',
       batchId,

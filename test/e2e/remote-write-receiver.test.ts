@@ -40,7 +40,7 @@ beforeAll(async () => {
   });
   app = fastify();
   registerHttpReceiver(app, {
-    sink: createDirectSink(pipeline.insertRequest),
+    sink: createDirectSink(pipeline),
     bodyBytesMax: 16 * mebibyte,
     inflightBytesMax: 64 * mebibyte,
     routes: remoteWriteRoutes,

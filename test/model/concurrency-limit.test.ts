@@ -36,3 +36,27 @@ test('a call that throws at once gives its turn back', async () => {
   await expect(failing).rejects.toThrow('at once');
   expect(await limit.run(async () => 1)).toBe(1);
 });
+
+test('who gives up waiting loses its place, and nobody else theirs', async () => {
+  const limit = new ConcurrencyLimit(1);
+  const first = Promise.withResolvers<void>();
+  const running = limit.run(() => first.promise);
+  const leaving = new AbortController();
+  const ran: string[] = [];
+  const left = limit.run(async () => void ran.push('left'), leaving.signal);
+  const stayed = limit.run(async () => void ran.push('stayed'));
+  leaving.abort(new Error('gone'));
+  await expect(left).rejects.toThrow('gone');
+  const late = limit.run(async () => void ran.push('late'), leaving.signal);
+  await expect(late).rejects.toThrow('gone');
+  first.resolve();
+  await Promise.all([running, stayed]);
+  expect(ran).toEqual(['stayed']);
+  // Its turn has come: what fires later changes nothing.
+  const turn = new AbortController();
+  const done = limit.run(async () => {
+    turn.abort(new Error('too late'));
+    return 7;
+  }, turn.signal);
+  expect(await done).toBe(7);
+});

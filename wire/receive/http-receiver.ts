@@ -72,6 +72,7 @@ export function registerHttpReceiver(app: FastifyInstance, options: HttpReceiver
         received: (request.body as Buffer | undefined) ?? Buffer.alloc(0),
         encoding: headerText(request, 'content-encoding'),
         batchId: headerText(request, httpHeaderBatchId),
+        gone: goneOf(reply),
         hold: (heldBytes) => reservations.get(request)?.resize(heldBytes),
       });
       return send(reply, protocol, protocol.renderOutcome(outcome, headers));
@@ -94,6 +95,17 @@ export function refuseOtherMethods(app: FastifyInstance, routes: readonly PushRo
       handler: () => undefined,
     });
   }
+}
+
+const clientGone = new UnavailableError('the client did not wait for the answer');
+
+/** Fires when the connection is closed, or the answer was sent. */
+function goneOf({ raw }: FastifyReply): AbortSignal {
+  const controller = new AbortController();
+  const abort = (): void => controller.abort(clientGone);
+  raw.once('close', abort);
+  if (raw.destroyed) abort();
+  return controller.signal;
 }
 
 function headerText(request: FastifyRequest, name: string): string | undefined {

@@ -8,6 +8,7 @@
 import { availableParallelism } from 'node:os';
 import { metrics } from '@opentelemetry/api';
 import { ConcurrencyLimit } from '#model/concurrency-limit.ts';
+import { statedPlainBytes } from '../compression/plain-size.ts';
 import type { Conversion } from '../conversion/conversion.ts';
 import type { ConverterPool } from '../conversion/converter-pool.ts';
 import type { Delivery, EnvelopeSink, Signal } from '../envelope.ts';
@@ -34,6 +35,8 @@ export interface Push {
   readonly encoding: string | undefined;
   /** The sender's own batch id, if it has one. */
   readonly batchId: string | undefined;
+  /** Fires when nobody waits for the answer any more. */
+  readonly gone: AbortSignal;
   /** Is told how many bytes the request holds, before it does; throws UnavailableError over the bound. */
   readonly hold: (heldBytes: number) => void;
 }
@@ -56,11 +59,22 @@ const nothing: Delivery = { accepted: 0, rejected: 0, reason: '' };
  * sink rejects with.
  */
 export function createIntake(options: IntakeOptions): (push: Push) => Promise<PushOutcome> {
-  // Each takes a window of megabytes besides what it makes, and more of them at a time are not done sooner.
-  const inflations = new ConcurrencyLimit(availableParallelism() + 1);
+  // Each takes a window of megabytes besides what it makes, and more of them at a time are not done sooner. By signal, so
+  // that one whose sink is slow does not hold up the others.
+  const limit = (): ConcurrencyLimit => new ConcurrencyLimit(availableParallelism() + 1);
+  const inflations: Readonly<Record<Signal, ConcurrencyLimit>> = {
+    logs: limit(),
+    traces: limit(),
+    metrics: limit(),
+    remote_write: limit(),
+  };
   return async (push) => {
     const { signal, form, tenant, received } = push;
-    const { bytes: plain, isMovable } = await inflations.run(() => decode(push, options.bodyBytesMax));
+    push.hold(heldAhead(push, options.bodyBytesMax));
+    const { bytes: plain, isMovable } = await inflations[signal].run(async () => {
+      await options.sink.whenRoom?.(signal, push.gone);
+      return decode(push, options.bodyBytesMax);
+    }, push.gone);
     // Bytes are moved to other threads on their way: their length is zero afterwards.
     const [receivedBytes, plainBytes] = [received.length, plain.length];
     if (plain !== received) freeBytes(received);
@@ -97,6 +111,12 @@ export function createIntake(options: IntakeOptions): (push: Push) => Promise<Pu
     byteCounter.add(plainBytes, { signal });
     return outcomeOf(delivery, conversion);
   };
+}
+
+/** What waits for its turn holds what it will be, as far as it says so. */
+function heldAhead({ received, encoding = '' }: Push, bytesMax: number): number {
+  const stated = statedPlainBytes(encoding.trim().toLowerCase(), received) ?? 0;
+  return received.length + Math.min(stated, bytesMax);
 }
 
 /** A body of no bytes is in no encoding: in protobuf it is a request without records. */

@@ -193,7 +193,7 @@ export async function ingestKnownTelemetry(store: Store, hasShards: boolean): Pr
     now: () => toMs,
   });
   try {
-    const sink = createDirectSink(pipeline.insertRequest);
+    const sink = createDirectSink(pipeline);
     await Promise.all(
       requests.map((request) =>
         sink({ ...request, batchId: `${request.signal}:${request.tenant}`, key: '' }),

@@ -32,6 +32,7 @@ function push(holdsMax: number) {
     received: body,
     encoding: 'gzip',
     batchId: undefined,
+    gone: new AbortController().signal,
     hold: (bytes) => {
       if (held.length === holdsMax) throw new UnavailableError('too many bytes');
       held.push(bytes);
@@ -54,10 +55,48 @@ test('received, inflated and converted bytes are held, each before the next step
 
 test('what does not fit is told to come again, at whichever step, and goes no further', async () => {
   const { held } = push(Number.POSITIVE_INFINITY);
-  await expect.poll(() => held.length).toBe(5);
+  await expect.poll(() => held.length).toBe(6);
   for (let holds = 0; holds < held.length; holds++) {
     const { outcome, received } = push(holds);
     await expect(outcome).rejects.toBeInstanceOf(UnavailableError);
     expect(received).toEqual([]);
   }
+});
+
+test('a body waits as it came while its sink has no room, and is dropped when its sender goes', async () => {
+  const room = Promise.withResolvers<void>();
+  const held: number[] = [];
+  const sink = Object.assign(
+    async (envelope: Envelope) => ({ accepted: envelope.bytes.length, rejected: 0, reason: '' }),
+    {
+      whenRoom: (_signal: unknown, abort: AbortSignal) =>
+        Promise.race([
+          room.promise,
+          new Promise<never>((_resolve, reject) => {
+            abort.addEventListener('abort', () => reject(abort.reason));
+          }),
+        ]),
+    },
+  );
+  const intake = createIntake({ bodyBytesMax: 100_000, pool: createConverterPool(), now: () => 5n, sink });
+  const body = gzipSync(Buffer.alloc(5000));
+  const gone = new AbortController();
+  const send = (signal: AbortSignal) =>
+    intake({
+      signal: 'logs',
+      form: { format: undefined, encodingDefault: 'identity' },
+      tenant: 't',
+      received: body,
+      encoding: 'gzip',
+      batchId: undefined,
+      gone: signal,
+      hold: (bytes) => void held.push(bytes),
+    });
+  const waiting = send(new AbortController().signal);
+  const leaving = send(gone.signal);
+  await expect.poll(() => held).toEqual([body.length + 5000, body.length + 5000]);
+  gone.abort(new UnavailableError('the client did not wait'));
+  await expect(leaving).rejects.toThrow('did not wait');
+  room.resolve();
+  expect(await waiting).toMatchObject({ accepted: 5000 });
 });
