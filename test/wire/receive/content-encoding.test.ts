@@ -9,6 +9,7 @@ import snappy from 'snappyjs';
 import { expect, test } from 'vitest';
 import { RefusedError, UnavailableError } from '#model/errors.ts';
 import { checkedChunk, framedSnappy, snappyChunk, streamIdentifier } from '#test/support/framed-snappy.ts';
+import { chunkSizeFor } from '#wire/compression/plain-size.ts';
 import { decodeContent } from '#wire/receive/content-encoding.ts';
 
 const text = Buffer.from('telemetry '.repeat(500));
@@ -112,6 +113,31 @@ test.each([
   ],
 ])('zstd with %s is refused', async (_name, bytes, status) => {
   await expect(decodeContent(bytes, 'zstd', bytesMax)).rejects.toMatchObject({ status });
+});
+
+const oneByte = { gzip: gzipSync('x'), zstd: zstdCompressSync('x') };
+const manyBytes = Buffer.alloc(30_000_000);
+test.each([
+  ['zstd', Buffer.concat([oneByte.zstd, zstdCompressSync(manyBytes)])],
+  ['gzip', Buffer.concat([gzipSync(manyBytes), oneByte.gzip])],
+  ['gzip', Buffer.concat([gzipSync(manyBytes.subarray(29_000_000)), oneByte.gzip])],
+])('%s that states one byte of many is not inflated in steps of a few bytes', async (encoding, bytes) => {
+  const chunkSize = chunkSizeFor(encoding, bytes, 64 * 1024 * 1024);
+  expect(chunkSize).toBeGreaterThanOrEqual(16 * 1024);
+  const { bytes: plain } = await decodeContent(bytes, encoding, 64 * 1024 * 1024);
+  expect(plain.length % 1_000_000).toBe(1);
+});
+
+test('a frame makes room for itself, not for as much as the first one', async () => {
+  const frames = Buffer.concat([
+    zstdCompressSync(manyBytes),
+    ...Array.from({ length: 998 }, () => oneByte.zstd),
+  ]);
+  const before = process.cpuUsage();
+  const { bytes: plain } = await decodeContent(frames, 'zstd', 64 * 1024 * 1024);
+  const { user, system } = process.cpuUsage(before);
+  expect(plain).toHaveLength(30_000_998);
+  expect(user + system).toBeLessThan(1_000_000);
 });
 
 test('only what is alone in its buffer may be moved', async () => {
