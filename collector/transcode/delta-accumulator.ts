@@ -80,8 +80,8 @@ export class DeltaAccumulator {
     const arenaStart = this.#arena.length;
     this.#arena.appendCells(totals.histograms);
     for (let i = 0; i < totals.totals.length; i++) {
-      const low = totals.ids[2 * i];
-      const high = totals.ids[2 * i + 1];
+      const low: number = totals.ids[2 * i];
+      const high: number = totals.ids[2 * i + 1];
       const known = this.#keys.find(low, high);
       const entry = known === -1 ? this.#add(low, high, totals.isHistogram[i]) : known;
       if (this.#isHistogram[entry] !== totals.isHistogram[i]) continue;
