@@ -60,7 +60,7 @@ function start(convertsHistograms = false): Pipeline {
       fail(block, 'after');
     },
     rows(...call: Parameters<Store['rows']>) {
-      if (call[0].includes('FROM histograms_head') && call[0].includes('argMax')) lookups++;
+      if (call[0].includes('FROM histograms_head') && call[0].includes('maxIf(ts')) lookups++;
       return store.rows(...call);
     },
   });
