@@ -3,7 +3,7 @@
  * Method: encoders of Node and snappyjs, a framed encoder after the format's description, and cuts at every byte.
  */
 import { randomBytes } from 'node:crypto';
-import { deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
+import { constants, deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import snappy from 'snappyjs';
 import { expect, test } from 'vitest';
@@ -150,6 +150,24 @@ test('only what is alone in its buffer may be moved', async () => {
     const small = await decodeContent(encode(text), encoding, bytesMax);
     expect(small.isMovable).toBe(false);
   }
+});
+
+test('bytes that state no size do not hold the room that was made for them', async () => {
+  const unsized = { params: { [constants.ZSTD_c_contentSizeFlag]: 0 } };
+  for (const [encoding, encode] of [
+    ['zstd', (plain: Buffer) => zstdCompressSync(plain, unsized)],
+    ['deflate', deflateSync],
+  ] as const) {
+    for (const plainBytes of [40_000, 100_000, 300_000]) {
+      const plain = Buffer.from('telemetry '.repeat(plainBytes / 10));
+      const { bytes } = await decodeContent(encode(plain), encoding, bytesMax);
+      expect(Buffer.compare(Buffer.from(bytes), plain)).toBe(0);
+      expect(bytes.buffer.byteLength).toBeLessThanOrEqual(2 * plainBytes);
+    }
+  }
+  // Of a few bytes, too.
+  const { bytes } = await decodeContent(zstdCompressSync('x', unsized), 'zstd', bytesMax);
+  expect(bytes.buffer.byteLength).toBeLessThan(Buffer.poolSize);
 });
 
 test('what does not fit beside the other requests is told to come again', async () => {
