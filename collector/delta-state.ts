@@ -19,11 +19,12 @@ import type { SeriesKey } from '#store/series-key.ts';
 import type { Store } from '#store/store.ts';
 import { DeltaMemory } from './delta-memory.ts';
 import type { DeltaNeeds, DeltaTotals } from './delta-totals.ts';
-import { CellBudget, GatheredTotals, gatheredCellsMaxDefault } from './gathered-totals.ts';
+import { CellBudget, CellPool, GatheredTotals, gatheredCellsMaxDefault } from './gathered-totals.ts';
 import { HistogramMemory } from './histogram-memory.ts';
 import type { RequestOutcome, RunRequest } from './run.ts';
 import { SeriesLock } from './series-lock.ts';
 import { histogramEnd } from './transcode/histogram-cells.ts';
+import { misfitOutcome } from './transcode/request-tally.ts';
 
 const lookupCounter = metrics.getMeter('sonde').createCounter('sonde.collector.delta.lookups', {
   description: 'Delta series whose total was read back from the store.',
@@ -33,20 +34,30 @@ export interface DeltaStateOptions {
   readonly store: Store;
   readonly seriesMax: number;
   readonly staleMs: number;
-  /** Numbers that the histograms of requests which are inserted together may have. */
+  /** Numbers that the histograms of one request may have, and half of what all under way may have. */
   readonly gatheredCellsMax?: number | undefined;
 }
 
-/** Transcodes requests of one tenant with their totals, in order, and resolves when their rows are durable. */
+/**
+ * Transcodes requests of one tenant with their totals, in order, and resolves when their rows are durable. `name` tells
+ * them apart from others that were settled with them.
+ */
 export type DeltaInserter = (
   requests: readonly RunRequest[],
-  tenant: string,
+  name: string,
 ) => Promise<readonly RequestOutcome[]>;
 
 interface Waiting {
   readonly index: number;
   readonly request: RunRequest;
   readonly needs: DeltaNeeds;
+}
+
+/** What requests of one tenant that are settled together share. */
+interface Settling {
+  readonly tenant: string;
+  readonly salt: Salt;
+  readonly insert: DeltaInserter;
 }
 
 /** A series of which the store must say how far it is, and where the answer goes. */
@@ -62,6 +73,9 @@ interface Salt {
 
 export class DeltaState {
   readonly #options: DeltaStateOptions;
+  readonly #gatheredCellsMax: number;
+  /** Twice the bound, so that two requests of the largest size can be under way. */
+  readonly #pool: CellPool;
   readonly #memory: DeltaMemory;
   readonly #histograms = new HistogramMemory();
   readonly #lock = new SeriesLock();
@@ -70,6 +84,8 @@ export class DeltaState {
 
   constructor(options: DeltaStateOptions) {
     this.#options = options;
+    this.#gatheredCellsMax = options.gatheredCellsMax ?? gatheredCellsMaxDefault;
+    this.#pool = new CellPool(2 * this.#gatheredCellsMax);
     this.#memory = new DeltaMemory(options.seriesMax);
   }
 
@@ -104,23 +120,71 @@ export class DeltaState {
     insert: DeltaInserter,
   ): Promise<readonly RequestOutcome[]> {
     const salt = this.#saltOf(tenant);
-    const needs = waiting.map((one) => one.needs);
-    const release = await this.#lock.acquire(lockKeys(needs, salt));
+    const release = await this.#lock.acquire(
+      lockKeys(
+        waiting.map(({ needs }) => needs),
+        salt,
+      ),
+    );
     try {
-      const recalled = await this.#recall(tenant, needs, salt);
-      const requests = waiting.map(({ request }, i) => ({ ...request, deltaTotals: recalled[i] }));
-      try {
-        const outcomes = await insert(requests, tenant);
-        // In order: of a series that several requests have, the last one knows.
-        for (const { deltaTotals } of outcomes)
-          if (deltaTotals !== undefined) this.#remember(deltaTotals, salt);
-        return outcomes;
-      } catch (error) {
-        for (const { ids } of recalled) this.#forget(ids, salt);
-        throw error;
-      }
+      return await this.#insertHeld(waiting, { tenant, salt, insert }, tenant);
     } finally {
       release();
+    }
+  }
+
+  /**
+   * Series must be held. Requests whose histograms have too many numbers together are inserted in two parts: what one
+   * request may have is not refused because others came with it. A part is named by its requests, so that a repeat whose
+   * parts are others never takes one for another that has landed.
+   */
+  async #insertHeld(
+    waiting: readonly Waiting[],
+    settling: Settling,
+    name: string,
+  ): Promise<readonly RequestOutcome[]> {
+    const budget = new CellBudget(this.#gatheredCellsMax, this.#pool);
+    try {
+      const needs = waiting.map((one) => one.needs);
+      const gathered = await this.#recall(needs, settling, budget);
+      if (!budget.isSpent || waiting.length === 1) {
+        const recalled = gathered.map((totals) => totals.finish());
+        return await this.#insertWith(recalled, waiting, settling, name);
+      }
+    } finally {
+      budget.release();
+    }
+    const middle = waiting.length >> 1;
+    const outcomes: RequestOutcome[] = [];
+    for (const part of [waiting.slice(0, middle), waiting.slice(middle)]) {
+      if (outcomes.some(({ misfit }) => misfit !== undefined)) {
+        // What did not fit comes again later: points that may be of its series must not be stored before.
+        const fact = 'a request before it did not fit';
+        outcomes.push(...part.map(({ request }) => misfitOutcome(fact, request.bytes)));
+        continue;
+      }
+      const partName = `${settling.tenant}/${part[0].index}-${part.at(-1)!.index}`;
+      outcomes.push(...(await this.#insertHeld(part, settling, partName)));
+    }
+    return outcomes;
+  }
+
+  async #insertWith(
+    recalled: readonly DeltaTotals[],
+    waiting: readonly Waiting[],
+    { salt, insert }: Settling,
+    name: string,
+  ): Promise<readonly RequestOutcome[]> {
+    const requests = waiting.map(({ request }, i) => ({ ...request, deltaTotals: recalled[i] }));
+    try {
+      const outcomes = await insert(requests, name);
+      // In order: of a series that several requests have, the last one knows.
+      for (const { deltaTotals } of outcomes)
+        if (deltaTotals !== undefined) this.#remember(deltaTotals, salt);
+      return outcomes;
+    } catch (error) {
+      for (const { ids } of recalled) this.#forget(ids, salt);
+      throw error;
     }
   }
 
@@ -143,9 +207,12 @@ export class DeltaState {
     }
   }
 
-  /** Returns the totals that each request needs, from memory where it can be trusted and from the store otherwise. */
-  async #recall(tenant: string, needs: readonly DeltaNeeds[], salt: Salt): Promise<DeltaTotals[]> {
-    const budget = new CellBudget(this.#options.gatheredCellsMax ?? gatheredCellsMaxDefault);
+  /** Gathers the totals that each request needs, from memory where it can be trusted and from the store otherwise. */
+  async #recall(
+    needs: readonly DeltaNeeds[],
+    { tenant, salt }: Settling,
+    budget: CellBudget,
+  ): Promise<readonly GatheredTotals[]> {
     const gathered = needs.map((need) => new GatheredTotals(need, budget));
     const missing = { numbers: new Map<string, Missing>(), histograms: new Map<string, Missing>() };
     for (const [n, { ids, isHistogram, metricIndexes, startMs, metrics: names }] of needs.entries()) {
@@ -175,11 +242,12 @@ export class DeltaState {
       await this.#lookUpNumbers(tenant, missing.numbers, afterMs);
       await this.#lookUpHistograms(tenant, missing.histograms, afterMs, budget);
     } catch (error) {
+      if (error instanceof UnavailableError) throw error;
       throw new UnavailableError(`the store did not say how far delta series are: ${errorMessage(error)}`, {
         cause: error,
       });
     }
-    return gathered.map((totals) => totals.finish());
+    return gathered;
   }
 
   /** Fills in a total from memory; returns false where the store must be asked. */

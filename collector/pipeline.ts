@@ -175,8 +175,8 @@ class ThreadedPipeline implements Pipeline {
     const hasNotes = this.#options.hasShards !== true;
     const requests = hasNotes ? all : all.map((request) => ({ ...request, note: undefined }));
     const outcomes = await runs.insert(requests, token);
-    return this.#deltas.settle(requests, outcomes, (waiting, tenant) =>
-      runs.insert(waiting, `${token}/delta/${tenant}`),
+    return this.#deltas.settle(requests, outcomes, (waiting, name) =>
+      runs.insert(waiting, `${token}/delta/${name}`),
     );
   }
 

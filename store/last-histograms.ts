@@ -33,18 +33,34 @@ const cells = `arrayConcat([toFloat64(schema), count, 0, zero_threshold, zero_co
     ${side('positive')}, ${side('negative')}, [toFloat64(length(custom_values))], custom_values)`;
 const sumCell = 2;
 
+const ofSeries = `metric IN {metrics:Array(String)} AND id IN ${idList}
+  AND ts >= fromUnixTimestamp64Milli({after:Int64}, 'UTC')`;
+
+/** Reads nothing but times and sums: the buckets of an hour are hundreds of times as many as those of one histogram. */
+const timesStatement = `
+SELECT toString(id) AS id, toString(toUnixTimestamp64Milli(max(ts))) AS last_ms,
+  toString(toUnixTimestamp64Milli(maxIf(ts, NOT (${isStale})))) AS newest_ms
+FROM histograms_head WHERE ${ofSeries} GROUP BY id`;
+
 /** Of several at one time, the one that counts most is the last. */
 const statement = `
-SELECT toString(id) AS id, toString(toUnixTimestamp64Milli(max(ts))) AS last_ms,
-  argMaxIf((toString(toUnixTimestamp64Milli(start_ts)), toString(reinterpretAsUInt64(sum)), ${cells}), (ts, count),
+SELECT toString(id) AS id,
+  argMaxIf((toString(toUnixTimestamp64Milli(start_ts)), toString(reinterpretAsUInt64(sum)), ${cells}), count,
     NOT (${isStale})) AS newest
-FROM histograms_head WHERE metric IN {metrics:Array(String)} AND id IN ${idList}
-  AND ts >= fromUnixTimestamp64Milli({after:Int64}, 'UTC')
-GROUP BY id`;
+FROM histograms_head
+PREWHERE toUnixTimestamp64Milli(ts) = transform(id, arrayMap(x -> toUInt64(x), splitByChar(',', {ids:String})),
+  arrayMap(x -> toInt64(x), splitByChar(',', {times:String})), toInt64(-1))
+WHERE ${ofSeries} GROUP BY id`;
+
+interface TimesRow {
+  readonly id: string;
+  readonly last_ms: string;
+  /** 0 where all histograms are stale markers. */
+  readonly newest_ms: string;
+}
 
 interface Row {
   readonly id: string;
-  readonly last_ms: string;
   readonly newest: readonly [startMs: string, sumBits: string, cells: readonly (number | null)[]];
 }
 
@@ -61,11 +77,29 @@ export async function* selectLastHistograms(
   const after = Math.max(0, Math.floor(afterMs));
   for (const some of seriesKeyParts(keys, idsPerQuery)) {
     const params = { metrics: metricNames(some), ids: idsText(some), after };
-    for (const row of await store.rows<Row>(statement, { tenant, params })) {
-      const [startMs, sumBits, numbers] = row.newest;
-      const found = Float64Array.from(numbers, (number) => number ?? Number.NaN);
-      if (found.length > 0) new BigUint64Array(found.buffer)[sumCell] = BigInt(sumBits);
-      yield { id: row.id, lastMs: Number(row.last_ms), startMs: Number(startMs), cells: found };
+    const times = await store.rows<TimesRow>(timesStatement, { tenant, params });
+    const newest = new Map<string, Row['newest']>();
+    const counting = times.filter(({ newest_ms }) => newest_ms !== '0');
+    if (counting.length > 0) {
+      const newestParams = {
+        ...params,
+        ids: idsText(counting),
+        times: counting.map(({ newest_ms }) => newest_ms).join(),
+        after: Math.min(...counting.map(({ newest_ms }) => Number(newest_ms))),
+      };
+      const rows = await store.rows<Row>(statement, { tenant, params: newestParams });
+      for (const row of rows) newest.set(row.id, row.newest);
+    }
+    for (const { id, last_ms } of times) {
+      const [startMs, sumBits, numbers] = newest.get(id) ?? ['0', '0', []];
+      yield { id, lastMs: Number(last_ms), startMs: Number(startMs), cells: cellsOf(numbers, sumBits) };
     }
   }
+}
+
+function cellsOf(numbers: readonly (number | null)[], sumBits: string): Float64Array {
+  const found = new Float64Array(numbers.length);
+  for (let i = 0; i < numbers.length; i++) found[i] = numbers[i] ?? Number.NaN;
+  if (found.length > 0) new BigUint64Array(found.buffer)[sumCell] = BigInt(sumBits);
+  return found;
 }

@@ -12,7 +12,7 @@ const metricBytesPerQuery = 64 * 1024;
 /** SQL for the ids of the parameter `ids`, as joined by idsText(). */
 export const idList = "(SELECT toUInt64(arrayJoin(splitByChar(',', {ids:String}))))";
 
-export function idsText(keys: readonly SeriesKey[]): string {
+export function idsText(keys: readonly { readonly id: string }[]): string {
   return keys.map(({ id }) => id).join();
 }
 

@@ -80,10 +80,11 @@ export class DeltaAccumulator {
     const arenaStart = this.#arena.length;
     this.#arena.appendCells(totals.histograms);
     for (let i = 0; i < totals.totals.length; i++) {
-      const low = totals.ids[2 * i];
-      const high = totals.ids[2 * i + 1];
+      const low: number = totals.ids[2 * i];
+      const high: number = totals.ids[2 * i + 1];
       const known = this.#keys.find(low, high);
-      const entry = known === -1 ? this.#add(low, high) : known;
+      const entry = known === -1 ? this.#add(low, high, totals.isHistogram[i]) : known;
+      if (this.#isHistogram[entry] !== totals.isHistogram[i]) continue;
       if (totals.lastMs[i] > this.#lastMs[entry]) {
         const isInArena = totals.isHistogram[i] === 1 && totals.totals[i] > 0;
         this.#totals[entry] = totals.totals[i] + (isInArena ? arenaStart : 0);
@@ -91,7 +92,6 @@ export class DeltaAccumulator {
         this.#startMs[entry] = totals.startMs[i];
       }
       this.#newestMs[entry] = Math.max(this.#newestMs[entry], totals.newestMs[i]);
-      this.#isHistogram[entry] = totals.isHistogram[i];
     }
   }
 
@@ -119,18 +119,21 @@ export class DeltaAccumulator {
     let entry = this.#keys.find(low, high);
     if (entry === -1) {
       if (!this.#metrics.has(metric)) this.#metrics.set(metric, this.#metrics.size);
-      entry = this.#add(low, high);
+      entry = this.#add(low, high, isHistogram ? 1 : 0);
       this.#startMs[entry] = startMs;
-      this.#isHistogram[entry] = isHistogram ? 1 : 0;
       this.#metricIndexes[entry] = this.#metrics.get(metric)!;
     }
     this.#newestMs[entry] = Math.max(this.#newestMs[entry], unixMs);
     this.#oldestMs = Math.min(this.#oldestMs, this.#silentUntil(startMs, unixMs));
   }
 
-  /** Returns the entry of a series, or -1 where the request came without its total. */
-  entryOf(low: number, high: number): number {
-    return this.#keys.find(low, high);
+  /**
+   * Returns the entry of a series, or -1 where the request came without its total. Labels can be made for which the
+   * inverted id of a histogram is that of a number: it never gets the number's total, which would be a place to read at.
+   */
+  entryOf(low: number, high: number, isHistogram: boolean): number {
+    const entry = this.#keys.find(low, high);
+    return entry === -1 || (this.#isHistogram[entry] === 1) !== isHistogram ? -1 : entry;
   }
 
   /** Judges a point of (startMs, unixMs]; startMs is 0 where the sender does not say. */
@@ -236,7 +239,9 @@ export class DeltaAccumulator {
     const lastMs = new Float64Array(newestMs.length);
     const startMs = new Float64Array(newestMs.length);
     for (let i = 0; i < newestMs.length; i++) {
-      const entry = this.entryOf(ids[2 * i], ids[2 * i + 1]);
+      const entry = this.entryOf(ids[2 * i], ids[2 * i + 1], isHistogram[i] === 1);
+      lastMs[i] = -1;
+      if (entry === -1) continue;
       totals[i] = this.#totals[entry];
       if (isHistogram[i] === 1 && totals[i] > 0) totals[i] = this.#copyTotal(totals[i] - 1, histograms);
       lastMs[i] = this.#lastMs[entry];
@@ -253,7 +258,7 @@ export class DeltaAccumulator {
     return at + 1;
   }
 
-  #add(low: number, high: number): number {
+  #add(low: number, high: number, isHistogram: number): number {
     if (this.#keys.isFull) {
       throw new ExpansionError(
         `the request holds more than ${seriesPerTaskMax} delta series: send smaller batches`,
@@ -271,6 +276,7 @@ export class DeltaAccumulator {
       this.#isTouched = resized(this.#isTouched, new Uint8Array(capacity));
       this.#isHistogram = resized(this.#isHistogram, new Uint8Array(capacity));
     }
+    this.#isHistogram[entry] = isHistogram;
     this.#ids[2 * entry] = low;
     this.#ids[2 * entry + 1] = high;
     this.#totals[entry] = 0;

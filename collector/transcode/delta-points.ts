@@ -147,7 +147,7 @@ export class DeltaPoints {
       accumulator.need(idLow, idHigh, name, startMs, unixMs, isHistogram);
       return true;
     }
-    const entry = accumulator.entryOf(idLow, idHigh);
+    const entry = accumulator.entryOf(idLow, idHigh, isHistogram);
     this.#entries[at] = entry;
     if (entry !== -1) return true;
     // It was one too many when totals were asked for, and a new window has begun since, or a new thread.

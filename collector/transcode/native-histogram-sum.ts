@@ -4,6 +4,7 @@
  *   resolutions differ      -> the finer one is reduced
  *   zero buckets differ     -> the narrower one is widened; buckets that it then covers are merged into it
  *   too many buckets        -> both are reduced until the sum fits, which loses resolution and no observation
+ *   buckets too far apart   -> the same
  *
  * Histograms with custom bounds can be added where these are the same.
  */
@@ -16,6 +17,9 @@ import {
 } from './native-histogram.ts';
 import { reduceTo } from './native-histogram-resolution.ts';
 import { schemaMin } from './native-histogram-rules.ts';
+
+/** What the offset of a span can say. */
+const gapMax = 2 ** 31 - 1;
 
 /** Says whether two histograms can be added: both exponential, or of the same custom bounds. */
 export function canAdd(a: NativeHistogram, b: NativeHistogram): boolean {
@@ -40,14 +44,17 @@ export class HistogramAdder {
   add(to: NativeHistogram, other: NativeHistogram): boolean {
     if (to.schema > other.schema) reduceTo(to, other.schema);
     else if (other.schema > to.schema) reduceTo(other, to.schema);
+    while (areFarApart(to.positive, other.positive) || areFarApart(to.negative, other.negative)) {
+      if (to.schema <= schemaMin) return false;
+      reduceBoth(to, other);
+    }
     this.#alignZeroBuckets(to, other);
     for (;;) {
       this.#merge(to.positive, other.positive, this.#positive);
       this.#merge(to.negative, other.negative, this.#negative);
       if (isHeld(this.#positive) && isHeld(this.#negative)) break;
       if (to.schema <= schemaMin) return false;
-      reduceTo(to, to.schema - 1);
-      reduceTo(other, other.schema - 1);
+      reduceBoth(to, other);
     }
     to.positive.copy(this.#positive);
     to.negative.copy(this.#negative);
@@ -127,6 +134,28 @@ export class HistogramAdder {
       }
     }
   }
+}
+
+function reduceBoth(a: NativeHistogram, b: NativeHistogram): void {
+  reduceTo(a, a.schema - 1);
+  reduceTo(b, b.schema - 1);
+}
+
+/** Says whether a gap between buckets of one or both may be longer than an offset can say. */
+function areFarApart(a: BucketSide, b: BucketSide): boolean {
+  if (a.spanCount === 0 && b.spanCount === 0) return false;
+  const first = Math.min(firstIndex(a), firstIndex(b));
+  return Math.max(endIndex(a), endIndex(b)) - first > gapMax;
+}
+
+function firstIndex({ spanCount, offsets }: BucketSide): number {
+  return spanCount === 0 ? Number.POSITIVE_INFINITY : offsets[0];
+}
+
+function endIndex({ spanCount, offsets, lengths }: BucketSide): number {
+  let end = spanCount === 0 ? Number.NEGATIVE_INFINITY : 0;
+  for (let i = 0; i < spanCount; i++) end += offsets[i] + lengths[i];
+  return end;
 }
 
 function isHeld({ spanCount, bucketCount }: BucketSide): boolean {

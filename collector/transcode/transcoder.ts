@@ -7,6 +7,7 @@
  * beyond all bounds is refused only where it is alone in them: see RequestOutcome.misfit. Requests are kept until their
  * blocks are taken: where some turn out to have landed before, again() starts the blocks anew.
  */
+import type { DeltaTotals } from '#collector/delta-totals.ts';
 import {
   type Family,
   families,
@@ -28,7 +29,7 @@ import { LogsTranscoder } from './logs-transcoder.ts';
 import { describeMalformed } from './malformed-request.ts';
 import { MetricsTranscoder } from './metrics-transcoder.ts';
 import type { NotedSink } from './partition-ledger.ts';
-import { RecordWindow } from './record-window.ts';
+import { RecordWindow, twoTo32 } from './record-window.ts';
 import { RemoteWriteTranscoder } from './remote-write-transcoder.ts';
 import { failedOutcome, misfitOutcome, RequestTally, waitingOutcome } from './request-tally.ts';
 import { textBytes } from './resource-scope.ts';
@@ -75,6 +76,8 @@ export class Transcoder {
   readonly #metrics: MetricsTranscoder;
   readonly #remoteWrite: RemoteWriteTranscoder;
   readonly #families: Readonly<Record<Family, FamilyState>>;
+  /** Delta series, by tenant, of requests that did not fit in this task: those after it may have later points of them. */
+  readonly #unadded = new Map<string, Set<number>>();
 
   constructor(options: TranscoderOptions) {
     const reader = this.#reader;
@@ -104,6 +107,7 @@ export class Transcoder {
     this.#window.begin(context.nowUnixMs, context.oldestUnixMs);
     this.#series.beginTask(context.seriesEpoch, context.standing);
     this.#deltas.beginTask();
+    this.#unadded.clear();
     try {
       const outcomes = requests.map((request) => this.#appendRequest(request));
       const family = requests.length === 0 ? 'logs' : familyOf(requests[0].signal);
@@ -161,6 +165,10 @@ export class Transcoder {
   }
 
   #appendRequest(request: RunRequest): RequestOutcome {
+    if (this.#unadded.size > 0 && this.#isOutOfTurn(request)) {
+      const fact = 'a request before it has earlier delta points, and did not fit';
+      return this.#misfit(request, fact);
+    }
     const state = this.#families[familyOf(request.signal)];
     const tally = new RequestTally();
     for (const sink of state.sinks) sink.mark();
@@ -190,8 +198,24 @@ export class Transcoder {
         return failedOutcome(describeMalformed(request.signal, request.bytes, error));
       }
       if (!(error instanceof ExpansionError)) throw error;
-      return isAlone ? failedOutcome(error.message) : misfitOutcome(error.message, request.bytes);
+      return isAlone ? failedOutcome(error.message) : this.#misfit(request, error.message);
     }
+  }
+
+  /** Points that are added after later ones of their series are refused, and so lost. */
+  #isOutOfTurn({ tenant, deltaTotals }: RunRequest): boolean {
+    const unadded = this.#unadded.get(tenant);
+    if (unadded === undefined || deltaTotals === undefined) return false;
+    return keysOf(deltaTotals).some((key) => unadded.has(key));
+  }
+
+  #misfit({ tenant, bytes, deltaTotals }: RunRequest, fact: string): RequestOutcome {
+    if (deltaTotals !== undefined) {
+      const unadded = this.#unadded.get(tenant) ?? new Set();
+      this.#unadded.set(tenant, unadded);
+      for (const key of keysOf(deltaTotals)) unadded.add(key);
+    }
+    return misfitOutcome(fact, bytes);
   }
 
   #rollback({ sinks }: FamilyState): void {
@@ -232,6 +256,13 @@ export class Transcoder {
         return request.signal satisfies never;
     }
   }
+}
+
+/** 53 bits of each series' id, which a number holds exactly: what shares them with another is tried alone, which is all. */
+function keysOf({ ids }: DeltaTotals): Float64Array {
+  return new Float64Array(ids.length / 2).map(
+    (_, i) => (ids[2 * i + 1] & 0x1f_ffff) * twoTo32 + (ids[2 * i] >>> 0),
+  );
 }
 
 /** Throws where the blocks would be cut into more parts than one insert can write. */

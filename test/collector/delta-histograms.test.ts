@@ -7,7 +7,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { DeltaState, type DeltaStateOptions } from '#collector/delta-state.ts';
 import { createDirectSink } from '#collector/direct-sink.ts';
 import { createPipeline, type Pipeline } from '#collector/pipeline.ts';
@@ -15,6 +15,7 @@ import type { RequestOutcome, RunRequest } from '#collector/run.ts';
 import { metricTranslationDefault } from '#collector/transcode/metric-translation.ts';
 import { createTranscoder } from '#collector/transcode/transcoder.ts';
 import { transcoderOptionsDefault } from '#collector/transcode/transcoder-options.ts';
+import { UnavailableError } from '#model/errors.ts';
 import { openEmbeddedStore } from '#store/embedded/embedded-store.ts';
 import { migrate } from '#store/migrate.ts';
 import { type NativeBlock, type Store, StoreError } from '#store/store.ts';
@@ -59,7 +60,7 @@ function start(convertsHistograms = false): Pipeline {
       fail(block, 'after');
     },
     rows(...call: Parameters<Store['rows']>) {
-      if (call[0].includes('FROM histograms_head') && call[0].includes('argMax')) lookups++;
+      if (call[0].includes('FROM histograms_head') && call[0].includes('maxIf(ts')) lookups++;
       return store.rows(...call);
     },
   });
@@ -225,17 +226,21 @@ test('explicit histograms that become native ones add up, and start anew with ot
   ]);
 });
 
-/** A request in a state of its own, and what the transcoder says of it then. */
+/** Requests of a run in a state of its own, and what the transcoder says of them then. */
 async function settleAlone(
-  bytes: Uint8Array,
+  bodies: readonly Uint8Array[],
   options: Partial<DeltaStateOptions>,
+  inserted: (name: string) => unknown = () => undefined,
 ): Promise<readonly RequestOutcome[]> {
   const transcode = createTranscoder();
   const run = (requests: readonly RunRequest[]) =>
     transcode({ requests, nowUnixMs: nowMs, oldestUnixMs: 0, seriesEpoch: 0 }).outcomes;
-  const requests: RunRequest[] = [{ signal: 'metrics', tenant: 'default', bytes }];
+  const requests = bodies.map((bytes): RunRequest => ({ signal: 'metrics', tenant: 'default', bytes }));
   const state = new DeltaState({ store, seriesMax: 1000, staleMs: 3_600_000, ...options });
-  return state.settle(requests, run(requests), async (again) => run(again));
+  return state.settle(requests, run(requests), async (again, name) => {
+    await inserted(name);
+    return run(again);
+  });
 }
 
 test('totals beyond the bound are left out, and the points of their series are refused', async () => {
@@ -246,12 +251,59 @@ test('totals beyond the bound are left out, and the points of their series are r
       routes.map((route) => nth(n, [1, 2, 3], { route })),
     );
   await deliver(bytes(0));
-  const [within] = await settleAlone(bytes(1), {});
+  const [within] = await settleAlone([bytes(1)], {});
   expect(within).toMatchObject({ accepted: 400, rejections: [] });
   // A total has 15 numbers: one more than fits is the last that is read, and the second part of them is not asked for.
-  const [beyond] = await settleAlone(bytes(1), { gatheredCellsMax: 15 * 100 });
+  const [beyond] = await settleAlone([bytes(1)], { gatheredCellsMax: 15 * 100 });
   expect(beyond).toMatchObject({
     accepted: 100,
     rejections: [{ reason: 'delta_total_too_large', count: 300 }],
   });
+});
+
+test('what requests of a run have together is no reason to refuse one: they are inserted in parts', async () => {
+  const routes = Array.from({ length: 20 }, (_, i) => `r${i}`);
+  const bytes = (n: number) =>
+    deltaExponential(
+      'parts',
+      routes.map((route) => nth(n, [1, 2, 3], { route })),
+    );
+  await deliver(bytes(0));
+  const names: string[] = [];
+  const bodies = [1, 2, 3, 4, 5].map(bytes);
+  const outcomes = await settleAlone(bodies, { gatheredCellsMax: 2 * 15 * 20 }, (name) => names.push(name));
+  expect(outcomes.map(({ accepted, rejections }) => [accepted, rejections])).toEqual(
+    bodies.map(() => [20, []]),
+  );
+  expect(names).toEqual(['default/0-1', 'default/2-2', 'default/3-4']);
+  // All of them have gone on from those before: the sixth total of five buckets.
+  const last = outcomes[4]!.deltaTotals!;
+  expect(last.histograms[1]).toBe(6 * 6);
+});
+
+test('what all requests under way hold is bounded: others come again', async () => {
+  const bytes = (metric: string) => (n: number) => deltaExponential(metric, [nth(n, [1, 2, 3])]);
+  const metrics = ['held_1', 'held_2', 'held_3'].map(bytes);
+  for (const of of metrics) await deliver(of(0));
+  const transcode = createTranscoder();
+  const run = (requests: readonly RunRequest[]) =>
+    transcode({ requests, nowUnixMs: nowMs, oldestUnixMs: 0, seriesEpoch: 0 }).outcomes;
+  const state = new DeltaState({ store, seriesMax: 1000, staleMs: 3_600_000, gatheredCellsMax: 15 });
+  const { promise: gate, resolve: open } = Promise.withResolvers<void>();
+  let inserting = 0;
+  const settle = (body: Uint8Array, until: Promise<void>) => {
+    const requests: RunRequest[] = [{ signal: 'metrics', tenant: 'default', bytes: body }];
+    return state.settle(requests, run(requests), async (again) => {
+      inserting++;
+      await until;
+      return run(again);
+    });
+  };
+  const held = [settle(metrics[0]!(1), gate), settle(metrics[1]!(1), gate)];
+  await vi.waitUntil(() => inserting === 2);
+  await expect(settle(metrics[2]!(1), Promise.resolve())).rejects.toThrow(UnavailableError);
+  open();
+  for (const [outcome] of await Promise.all(held)) expect(outcome).toMatchObject({ accepted: 1 });
+  const [after] = await settle(metrics[2]!(1), Promise.resolve());
+  expect(after).toMatchObject({ accepted: 1, rejections: [] });
 });

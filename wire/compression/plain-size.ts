@@ -12,6 +12,8 @@ const growBytes = 512 * 1024;
 const overheadBytesMax = 1024;
 /** zlib takes no less. */
 const chunkSizeMin = 64;
+/** Node's own. What states less than it has must not be inflated a few bytes at a time. */
+const chunkSizeUsual = 16 * 1024;
 
 const zstdMagic = 0xfd2fb528;
 const dictionaryIdBytes = [0, 1, 2, 4];
@@ -31,11 +33,10 @@ export function statedPlainBytes(encoding: string, bytes: Uint8Array): number | 
  */
 export function chunkSizeFor(encoding: string, bytes: Uint8Array, plainMax: number): number {
   const stated = statedPlainBytes(encoding, bytes);
-  // What states less than it has would be inflated in very many steps.
   const isBelievable =
     stated !== undefined && stated <= plainMax && stated + overheadBytesMax >= bytes.length;
   if (!isBelievable) return Math.min(growBytes, Math.max(plainMax, chunkSizeMin));
-  return Math.max(stated + 1, chunkSizeMin);
+  return Math.max(stated + 1, chunkSizeMin, Math.min(plainMax, chunkSizeUsual));
 }
 
 /** Of the first frame: senders send one. */

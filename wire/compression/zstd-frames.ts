@@ -4,6 +4,7 @@
  */
 import { promisify } from 'node:util';
 import { type ZstdDecompress, zstdDecompress } from 'node:zlib';
+import { chunkSizeFor } from './plain-size.ts';
 
 /** As zlib names them. */
 export interface InflateOptions {
@@ -29,11 +30,10 @@ export async function decodeZstd(bytes: Uint8Array, options: InflateOptions): Pr
     if (frameCount++ === framesMax) throw new Error(`more than ${framesMax} frames`);
     // zlib takes no limit of zero.
     const maxOutputLength = Math.max(options.maxOutputLength - plainBytes, 1);
-    const { buffer, engine } = await decodeFrame(bytes.subarray(at), {
-      ...options,
-      maxOutputLength,
-      info: true,
-    });
+    const rest = bytes.subarray(at);
+    // Each makes room for itself: a thousand small ones do not make that of the first, each anew.
+    const chunkSize = at === 0 ? options.chunkSize : chunkSizeFor('zstd', rest, maxOutputLength);
+    const { buffer, engine } = await decodeFrame(rest, { maxOutputLength, chunkSize, info: true });
     plainBytes += buffer.length;
     if (plainBytes > options.maxOutputLength) throw tooLarge();
     if (buffer.length > 0) parts.push(buffer);

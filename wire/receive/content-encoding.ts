@@ -7,6 +7,7 @@ import { gunzip, inflate, inflateRaw } from 'node:zlib';
 import { errorMessage, RefusedError } from '#model/errors.ts';
 import { chunkSizeFor, statedPlainBytes } from '../compression/plain-size.ts';
 import { decodeZstd } from '../compression/zstd-frames.ts';
+import { freeBytes } from '../free-bytes.ts';
 import { decodeSnappy } from './snappy-content.ts';
 
 const inflaters = {
@@ -76,10 +77,23 @@ export async function decodeContent(
       throw new RefusedError(`the body is not valid ${name}: ${errorMessage(error)}`, 400, { cause: error });
     }
     hold(bytes.length + plain.length);
+    const fitting = inFittingBuffer(plain);
     // Small ones are in the buffer that Node shares among many.
-    return { bytes: plain, isMovable: plain.buffer.byteLength > Buffer.poolSize };
+    return { bytes: fitting, isMovable: fitting.buffer.byteLength > Buffer.poolSize };
   }
   throw bodyTooLarge(bytesMax);
+}
+
+/**
+ * Of bytes that state no size, zlib's buffer is a guess. Whatever it has besides waits with them for the store, and nobody
+ * counts it: where that is more than they are, they are copied.
+ */
+function inFittingBuffer(plain: Uint8Array): Uint8Array {
+  if (plain.buffer.byteLength <= Buffer.poolSize / 2 || plain.buffer.byteLength <= 2 * plain.length)
+    return plain;
+  const copy = new Uint8Array(plain);
+  freeBytes(plain);
+  return copy;
 }
 
 /** Bounds to try: the size that is stated, the usual one, the largest. Whoever states too little is inflated again. */

@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
 import { type DeltaTotals, newTotals } from '#collector/delta-totals.ts';
 import { CellBudget, GatheredTotals } from '#collector/gathered-totals.ts';
-import type { RequestOutcome, TranscodeResult, TranscodeTask } from '#collector/run.ts';
+import type { RequestOutcome, RunRequest, TranscodeResult, TranscodeTask } from '#collector/run.ts';
 import { histogramEnd } from '#collector/transcode/histogram-cells.ts';
 import { metricTranslationDefault } from '#collector/transcode/metric-translation.ts';
 import { createTranscoder } from '#collector/transcode/transcoder.ts';
@@ -342,6 +342,41 @@ test('a start that comes after its point is none, of the total too', () => {
   expect([first, later].flatMap(tablesOf)).not.toContain('sample_starts');
   const anew = totals.add(deltaSum('m', [{ ...at(9000), value: 1 }]));
   expect(tablesOf(anew)).toContain('sample_starts');
+});
+
+test('what follows a request that does not fit beside others waits with it: its points come first', () => {
+  const transcode = createTranscoder();
+  // Of 600 partitions each, which is too many for two of them.
+  const spread = (metric: string, first: number) =>
+    Array.from({ length: 600 }, (_, i) => at((first + i) * 7200 - 10_000_000)).map((times) =>
+      deltaSum(metric, [{ ...times, value: 1 }]),
+    );
+  const shared = (n: number) => deltaSum('shared', [{ ...at(n), value: 1 }]);
+  const bodies = [
+    spread('a', 0),
+    [...spread('b', 600), shared(0)],
+    [shared(1)],
+    [shared(2)],
+    [deltaSum('own', [{ ...at(1), value: 1 }])],
+  ];
+  const other = { signal: 'metrics' as const, tenant: 'other', bytes: shared(0) };
+  const requests = [
+    ...bodies.map((parts) => ({
+      signal: 'metrics' as const,
+      tenant: 'default',
+      bytes: new Uint8Array(Buffer.concat(parts)),
+    })),
+    other,
+  ];
+  const run = (those: readonly RunRequest[]) => transcode({ ...task, requests: those }).outcomes;
+  const again = run(requests).map(({ deltaWait }, i) => ({
+    ...requests[i]!,
+    bytes: deltaWait!.bytes,
+    deltaTotals: newTotals(deltaWait!.needs),
+  }));
+  const outcomes = run(again);
+  const fits = outcomes.map(({ accepted, misfit }) => misfit !== undefined || accepted);
+  expect(fits).toEqual([600, true, true, true, 1, 1]);
 });
 
 test('a total that was left out refuses the points of its series, and stays what it was', () => {

@@ -134,6 +134,16 @@ test('more buckets than there may be are merged, and no observation is lost', ()
   expect(bucketsOf(apart.positive).reduce((all, [, count]) => all + count, 0)).toBe(6000);
 });
 
+test('buckets further apart than an offset can say are merged until they are not', () => {
+  // In one histogram an index is below 2^31 on either side of 0, and so is an offset.
+  const [low, high] = [-2_147_000_000, 2_147_000_000];
+  const at = (schema: number, index: number, count: number) => `${schema} 1e-128:0 | ${index}:${count}`;
+  expect(textOf(sum(histogramOf(at(3, low, 2)), histogramOf(at(3, high, 3)))!)).toBe(
+    `2 1e-128:0 | ${low / 2}:2 ${high / 2}:3 |`,
+  );
+  expect(sum(histogramOf(at(-4, low, 2)), histogramOf(at(-4, high, 3)))).toBeUndefined();
+});
+
 test('what is too much in the lowest resolution is no histogram', () => {
   const every = (first: number) =>
     `-4 1e-9:0 | ${Array.from({ length: 3000 }, (_, i) => `${first + i * 100}:1`).join(' ')}`;

@@ -3,12 +3,13 @@
  * Method: encoders of Node and snappyjs, a framed encoder after the format's description, and cuts at every byte.
  */
 import { randomBytes } from 'node:crypto';
-import { deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
+import { constants, deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import snappy from 'snappyjs';
 import { expect, test } from 'vitest';
 import { RefusedError, UnavailableError } from '#model/errors.ts';
 import { checkedChunk, framedSnappy, snappyChunk, streamIdentifier } from '#test/support/framed-snappy.ts';
+import { chunkSizeFor } from '#wire/compression/plain-size.ts';
 import { decodeContent } from '#wire/receive/content-encoding.ts';
 
 const text = Buffer.from('telemetry '.repeat(500));
@@ -114,6 +115,31 @@ test.each([
   await expect(decodeContent(bytes, 'zstd', bytesMax)).rejects.toMatchObject({ status });
 });
 
+const oneByte = { gzip: gzipSync('x'), zstd: zstdCompressSync('x') };
+const manyBytes = Buffer.alloc(30_000_000);
+test.each([
+  ['zstd', Buffer.concat([oneByte.zstd, zstdCompressSync(manyBytes)])],
+  ['gzip', Buffer.concat([gzipSync(manyBytes), oneByte.gzip])],
+  ['gzip', Buffer.concat([gzipSync(manyBytes.subarray(29_000_000)), oneByte.gzip])],
+])('%s that states one byte of many is not inflated in steps of a few bytes', async (encoding, bytes) => {
+  const chunkSize = chunkSizeFor(encoding, bytes, 64 * 1024 * 1024);
+  expect(chunkSize).toBeGreaterThanOrEqual(16 * 1024);
+  const { bytes: plain } = await decodeContent(bytes, encoding, 64 * 1024 * 1024);
+  expect(plain.length % 1_000_000).toBe(1);
+});
+
+test('a frame makes room for itself, not for as much as the first one', async () => {
+  const frames = Buffer.concat([
+    zstdCompressSync(manyBytes),
+    ...Array.from({ length: 998 }, () => oneByte.zstd),
+  ]);
+  const before = process.cpuUsage();
+  const { bytes: plain } = await decodeContent(frames, 'zstd', 64 * 1024 * 1024);
+  const { user, system } = process.cpuUsage(before);
+  expect(plain).toHaveLength(30_000_998);
+  expect(user + system).toBeLessThan(1_000_000);
+});
+
 test('only what is alone in its buffer may be moved', async () => {
   const random = randomBytes(200_000);
   for (const encode of [gzipSync, zstdCompressSync]) {
@@ -124,6 +150,24 @@ test('only what is alone in its buffer may be moved', async () => {
     const small = await decodeContent(encode(text), encoding, bytesMax);
     expect(small.isMovable).toBe(false);
   }
+});
+
+test('bytes that state no size do not hold the room that was made for them', async () => {
+  const unsized = { params: { [constants.ZSTD_c_contentSizeFlag]: 0 } };
+  for (const [encoding, encode] of [
+    ['zstd', (plain: Buffer) => zstdCompressSync(plain, unsized)],
+    ['deflate', deflateSync],
+  ] as const) {
+    for (const plainBytes of [40_000, 100_000, 300_000]) {
+      const plain = Buffer.from('telemetry '.repeat(plainBytes / 10));
+      const { bytes } = await decodeContent(encode(plain), encoding, bytesMax);
+      expect(Buffer.compare(Buffer.from(bytes), plain)).toBe(0);
+      expect(bytes.buffer.byteLength).toBeLessThanOrEqual(2 * plainBytes);
+    }
+  }
+  // Of a few bytes, too.
+  const { bytes } = await decodeContent(zstdCompressSync('x', unsized), 'zstd', bytesMax);
+  expect(bytes.buffer.byteLength).toBeLessThan(Buffer.poolSize);
 });
 
 test('what does not fit beside the other requests is told to come again', async () => {
