@@ -33,7 +33,7 @@ const { values } = parseArgs({
     blocks: { type: 'string', default: '5000,50000,250000' },
     seconds: { type: 'string', default: '10' },
     rounds: { type: 'string', default: '1' },
-    concurrency: { type: 'string', default: '64' },
+    concurrency: { type: 'string', default: '160' },
     compression: { type: 'string', default: 'zstd' },
     merge: { type: 'string', default: '60' },
     directory: { type: 'string', default: tmpdir() },
