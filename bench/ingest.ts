@@ -159,6 +159,8 @@ async function measure(load: IngestLoad, blockRows: number, program: string): Pr
     const warmUp = await send(url, load, next, 3);
     const ahead = makeAhead(next, (Number(values.seconds) * 1.5 * warmUp.requests) / warmUp.seconds);
     target.send({ kind: 'start' } satisfies TargetCommand);
+    // Before it has said so, what is sent may keep it from starting the count.
+    await nextMessage(target, 'started');
     const sent = await send(url, load, ahead, Number(values.seconds));
     const { indexes: buildsIndexes } = values;
     target.send({ kind: 'stop', mergeSeconds: Number(values.merge), buildsIndexes } satisfies TargetCommand);

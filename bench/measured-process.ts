@@ -3,7 +3,8 @@
  * counted, and not those of the senders.
  *
  *   fork(TARGET, [DIRECTORY, BLOCK_ROWS])            ->  { kind: 'ready', url }
- *   { kind: 'start' } ... { kind: 'stop' }           ->  { kind: 'measured', cpuSeconds, ... }
+ *   { kind: 'start' }                                ->  { kind: 'started' }
+ *   { kind: 'stop' }                                 ->  { kind: 'measured', cpuSeconds, ... }
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -32,7 +33,10 @@ export interface Measured {
   readonly columns: readonly ColumnSize[];
 }
 
-export type TargetMessage = { readonly kind: 'ready'; readonly url: string } | Measured;
+export type TargetMessage =
+  | { readonly kind: 'ready'; readonly url: string }
+  | { readonly kind: 'started' }
+  | Measured;
 export type TargetCommand =
   | { readonly kind: 'start' }
   | { readonly kind: 'stop'; readonly mergeSeconds: number; readonly buildsIndexes: boolean };
@@ -89,6 +93,7 @@ export function measureWhenTold(store: Store, url: string, tablePrefix = ''): vo
     loop.reset();
     loop.enable();
     cpuBefore = process.cpuUsage();
+    process.send!({ kind: 'started' } satisfies TargetMessage);
   };
   const stop = async (mergeSeconds: number, buildsIndexes: boolean): Promise<void> => {
     const cpu = cpuSeconds();
