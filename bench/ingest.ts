@@ -200,6 +200,8 @@ function print(name: string, blockRows: number, sent: Sent, records: number, mea
   }
 }
 
+const followUp = values.indexes ? 'with merges and search indexes' : 'with merges';
+
 /** The best of each in all rounds. */
 async function measureBest(load: IngestLoad, blockRows: number, program: string): Promise<Rates> {
   const rates: Rates[] = [];
@@ -209,7 +211,7 @@ async function measureBest(load: IngestLoad, blockRows: number, program: string)
   const found = { wall: best('wall'), stored: best('stored'), indexed: best('indexed') };
   if (rates.length > 1) {
     console.log(
-      `    best of ${rates.length}: ${k(found.wall)}/s, ${k(found.stored)}/CPU-s, ${k(found.indexed)}/CPU-s with search indexes`,
+      `    best of ${rates.length}: ${k(found.wall)}/s, ${k(found.stored)}/CPU-s, ${k(found.indexed)}/CPU-s ${followUp}`,
     );
   }
   return found;
@@ -230,7 +232,7 @@ for (const signal of values.signals.split(',')) {
   const times = (of: keyof Rates): string => (last![of] / asObjects[of]).toFixed(1);
   console.log(
     `${signal}: ${times('stored')} x as many records per CPU-second as objects and JSON, ` +
-      `${times('indexed')} x with merges and search indexes`,
+      `${times('indexed')} x ${followUp}`,
   );
 }
 agent.destroy();
