@@ -3,7 +3,7 @@
  *
  * By default it starts to mark the whole heap whenever buffers have grown by 64 MB since they were least, and blocks and
  * request bodies come and go by more than that several times a second. With this, they count towards the heap's own limit,
- * which grows with what is really held: a sixth of the collections, and a fifth less CPU for metrics.
+ * which grows with what is really held: a quarter to a half of the collections, and up to a quarter less CPU.
  */
 import { setFlagsFromString } from 'node:v8';
 
