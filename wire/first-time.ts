@@ -23,9 +23,9 @@ const ways: Readonly<Record<Signal, readonly Way[]>> = {
   // gauge, sum, histogram, exponential histogram, summary: their points have the time in one place.
   metrics: [{ path: [[1], [2], [2], [5, 7, 9, 10, 11], [1]], timeFields: [3], encoding: fixed64Ns }],
   remote_write: [
-    { path: [[5], [2]], timeFields: [2], encoding: int64Ms },
+    // Series of 1.0 or of 2.0: samples have one place in both.
+    { path: [[1, 5], [2]], timeFields: [2], encoding: int64Ms },
     { path: [[5], [3]], timeFields: [15], encoding: int64Ms },
-    { path: [[1], [2]], timeFields: [2], encoding: int64Ms },
     { path: [[1], [4]], timeFields: [15], encoding: int64Ms },
   ],
 };

@@ -16,7 +16,7 @@ import { migrate } from '#store/migrate.ts';
 import { type NativeBlock, type Store, StoreError } from '#store/store.ts';
 import type { Delivery } from '#wire/envelope.ts';
 import { type DeltaPoint, deltaHistogram, deltaSum, request } from '../support/delta-request.ts';
-import { Lcg } from '../support/otlp-generator.ts';
+import { Lcg } from '../support/lcg.ts';
 
 const nowMs = Math.floor(Date.now() / 1000) * 1000;
 const directory = mkdtempSync(join(tmpdir(), 'sonde-delta-'));

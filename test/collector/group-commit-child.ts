@@ -11,7 +11,7 @@ import { createPipeline } from '#collector/pipeline.ts';
 import { openEmbeddedStore } from '#store/embedded/embedded-store.ts';
 import { migrate } from '#store/migrate.ts';
 import type { Store } from '#store/store.ts';
-import { Lcg } from '#test/support/otlp-generator.ts';
+import { Lcg } from '#test/support/lcg.ts';
 import { numberedRequest } from './numbered-requests.ts';
 
 process.env.UV_THREADPOOL_SIZE = '32';

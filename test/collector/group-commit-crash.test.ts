@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { openEmbeddedStore } from '#store/embedded/embedded-store.ts';
-import { Lcg } from '#test/support/otlp-generator.ts';
+import { Lcg } from '#test/support/lcg.ts';
 import { recordsPerRequest } from './numbered-requests.ts';
 
 const requestCount = 90;

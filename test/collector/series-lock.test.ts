@@ -6,7 +6,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { SeriesLock } from '#collector/series-lock.ts';
-import { Lcg } from '../support/otlp-generator.ts';
+import { Lcg } from '../support/lcg.ts';
 
 /** Lets all promises that can go on go on. */
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -106,6 +106,7 @@ async function storedRows(): Promise<number | undefined> {
   return status.tables.find(({ table }) => table === 'logs')?.rows;
 }
 
+// Only root may mount a disk of its own: small-disk.ts says loudly where none can be.
 describe.skipIf(disk === undefined)('a full disk', { timeout }, () => {
   const small = disk as NonNullable<typeof disk>;
   const nowMs = Date.now();

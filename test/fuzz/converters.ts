@@ -2,6 +2,7 @@
 import { RefusedError } from '#model/errors.ts';
 import { type ConversionTask, type Format, formatSignals } from '#wire/conversion/conversion.ts';
 import { convert } from '#wire/conversion/convert.ts';
+import type { Lcg } from '../support/lcg.ts';
 import { encodeLokiPush } from '../support/naive/loki-proto.ts';
 import {
   decodeLogsRequest,
@@ -11,13 +12,7 @@ import {
   encodeMetricsRequest,
   encodeTraceRequest,
 } from '../support/naive/otlp-proto.ts';
-import {
-  generatorUnixMs,
-  type Lcg,
-  logsRequest,
-  metricsRequest,
-  traceRequest,
-} from '../support/otlp-generator.ts';
+import { generatorUnixMs, logsRequest, metricsRequest, traceRequest } from '../support/otlp-generator.ts';
 import { renderOtlpJson } from '../wire/otlp-json/otlp-json-text.ts';
 import { createChecked, type FuzzedDecoder } from './fuzzed-decoder.ts';
 

@@ -4,7 +4,7 @@
  * time of all decoders together, FUZZ_SEED repeats a run; a failure prints the input as base64.
  */
 import { expect, test } from 'vitest';
-import { Lcg } from '../support/otlp-generator.ts';
+import { Lcg } from '../support/lcg.ts';
 import { decoders } from './decoders.ts';
 import type { FuzzedDecoder } from './fuzzed-decoder.ts';
 import { mutate } from './mutate.ts';

@@ -14,10 +14,10 @@ import { decompressLz4Frame } from '#wire/kafka/lz4-frame.ts';
 import { decompressSnappy } from '#wire/kafka/snappy-frame.ts';
 import { decodeContent } from '#wire/receive/content-encoding.ts';
 import { framedSnappy } from '../support/framed-snappy.ts';
+import type { Lcg } from '../support/lcg.ts';
 import { encodeLogsRequest, encodeMetricsRequest, encodeTraceRequest } from '../support/naive/otlp-proto.ts';
 import { encodeRemoteWrite1, encodeRemoteWrite2 } from '../support/naive/prometheus-proto.ts';
 import {
-  type Lcg,
   logsRequest,
   metricsRequest,
   remoteWrite1Request,

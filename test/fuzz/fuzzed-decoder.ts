@@ -5,7 +5,8 @@ import { createTranscoder } from '#collector/transcode/transcoder.ts';
 import type { TranscoderOptions } from '#collector/transcode/transcoder-options.ts';
 import { readBlocks } from '#store/native/block-reader.ts';
 import type { Signal } from '#wire/envelope.ts';
-import { generatorUnixMs, type Lcg } from '../support/otlp-generator.ts';
+import type { Lcg } from '../support/lcg.ts';
+import { generatorUnixMs } from '../support/otlp-generator.ts';
 
 export interface FuzzedDecoder {
   readonly name: string;

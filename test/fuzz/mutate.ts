@@ -1,5 +1,5 @@
 /** Damages bytes the way networks, disks, buggy senders and attackers do. Seeded: the same numbers, the same damage. */
-import type { Lcg } from '../support/otlp-generator.ts';
+import type { Lcg } from '../support/lcg.ts';
 
 /** What has broken decoders before. */
 const nasty: readonly Uint8Array[] = [

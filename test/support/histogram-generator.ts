@@ -1,6 +1,7 @@
 /** Native histograms and exemplars as objects for the encoders in naive/, faulty ones among them. */
+
+import type { Lcg } from './lcg.ts';
 import type { ProtoObject } from './naive/otlp-proto.ts';
-import type { Lcg } from './otlp-generator.ts';
 
 const list = <Item>(count: number, make: (index: number) => Item): Item[] =>
   Array.from({ length: count }, (_, i) => make(i));

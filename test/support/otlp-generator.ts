@@ -3,33 +3,8 @@
  * request on every machine. Fields are present or absent at random, so that every one of them is met in both ways.
  */
 import { exemplarLabels, exponentialPoint, nativeHistogram } from './histogram-generator.ts';
+import type { Lcg } from './lcg.ts';
 import type { ProtoObject } from './naive/otlp-proto.ts';
-
-/** A linear congruential generator: good enough to vary tests, and the same everywhere. */
-export class Lcg {
-  #state: number;
-  constructor(seed: number) {
-    this.#state = seed >>> 0;
-  }
-
-  /** An integer in [0, below). */
-  int(below: number): number {
-    this.#state = (Math.imul(this.#state, 1664525) + 1013904223) >>> 0;
-    return Math.floor((this.#state / 0x1_0000_0000) * below);
-  }
-
-  chance(percent: number): boolean {
-    return this.int(100) < percent;
-  }
-
-  pick<Item>(items: readonly Item[]): Item {
-    return items[this.int(items.length)]!;
-  }
-
-  bytes(length: number): Uint8Array {
-    return Uint8Array.from({ length }, () => this.int(256));
-  }
-}
 
 /** 2023-11-14T22:13:20Z: the time that generated requests are around. */
 export const generatorUnixMs = 1_700_000_000_000;

@@ -96,9 +96,27 @@ function inFittingBuffer(plain: Uint8Array): Uint8Array {
   return copy;
 }
 
+/**
+ * What compressed bytes may be expected to become, 0 where they do not say so. Whoever states more than is usual is not
+ * believed before it is seen: small bodies must not claim the room of large ones.
+ */
+export function expectedPlainBytes(
+  encoding: string | undefined,
+  bytes: Uint8Array,
+  bytesMax: number,
+): number {
+  const given = (encoding ?? '').trim().toLowerCase();
+  const stated = statedPlainBytes(aliases.get(given) ?? given, bytes) ?? 0;
+  return Math.min(stated, usualPlainBytes(bytes, bytesMax));
+}
+
+function usualPlainBytes(bytes: Uint8Array, bytesMax: number): number {
+  return Math.min(Math.max(bytes.length * usualRatio, usualBytesMin), bytesMax);
+}
+
 /** Bounds to try: the size that is stated, the usual one, the largest. Whoever states too little is inflated again. */
 function attempts(encoding: string, bytes: Uint8Array, bytesMax: number): readonly number[] {
-  const usualBytes = Math.min(Math.max(bytes.length * usualRatio, usualBytesMin), bytesMax);
+  const usualBytes = usualPlainBytes(bytes, bytesMax);
   const bounds = usualBytes < bytesMax ? [usualBytes, bytesMax] : [bytesMax];
   const stated = statedPlainBytes(encoding, bytes);
   return stated === undefined || stated >= usualBytes ? bounds : [Math.max(stated, 1), ...bounds];

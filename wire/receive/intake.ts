@@ -8,13 +8,12 @@
 import { availableParallelism } from 'node:os';
 import { metrics } from '@opentelemetry/api';
 import { ConcurrencyLimit } from '#model/concurrency-limit.ts';
-import { statedPlainBytes } from '../compression/plain-size.ts';
 import type { Conversion } from '../conversion/conversion.ts';
 import type { ConverterPool } from '../conversion/converter-pool.ts';
 import type { Delivery, EnvelopeSink, Signal } from '../envelope.ts';
 import { freeBytes } from '../free-bytes.ts';
 import { clockedIdentity, contentIdentity, senderIdentity } from './batch-identity.ts';
-import { decodeContent, type PlainContent } from './content-encoding.ts';
+import { decodeContent, expectedPlainBytes, type PlainContent } from './content-encoding.ts';
 import type { PushBody, PushOutcome } from './push-protocol.ts';
 
 export interface IntakeOptions {
@@ -70,7 +69,8 @@ export function createIntake(options: IntakeOptions): (push: Push) => Promise<Pu
   };
   return async (push) => {
     const { signal, form, tenant, received } = push;
-    push.hold(heldAhead(push, options.bodyBytesMax));
+    // What waits for its turn holds what it will be, as far as it says so.
+    push.hold(received.length + expectedPlainBytes(push.encoding, received, options.bodyBytesMax));
     const { bytes: plain, isMovable } = await inflations[signal].run(async () => {
       await options.sink.whenRoom?.(signal, push.gone);
       return decode(push, options.bodyBytesMax);
@@ -111,12 +111,6 @@ export function createIntake(options: IntakeOptions): (push: Push) => Promise<Pu
     byteCounter.add(plainBytes, { signal });
     return outcomeOf(delivery, conversion);
   };
-}
-
-/** What waits for its turn holds what it will be, as far as it says so. */
-function heldAhead({ received, encoding = '' }: Push, bytesMax: number): number {
-  const stated = statedPlainBytes(encoding.trim().toLowerCase(), received) ?? 0;
-  return received.length + Math.min(stated, bytesMax);
 }
 
 /** A body of no bytes is in no encoding: in protobuf it is a request without records. */

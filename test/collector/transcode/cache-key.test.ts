@@ -7,7 +7,7 @@ import { CacheKey } from '#collector/transcode/cache-key.ts';
 import { RangeList } from '#collector/transcode/range-list.ts';
 import { ByteView } from '#wire/protobuf/byte-view.ts';
 import { ProtobufReader } from '#wire/protobuf/protobuf-reader.ts';
-import { Lcg } from '../../support/otlp-generator.ts';
+import { Lcg } from '../../support/lcg.ts';
 
 const key = new CacheKey();
 

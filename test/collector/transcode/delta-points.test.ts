@@ -14,13 +14,14 @@ import { createTranscoder } from '#collector/transcode/transcoder.ts';
 import { transcoderOptionsDefault } from '#collector/transcode/transcoder-options.ts';
 import { deltaExponential, deltaHistogram, deltaSum, request } from '../../support/delta-request.ts';
 import { exponentialPoint } from '../../support/histogram-generator.ts';
+import { Lcg } from '../../support/lcg.ts';
 import { NaiveDeltas } from '../../support/naive/naive-deltas.ts';
 import { NaiveHistogramDeltas } from '../../support/naive/naive-histogram-deltas.ts';
 import { naiveMetrics } from '../../support/naive/naive-metrics.ts';
 import { NaiveSamples } from '../../support/naive/naive-samples.ts';
 import { encodeMetricsRequest, type ProtoObject } from '../../support/naive/otlp-proto.ts';
 import { NativeEngine } from '../../support/native-engine.ts';
-import { generatorUnixMs, Lcg } from '../../support/otlp-generator.ts';
+import { generatorUnixMs } from '../../support/otlp-generator.ts';
 import { expectSamples } from '../../support/sample-comparison.ts';
 
 const engine = new NativeEngine();

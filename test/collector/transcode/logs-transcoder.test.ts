@@ -8,10 +8,11 @@ import type { RequestOutcome } from '#collector/run.ts';
 import { type PromotedField, parsePromotedFields } from '#collector/transcode/promoted-fields.ts';
 import { createTranscoder } from '#collector/transcode/transcoder.ts';
 import { transcoderOptionsDefault } from '#collector/transcode/transcoder-options.ts';
+import { Lcg } from '../../support/lcg.ts';
 import { naiveLogRows } from '../../support/naive/naive-logs.ts';
 import { encodeLogsRequest, type ProtoObject } from '../../support/naive/otlp-proto.ts';
 import { NativeEngine } from '../../support/native-engine.ts';
-import { generatorUnixMs, Lcg, logsRequest } from '../../support/otlp-generator.ts';
+import { generatorUnixMs, logsRequest } from '../../support/otlp-generator.ts';
 
 const engine = new NativeEngine();
 afterAll(() => engine[Symbol.dispose]());

@@ -13,10 +13,11 @@ import {
 import { createTranscoder } from '#collector/transcode/transcoder.ts';
 import { transcoderOptionsDefault } from '#collector/transcode/transcoder-options.ts';
 import { loadConfig } from '#model/config/load.ts';
+import { Lcg } from '../../support/lcg.ts';
 import { naiveMetrics } from '../../support/naive/naive-metrics.ts';
 import { encodeMetricsRequest, type ProtoObject } from '../../support/naive/otlp-proto.ts';
 import { NativeEngine } from '../../support/native-engine.ts';
-import { generatorUnixMs, Lcg, metricsRequest } from '../../support/otlp-generator.ts';
+import { generatorUnixMs, metricsRequest } from '../../support/otlp-generator.ts';
 import { expectSamples } from '../../support/sample-comparison.ts';
 import { sampleLines } from '../../support/sample-lines.ts';
 

@@ -6,11 +6,12 @@
 import { afterAll, expect, test } from 'vitest';
 import type { TranscodeResult } from '#collector/run.ts';
 import { createTranscoder } from '#collector/transcode/transcoder.ts';
+import { Lcg } from '../../support/lcg.ts';
 import { naiveMetrics } from '../../support/naive/naive-metrics.ts';
 import { NaiveSamples } from '../../support/naive/naive-samples.ts';
 import { encodeMetricsRequest, type ProtoObject } from '../../support/naive/otlp-proto.ts';
 import { NativeEngine } from '../../support/native-engine.ts';
-import { generatorUnixMs, Lcg, metricsRequest } from '../../support/otlp-generator.ts';
+import { generatorUnixMs, metricsRequest } from '../../support/otlp-generator.ts';
 import { expectSamples } from '../../support/sample-comparison.ts';
 import { sampleLines } from '../../support/sample-lines.ts';
 

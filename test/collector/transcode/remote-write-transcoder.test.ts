@@ -7,16 +7,12 @@ import { afterAll, expect, test } from 'vitest';
 import type { TranscodeResult } from '#collector/run.ts';
 import { createTranscoder } from '#collector/transcode/transcoder.ts';
 import type { TableName } from '#store/tables.ts';
+import { Lcg } from '../../support/lcg.ts';
 import { naiveRemoteWrite1, naiveRemoteWrite2 } from '../../support/naive/naive-remote-write.ts';
 import { NaiveSamples } from '../../support/naive/naive-samples.ts';
 import { encodeRemoteWrite1, encodeRemoteWrite2 } from '../../support/naive/prometheus-proto.ts';
 import { NativeEngine } from '../../support/native-engine.ts';
-import {
-  generatorUnixMs,
-  Lcg,
-  remoteWrite1Request,
-  remoteWrite2Request,
-} from '../../support/otlp-generator.ts';
+import { generatorUnixMs, remoteWrite1Request, remoteWrite2Request } from '../../support/otlp-generator.ts';
 import { expectSamples } from '../../support/sample-comparison.ts';
 
 const engine = new NativeEngine();

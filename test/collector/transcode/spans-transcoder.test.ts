@@ -5,10 +5,11 @@
 import { afterAll, expect, test } from 'vitest';
 import type { TranscodeResult } from '#collector/run.ts';
 import { createTranscoder } from '#collector/transcode/transcoder.ts';
+import { Lcg } from '../../support/lcg.ts';
 import { naiveSpanRows } from '../../support/naive/naive-logs.ts';
 import { encodeTraceRequest, type ProtoObject } from '../../support/naive/otlp-proto.ts';
 import { NativeEngine } from '../../support/native-engine.ts';
-import { generatorUnixMs, Lcg, traceRequest } from '../../support/otlp-generator.ts';
+import { generatorUnixMs, traceRequest } from '../../support/otlp-generator.ts';
 
 const engine = new NativeEngine();
 afterAll(() => engine[Symbol.dispose]());

@@ -10,6 +10,7 @@ import type { RunRequest, TranscodeResult, TranscodeTask } from '#collector/run.
 import { createTranscoder, Transcoder } from '#collector/transcode/transcoder.ts';
 import { transcoderOptionsDefault } from '#collector/transcode/transcoder-options.ts';
 import { collidingLogs, expandingLogs } from '../../support/crowding-requests.ts';
+import { Lcg } from '../../support/lcg.ts';
 import {
   encodeLogsRequest,
   encodeMetricsRequest,
@@ -18,7 +19,6 @@ import {
 import { encodeRemoteWrite1, encodeRemoteWrite2 } from '../../support/naive/prometheus-proto.ts';
 import {
   generatorUnixMs,
-  Lcg,
   logsRequest,
   metricsRequest,
   remoteWrite1Request,

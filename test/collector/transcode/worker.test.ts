@@ -3,8 +3,9 @@ import { Piscina } from 'piscina';
 import { expect, test } from 'vitest';
 import { createTranscoder } from '#collector/transcode/transcoder.ts';
 import type { WorkerReply, WorkerTask } from '#collector/transcode/worker.ts';
+import { Lcg } from '../../support/lcg.ts';
 import { encodeLogsRequest } from '../../support/naive/otlp-proto.ts';
-import { generatorUnixMs, Lcg, logsRequest } from '../../support/otlp-generator.ts';
+import { generatorUnixMs, logsRequest } from '../../support/otlp-generator.ts';
 
 const context = { nowUnixMs: generatorUnixMs, oldestUnixMs: Number.NEGATIVE_INFINITY, seriesEpoch: 0 };
 const openPool = () =>

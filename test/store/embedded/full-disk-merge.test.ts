@@ -20,6 +20,7 @@ afterAll(async () => {
   disk?.unmount();
 });
 
+// Only root may mount a disk of its own: small-disk.ts says loudly where none can be.
 describe.skipIf(disk === undefined)('merges on a full disk', { timeout: 120_000 }, () => {
   const small = disk as NonNullable<typeof disk>;
   let opened: Store;

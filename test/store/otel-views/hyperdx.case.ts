@@ -6,22 +6,15 @@
  */
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { QueryParams, Store } from '#store/store.ts';
-import { checkout, fromMs, spanIds, toMs } from './known-telemetry.ts';
+import { bodies, checkout, fromMs, spanIds, toMs } from './known-telemetry.ts';
 
 type Row = Record<string, unknown>;
+const { placed, failed, full, slow, signedIn, others } = bodies;
 
 /** What it puts before a search's own condition. */
 const inRange = (column = 'Timestamp') =>
   `(${column} >= fromUnixTimestamp64Milli({HYPERDX_PARAM_1:Int64}) AND ${column} <= fromUnixTimestamp64Milli({HYPERDX_PARAM_2:Int64}))`;
 const range = { HYPERDX_PARAM_1: fromMs, HYPERDX_PARAM_2: toMs };
-/** The first lines' bodies, in order of time. */
-const placed = 'order 17 placed by alice';
-const failed = 'Failed to fetch cart';
-const full = 'level=warn msg="disk almost full"';
-const slow = 'payment slow';
-const signedIn = 'signed in';
-const others = 'of another tenant';
-
 /** `open` returns the store, which has the known telemetry by the time the tests run. */
 export function describeHyperdx(open: () => Store): void {
   let store: Store;

@@ -8,6 +8,16 @@ import type { Store } from '#store/store.ts';
 import { encodeLogsRequest, encodeTraceRequest, type ProtoObject } from '#test/support/naive/otlp-proto.ts';
 import type { Signal } from '#wire/envelope.ts';
 
+/** Of the log records, in order of time; the last one is another tenant's. */
+export const bodies = {
+  placed: 'order 17 placed by alice',
+  failed: 'Failed to fetch cart',
+  full: 'level=warn msg="disk almost full"',
+  slow: 'payment slow',
+  signedIn: 'signed in',
+  others: 'of another tenant',
+} as const;
+
 export const baseMs = Date.parse('2026-11-20T10:00:00Z');
 /** Range of a picker that has all of it. */
 export const fromMs = baseMs - 60_000;
@@ -59,7 +69,7 @@ const logs = encodeLogsRequest({
     logsOf('shop', [
       {
         at: 0.123456789,
-        body: 'order 17 placed by alice',
+        body: bodies.placed,
         fields: {
           severityNumber: 9,
           severityText: 'INFO',
@@ -70,7 +80,7 @@ const logs = encodeLogsRequest({
       },
       {
         at: 30,
-        body: 'Failed to fetch cart',
+        body: bodies.failed,
         fields: {
           severityNumber: 17,
           severityText: 'ERROR',
@@ -80,17 +90,17 @@ const logs = encodeLogsRequest({
         attrs: { 'user.id': 'u2', 'error.message': 'Failed to fetch', 'http.status': '502' },
       },
       // As an agent sends a container's line: its severity is found in it.
-      { at: 70, body: 'level=warn msg="disk almost full"' },
+      { at: 70, body: bodies.full },
     ]),
     logsOf('pay', [
-      { at: 75, body: 'payment slow', fields: { severityText: 'Warning' } },
-      { at: 130, body: 'signed in', fields: { severityNumber: 9, eventName: 'user.login' } },
+      { at: 75, body: bodies.slow, fields: { severityText: 'Warning' } },
+      { at: 130, body: bodies.signedIn, fields: { severityNumber: 9, eventName: 'user.login' } },
     ]),
   ],
 });
 
 const othersLogs = encodeLogsRequest({
-  resourceLogs: [logsOf('secret', [{ at: 0, body: 'of another tenant' }])],
+  resourceLogs: [logsOf('secret', [{ at: 0, body: bodies.others }])],
 });
 
 interface Call {

@@ -5,6 +5,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { RefusedError } from '#model/errors.ts';
+import { Lcg } from '#test/support/lcg.ts';
 import {
   decodeLogsRequest,
   decodeMetricsRequest,
@@ -14,7 +15,7 @@ import {
   encodeTraceRequest,
   type ProtoObject,
 } from '#test/support/naive/otlp-proto.ts';
-import { Lcg, logsRequest, metricsRequest, traceRequest } from '#test/support/otlp-generator.ts';
+import { logsRequest, metricsRequest, traceRequest } from '#test/support/otlp-generator.ts';
 import { convertOtlpJson } from '#wire/otlp-json/convert-otlp-json.ts';
 import { checkStructure, messageDepthMax } from '#wire/protobuf/structure.ts';
 import { renderOtlpJson } from './otlp-json-text.ts';

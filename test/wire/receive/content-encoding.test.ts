@@ -10,7 +10,7 @@ import { expect, test } from 'vitest';
 import { RefusedError, UnavailableError } from '#model/errors.ts';
 import { checkedChunk, framedSnappy, snappyChunk, streamIdentifier } from '#test/support/framed-snappy.ts';
 import { chunkSizeFor } from '#wire/compression/plain-size.ts';
-import { decodeContent } from '#wire/receive/content-encoding.ts';
+import { decodeContent, expectedPlainBytes } from '#wire/receive/content-encoding.ts';
 
 const text = Buffer.from('telemetry '.repeat(500));
 const bytesMax = 1_000_000;
@@ -138,6 +138,16 @@ test('a frame makes room for itself, not for as much as the first one', async ()
   const { user, system } = process.cpuUsage(before);
   expect(plain).toHaveLength(30_000_998);
   expect(user + system).toBeLessThan(1_000_000);
+});
+
+test('what a body may become is what it states, up to what is usual', () => {
+  const gzip = gzipSync(text);
+  expect(expectedPlainBytes('X-GZip', gzip, bytesMax)).toBe(text.length);
+  expect(expectedPlainBytes('gzip', restated(gzip, 2 ** 32 - 1), bytesMax)).toBe(64 * 1024);
+  expect(expectedPlainBytes('gzip', restated(gzip, 2 ** 32 - 1), 1000)).toBe(1000);
+  expect(expectedPlainBytes('zstd', zstdCompressSync(text), bytesMax)).toBe(text.length);
+  expect(expectedPlainBytes('snappy', Buffer.from(snappy.compress(text)), bytesMax)).toBe(0);
+  expect(expectedPlainBytes(undefined, text, bytesMax)).toBe(0);
 });
 
 test('only what is alone in its buffer may be moved', async () => {
