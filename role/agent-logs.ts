@@ -1,0 +1,59 @@
+/** What an agent tails. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type LogAgent, type LogAgentStatus, startLogAgent } from '#agent/logs/log-agent.ts';
+import type { Transport } from '#wire/envelope.ts';
+import { batchBytesMax } from './agent-transport.ts';
+import type { Parts } from './parts.ts';
+import type { RoleContext } from './role-context.ts';
+
+/** What was read and not acknowledged has this long to get through when the process stops. */
+const drainMs = 10_000;
+/** The banner lists the files that are there; a file system that hangs must not keep it back. */
+const firstLookMsMax = 2000;
+
+/** Starts following, and waits for the first look at the files. `demoPath`: where `npm run demo` puts its containers. */
+export async function startLogs(
+  { config, log, node }: RoleContext,
+  transport: Transport,
+  demoPath: string,
+  parts: Parts,
+): Promise<{ readonly logs: LogAgent; readonly globs: readonly string[] }> {
+  const options = config.agent;
+  const statePath = options.state_path || join(config.store.path, 'agent');
+  mkdirSync(statePath, { recursive: true });
+  const globs = [
+    ...options['logs.globs'],
+    ...options['logs.extra_globs'],
+    join(demoPath, 'var/log/pods/*/*/*.log'),
+    join(demoPath, 'var/lib/docker/containers/*/*-json.log'),
+  ];
+  const logs = startLogAgent({
+    globs,
+    transport,
+    tenant: options.tenant,
+    checkpointPath: join(statePath, 'checkpoint.json'),
+    node,
+    batchBytesMax: batchBytesMax(config),
+    flushIntervalMs: options['logs.flush_interval_ms'],
+    discoverIntervalMs: options['logs.discover_interval_ms'],
+    log,
+  });
+  parts.add('log agent', () => logs.stop({ drainMs }));
+  await Promise.race([logs.firstLook, delay(firstLookMsMax, undefined, { ref: false })]);
+  return { logs, globs };
+}
+
+/** So many names are listed; the status line and /metrics have the totals. */
+export const listedMax = 8;
+
+export function tailBanner(globs: readonly string[], { files, problems }: LogAgentStatus): string[] {
+  return [
+    `  tails     ${files.length} files now, new ones as they come:`,
+    ...globs.map((glob) => `            ${glob}`),
+    ...files.slice(0, listedMax).map(({ path }) => `            found ${path}`),
+    ...(files.length > listedMax ? [`            and ${files.length - listedMax} more`] : []),
+    ...problems.map(({ message }) => `            ! ${message}`),
+  ];
+}

@@ -1,0 +1,35 @@
+/** What an agent takes from applications of its node. */
+import { createForwardSink } from '#agent/forward-sink.ts';
+import type { Transport } from '#wire/envelope.ts';
+import { startReceivers } from '#wire/receive/receivers.ts';
+import type { Parts } from './parts.ts';
+import type { RoleContext } from './role-context.ts';
+
+/** What has arrived has this long to get through when the process stops. */
+const drainMs = 10_000;
+
+/** An agent without a collector in its process takes OTLP and remote write for its node and forwards them. */
+export async function listenForPushes(
+  context: RoleContext,
+  transport: Transport,
+  parts: Parts,
+): Promise<string[]> {
+  const { receive } = context.config;
+  const receivers = await startReceivers({
+    sink: createForwardSink(transport),
+    host: receive.host,
+    httpPort: receive.otlp_http_port,
+    grpcPort: receive.otlp_grpc_port,
+    bodyBytesMax: receive.body_bytes_max,
+    inflightBytesMax: receive.inflight_bytes_max,
+    log: context.log,
+    telemetry: context.telemetry,
+    unready: () => (transport.state() === 'ok' ? [] : [`the transport waits: ${transport.state()}`]),
+  });
+  parts.add('receivers', () => receivers.close(drainMs));
+  // Pushed to these receivers: it must be flushed before they stop listening.
+  parts.add('telemetry', () => context.telemetry.shutdown());
+  return [
+    `  receives  OTLP/HTTP and remote write on ${receivers.httpUrl}, OTLP/gRPC on ${receivers.grpcAddress}`,
+  ];
+}

@@ -1,0 +1,48 @@
+/** How an agent's envelopes travel: to a collector, or through Kafka. */
+import { createDirectTransport } from '#agent/transport/direct.ts';
+import { createKafkaTransport } from '#agent/transport/kafka.ts';
+import { ConfigError } from '#model/errors.ts';
+import type { Transport } from '#wire/envelope.ts';
+import type { SondeConfig } from './config-tables.ts';
+import type { RoleContext } from './role-context.ts';
+
+/** `ownReceiver` is the receiver of a collector in this process. Throws ConfigError where no collector is named. */
+export function openTransport(
+  { config, log, node }: RoleContext,
+  ownReceiver: string | undefined,
+): Transport {
+  const options = config.transport;
+  if (options.kind === 'kafka') {
+    return createKafkaTransport({
+      brokers: options['kafka.brokers'],
+      clientId: `sonde-agent-${node}`,
+      topics: {
+        logs: options['kafka.topics.logs'],
+        traces: options['kafka.topics.traces'],
+        metrics: options['kafka.topics.metrics'],
+        remote_write: options['kafka.topics.remote_write'],
+      },
+      createTopics: options['kafka.create_topics']
+        ? { partitions: options['kafka.partitions'], replicationFactor: options['kafka.replication_factor'] }
+        : undefined,
+      messageBytesMax: options['kafka.message_bytes_max'],
+      log,
+    });
+  }
+  const url = options.collector_url || ownReceiver;
+  if (url === undefined) {
+    throw new ConfigError(
+      'transport.kind is direct, but transport.collector_url does not say where the collector is (such as http://collector:4318)',
+    );
+  }
+  return createDirectTransport({ url, log });
+}
+
+/** A Kafka message must stay below the broker's limit, and a batch is one message. */
+export function batchBytesMax(config: SondeConfig): number {
+  const wanted = config.agent['logs.batch_bytes_max'];
+  const headroom = 0.9;
+  return config.transport.kind === 'kafka'
+    ? Math.min(wanted, Math.floor(config.transport['kafka.message_bytes_max'] * headroom))
+    : wanted;
+}
