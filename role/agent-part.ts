@@ -1,6 +1,7 @@
 /** The agent in a process: its sources (files, targets, the host, pushed telemetry) and the transport they share. */
 import { join } from 'node:path';
 import { observeAgent } from '#agent/agent-metrics.ts';
+import { countBuffersWithHeap } from '#model/buffer-accounting.ts';
 import { startLogs, tailBanner } from './agent-logs.ts';
 import { scrapeBanner, startHost, startScraping } from './agent-metrics.ts';
 import { listenForPushes } from './agent-receive.ts';
@@ -21,6 +22,7 @@ export async function startAgentPart(
   ownReceiver: string | undefined,
   parts: Parts,
 ): Promise<AgentPart> {
+  countBuffersWithHeap();
   const transport = openTransport(context, ownReceiver);
   parts.add('transport', () => transport.close());
   const receives = ownReceiver === undefined ? await listenForPushes(context, transport, parts) : [];

@@ -39,7 +39,8 @@ export interface Delivery {
 /** Hands an envelope to the next station. */
 export interface Transport {
   /**
-   * Must resolve only when the envelope is durable downstream. Retries on its own until it is, or until `abort`.
+   * Must resolve only when the envelope is durable downstream, and nothing reads its bytes any more: the sender may free
+   * them then. Retries on its own until it is, or until `abort`.
    * Rejects with RefusedError where the next station refuses the bytes for good: the caller counts them as lost.
    * Rejects with the abort reason when `abort` fires; the envelope may or may not have landed then.
    */

@@ -15,6 +15,8 @@ export interface PostAnswer {
   readonly headers: IncomingMessage['headers'];
   /** At most answerBytesMax; what follows is thrown away. */
   readonly body: Buffer;
+  /** The system has taken the whole request, which can be let go of; false where the answer came before. */
+  readonly isRequestWritten: boolean;
 }
 
 /** An error message fits; a page that some proxy answers with need not. */
@@ -73,7 +75,10 @@ export class HttpPoster {
           signal,
         },
         (response) => {
-          readAnswer(response).then(resolve, reject);
+          readAnswer(response).then(
+            (answer) => resolve({ ...answer, isRequestWritten: request.writableFinished }),
+            reject,
+          );
           // A server may answer before it has read the body (413): the rest of it has nowhere to go.
           response.once('end', () => {
             if (!request.writableFinished) request.destroy();
@@ -86,7 +91,7 @@ export class HttpPoster {
   }
 }
 
-async function readAnswer(response: IncomingMessage): Promise<PostAnswer> {
+async function readAnswer(response: IncomingMessage): Promise<Omit<PostAnswer, 'isRequestWritten'>> {
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of response as AsyncIterable<Buffer>) {

@@ -120,10 +120,10 @@ export class BatchBuilder {
     if (length <= 0) return 'done';
     const isAll = length === available;
     const cut = this.#cut(file, length);
+    // A smaller window than the whole one, and a record that does not end in it: the next batch looks at more.
+    if (!isAll && length < this.#windowBytes && !cut?.wholeTo) return 'full';
     let to = cut === undefined ? 0 : chooseEnd(cut, file, isAll ? length : undefined, patience);
     if (to === 0 && !isAll) {
-      // A smaller window than the whole one: the next batch looks at more.
-      if (length < this.#windowBytes) return 'full';
       to = utf8Boundary(this.#window.bytes, 0, length - 4);
     }
     if (isAll && to < length) deferRest(file, cut, to, patience);

@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { errorMessage, RefusedError } from '#model/errors.ts';
 import type { Delivery, Envelope, Transport } from '#wire/envelope.ts';
+import { freeBytes } from '#wire/free-bytes.ts';
 import type { PendingBatch } from '../checkpoint/checkpoint.ts';
 import type { CheckpointFile } from '../checkpoint/checkpoint-file.ts';
 import type { LossLedger } from '../loss-ledger.ts';
@@ -39,7 +40,7 @@ export interface SenderOptions {
   readonly onSettled: () => void;
 }
 
-/** A batch that is under way: what of it could be read, and its bytes. */
+/** A batch that is under way: what of it could be read, and its bytes, which are freed when it is confirmed. */
 export type SentBatch = Pick<Batch, 'ranges' | 'bytes'>;
 
 export class BatchSender {
@@ -118,6 +119,7 @@ export class BatchSender {
     while (!this.#abort.signal.aborted) {
       try {
         this.#confirm(pending, ranges, await this.#send(envelope));
+        freeBytes(bytes);
         return;
       } catch (error) {
         if (error instanceof RefusedError) {

@@ -12,7 +12,9 @@ export class RecordingTransport implements Transport {
   /** What happens to an envelope instead of landing: may throw, or never return. */
   intercept: ((envelope: Envelope, abort: AbortSignal) => Promise<Delivery | undefined>) | undefined;
 
-  async send(envelope: Envelope, abort: AbortSignal = new AbortController().signal): Promise<Delivery> {
+  async send(sent: Envelope, abort: AbortSignal = new AbortController().signal): Promise<Delivery> {
+    // The sender frees its bytes when it has the answer.
+    const envelope = { ...sent, bytes: new Uint8Array(sent.bytes) };
     this.sent.push(envelope);
     const delivery = await this.intercept?.(envelope, abort);
     this.land(envelope);

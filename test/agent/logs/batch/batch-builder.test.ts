@@ -59,3 +59,27 @@ test('the last line waits for its pause, and an unfinished one for its end', asy
   file.poll(1000);
   expect(await bodies(1000 + joinWaitMs)).toEqual(['a', 'b', 'c']);
 });
+
+test('a batch that is nearly full does not cut a stack trace', async () => {
+  const path = join(temporaryDirectory(), 'a.log');
+  const record = (index: number): string =>
+    `line ${index} ${'x'.repeat(index % 97)}\njava.lang.Error: broken\n\tat a.B.c(B.java:1)\n\tat a.B.d(B.java:2)`;
+  const records = Array.from({ length: 3000 }, (_, index) => record(index));
+  // Docker's frames take more bytes than the records made of them: what is left of a batch holds a part of a record.
+  const framed = (line: string): string =>
+    JSON.stringify({ log: `${line}\n`, stream: 'stdout', time: '2026-01-02T03:04:05.000000006Z' });
+  const lines = records.flatMap((text) => text.split('\n'));
+  writeFileSync(path, `${lines.map(framed).join('\n')}\n`);
+  await using file = Object.assign(await follow(path), { [Symbol.asyncDispose]: () => file.close() });
+  const builder = createBuilder(20_000);
+  const bodies: string[] = [];
+  let batches = 0;
+  while (file.unreadBytes > 0) {
+    const batch = (await builder.build([file], joinWaitMs, false))!;
+    bodies.push(...decodeRecords(batch.bytes).map(({ body }) => body));
+    file.offset = batch.ranges.at(-1)!.to;
+    batches++;
+  }
+  expect(batches).toBeGreaterThan(2);
+  expect(bodies).toEqual(records);
+});
