@@ -3,8 +3,10 @@
  */
 import { ConfigError } from '#model/errors.ts';
 import type { Transport } from '#wire/envelope.ts';
+import { multilineFault } from './frame/record-join.ts';
 import type { AgentLog } from './loss-ledger.ts';
 import type { ReadFrom } from './tail/file-set.ts';
+import type { LogOrigins } from './tail/log-source.ts';
 
 export interface LogAgentOptions {
   /** Files to follow (see file-glob.ts). The first glob that names a file gives it its path. */
@@ -25,6 +27,12 @@ export interface LogAgentOptions {
   readonly lineBytesMax?: number;
   /** How long the last line of a file waits for lines that belong to it, such as a stack trace. */
   readonly joinWaitMs?: number;
+  /** How lines are joined into records, where a container says nothing else: see frame/record-join.ts. */
+  readonly multiline?: string;
+  /** Bytes a second that a file may grow by, where a container says nothing else; 0 for no limit. */
+  readonly rateLimitBytes?: number;
+  /** Knows who writes the files. */
+  readonly origins?: LogOrigins | undefined;
   /** Partition keys that this agent spreads its files over. */
   readonly lanes?: number;
   /** Batches that are sent and not confirmed: reading stops there. */
@@ -47,7 +55,7 @@ const lineBytesMaxDefault = 256 * 1024;
 /** Writers keep a renamed file open until they are told to reopen: logrotate and kubelet do so within seconds. */
 const rotatedQuietMsDefault = 30_000;
 
-export type LogAgentSettings = Required<LogAgentOptions>;
+export type LogAgentSettings = Required<LogAgentOptions> & { readonly origins: LogOrigins | undefined };
 
 /** Fills in the defaults. Throws ConfigError for a value out of range. */
 export function resolveLogAgentOptions(options: LogAgentOptions): LogAgentSettings {
@@ -58,6 +66,9 @@ export function resolveLogAgentOptions(options: LogAgentOptions): LogAgentSettin
     pollIntervalMs: 250,
     lineBytesMax: lineBytesMaxDefault,
     joinWaitMs: 500,
+    multiline: 'auto',
+    rateLimitBytes: 0,
+    origins: undefined,
     lanes: 1,
     maxInFlight: 4,
     readFrom: 'beginning',
@@ -67,6 +78,9 @@ export function resolveLogAgentOptions(options: LogAgentOptions): LogAgentSettin
   for (const name of ['batchBytesMax', 'lineBytesMax', 'discoverIntervalMs', 'pollIntervalMs'] as const) {
     requireWhole(name, settings[name], 1);
   }
+  const fault = multilineFault(settings.multiline);
+  if (fault !== '') throw new ConfigError(`log agent option multiline: ${fault}`);
+  requireWhole('rateLimitBytes', settings.rateLimitBytes, 0);
   requireWhole('flushIntervalMs', settings.flushIntervalMs, 0);
   requireWhole('joinWaitMs', settings.joinWaitMs, 0);
   requireWhole('rotatedQuietMs', settings.rotatedQuietMs, 0);

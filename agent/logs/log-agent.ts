@@ -21,8 +21,10 @@ import { FrameReaders } from './frame/frame-readers.ts';
 import { createEncodeCounts, type EncodeCounts } from './frame/range-encoder.ts';
 import { type LogAgentOptions, type LogAgentSettings, resolveLogAgentOptions } from './log-agent-options.ts';
 import { type Loss, LossLedger, type Problem } from './loss-ledger.ts';
+import { FileDescriber } from './resource/file-describer.ts';
 import { compileGlob, describeAccessError } from './tail/file-glob.ts';
 import { FileSet, type FileSetCounts } from './tail/file-set.ts';
+import type { LogSource } from './tail/log-source.ts';
 import type { TailedFile } from './tail/tailed-file.ts';
 import { WakeUp } from './wake-up.ts';
 
@@ -75,11 +77,11 @@ const checkpointIntervalMs = 1000;
  */
 export function startLogAgent(options: LogAgentOptions): LogAgent {
   const settings = resolveLogAgentOptions(options);
-  const globs = settings.globs.map(compileGlob);
+  const sources = settings.globs.map((glob) => ({ glob: compileGlob(glob) }));
   const { checkpointPath, log } = settings;
   const unlock = lockState(checkpointPath, (message) => log.warn({ path: checkpointPath }, message));
   try {
-    return new RunningLogAgent(settings, globs, loadCheckpoint(checkpointPath), unlock);
+    return new RunningLogAgent(settings, sources, loadCheckpoint(checkpointPath), unlock);
   } catch (error) {
     unlock();
     throw error;
@@ -117,7 +119,7 @@ class RunningLogAgent implements LogAgent {
 
   constructor(
     settings: LogAgentSettings,
-    globs: ReturnType<typeof compileGlob>[],
+    sources: readonly LogSource[],
     loaded: Checkpoint | undefined,
     unlock: () => void,
   ) {
@@ -131,7 +133,14 @@ class RunningLogAgent implements LogAgent {
     const ledger = this.#ledger;
     const pending = this.#pending;
     const isHeld = (fileId: number) => pending.holds(fileId);
-    this.#files = new FileSet({ globs, node, rotatedQuietMs, ledger, isHeld }, loaded?.nextFileId ?? 1);
+    const { multiline, rateLimitBytes, origins } = settings;
+    const rules = { isCollected: true, multiline, rateLimitBytes };
+    const describer = new FileDescriber({ sources, node, rules, origins });
+    const onRedescribe = (file: TailedFile) => pending.keepResource(file.id, file.resource);
+    this.#files = new FileSet(
+      { describer, onRedescribe, rotatedQuietMs, ledger, isHeld },
+      loaded?.nextFileId ?? 1,
+    );
     this.#checkpoint = new CheckpointFile(settings.checkpointPath, () => this.#renderCheckpoint());
     const readers = new FrameReaders();
     this.#builder = new BatchBuilder(readers, settings, ledger);
@@ -250,7 +259,7 @@ class RunningLogAgent implements LogAgent {
     let readyBytes = 0;
     const waitingPaths = new Set<string>();
     for (const file of this.#files.all()) {
-      if (file.resourceHash % lanes !== lane || waitingPaths.has(file.path)) continue;
+      if (file.laneHash % lanes !== lane || waitingPaths.has(file.path)) continue;
       const isHeld = this.#pending.holds(file.id);
       const bytes = file.readableBytes(now, isHeld);
       // Lines without a time are ordered by their arrival: what was rotated away comes before what follows it.

@@ -17,12 +17,13 @@ export const lossReasons = [
   'deleted',
   'deleted_before_resend',
   'rotated_compressed',
+  'rate_limited',
 ] as const;
 /**
  * refused: the next station will never take the batch; rejected: it took the batch without these records; truncated,
  * deleted: the file's bytes went away unread; deleted_before_resend: they went away after they were sent and before
  * the answer was known, so they may have landed; rotated_compressed: a file was rotated away and compressed before it
- * was read to its end (the bytes are those of the compressed file).
+ * was read to its end (the bytes are those of the compressed file); rate_limited: the file grew faster than its limit allows.
  */
 export type LossReason = (typeof lossReasons)[number];
 
@@ -42,26 +43,47 @@ export interface Problem {
 
 /** Files that are listed by name; losses beyond share one entry per reason, so that the list stays bounded. */
 const lossEntriesMax = 1000;
+/** A file that loses data all the time is in the log this often; the metrics have every byte. */
+const sayAgainMs = 10_000;
 const otherPath = '(other files)';
 
 export class LossLedger {
   readonly #log: AgentLog;
   readonly #losses = new Map<string, { reason: LossReason; path: string; records: number; bytes: number }>();
   readonly #problems = new Map<string, Map<string, string>>();
+  readonly #now: () => number;
+  /** What was lost since it was last said, by reason and file. */
+  readonly #said = new Map<string, { atMs: number; records: number; bytes: number }>();
 
-  constructor(log: AgentLog) {
+  /** `now`: milliseconds of a clock that never goes back. */
+  constructor(log: AgentLog, now = () => performance.now()) {
     this.#log = log;
+    this.#now = now;
   }
 
-  /** Counts a loss, and says so. `detail` is why, for a person. */
+  /** Counts a loss, and says so, but not all the time of the same file. `detail` is why, for a person. */
   lose({ reason, path, records, bytes }: Loss, detail: string): void {
-    this.#log.error({ reason, path, records, bytes, detail }, 'log data was lost');
+    this.#say({ reason, path, records, bytes }, detail);
     const isListed = this.#losses.has(lossKey(reason, path)) || this.#losses.size < lossEntriesMax;
     const name = isListed ? path : otherPath;
     const entry = this.#losses.get(lossKey(reason, name)) ?? { reason, path: name, records: 0, bytes: 0 };
     entry.records += records;
     entry.bytes += bytes;
     this.#losses.set(lossKey(reason, name), entry);
+  }
+
+  #say(loss: Loss, detail: string): void {
+    const nowMs = this.#now();
+    const key = lossKey(loss.reason, loss.path);
+    const said = this.#said.get(key) ?? { atMs: Number.NEGATIVE_INFINITY, records: 0, bytes: 0 };
+    said.records += loss.records;
+    said.bytes += loss.bytes;
+    // The list stays bounded: what it has no room for is said each time.
+    if (this.#said.size < lossEntriesMax) this.#said.set(key, said);
+    if (nowMs - said.atMs < sayAgainMs) return;
+    const { records, bytes } = said;
+    this.#log.error({ ...loss, records, bytes, detail }, 'log data was lost');
+    Object.assign(said, { atMs: nowMs, records: 0, bytes: 0 });
   }
 
   losses(): Loss[] {

@@ -11,6 +11,7 @@ import { createEncodeCounts, type EncodeCounts, RangeEncoder } from '../frame/ra
 import { utf8Boundary } from '../frame/utf8-text.ts';
 import type { LossLedger } from '../loss-ledger.ts';
 import { describeAccessError } from '../tail/file-glob.ts';
+import type { SkippedRange } from '../tail/rate-limit.ts';
 import type { TailedFile } from '../tail/tailed-file.ts';
 
 /** A runtime writes the pieces of a long line at once: after this pause the rest will not come. */
@@ -115,7 +116,12 @@ export class BatchBuilder {
     const limit = isFirst ? this.#windowBytes : Math.min(this.#windowBytes, room);
     if (limit <= 0) return 'full';
     const offset = this.#offset(file);
-    const available = file.size - offset;
+    const skipped = file.nextSkipped(offset);
+    // A range of this batch may not be followed by a hole: the next batch starts behind it.
+    if (skipped !== undefined && skipped.from <= offset)
+      return this.#offsets.has(file) ? 'done' : await this.#skip(file, skipped, patience.nowMs);
+    const end = skipped?.from ?? file.size;
+    const available = end - offset;
     const length = await this.#readWindow(file, offset, Math.min(limit, available), patience.nowMs);
     if (length <= 0) return 'done';
     const isAll = length === available;
@@ -126,10 +132,31 @@ export class BatchBuilder {
     if (to === 0 && !isAll) {
       to = utf8Boundary(this.#window.bytes, 0, length - 4);
     }
-    if (isAll && to < length) deferRest(file, cut, to, patience);
+    if (skipped !== undefined && isAll) {
+      // The line that the dropped range starts in goes too.
+      to = cut?.wholeTo ?? 0;
+      skipped.from = offset + to;
+      if (to === 0) return 'more';
+    } else if (isAll && to < length) deferRest(file, cut, to, patience);
     if (to === 0) return 'done';
     if (!this.#append(file, to, isFirst)) return 'full';
     return isAll && this.#offset(file) >= offset + to ? 'done' : 'more';
+  }
+
+  /** Drops what the file grew too fast by, up to the end of a line. */
+  async #skip(file: TailedFile, skipped: SkippedRange, nowMs: number): Promise<Turn> {
+    const { offset } = file;
+    const from = Math.max(offset, skipped.to - this.#windowBytes);
+    const length = await this.#readWindow(file, from, skipped.to - from, nowMs);
+    if (length <= 0) return 'done';
+    const lineTo = this.#window.bytes.lastIndexOf(lineFeed, length - 1) + 1;
+    // Within one line that is still being written: all of it goes, as its end will.
+    const to = lineTo === 0 ? skipped.to : from + lineTo;
+    skipped.from = to;
+    file.offset = to;
+    const loss = { reason: 'rate_limited', path: file.path, records: 0, bytes: to - offset } as const;
+    this.#ledger.lose(loss, `the file grows by more than ${file.rules.rateLimitBytes} bytes a second`);
+    return to < file.size ? 'more' : 'done';
   }
 
   #offset(file: TailedFile): number {
@@ -159,17 +186,16 @@ export class BatchBuilder {
       if (lastLineFeed === -1 && !isLong && !file.isFinished) return undefined;
       file.format = this.#readers.detect(this.#window, 0, lastLineFeed === -1 ? length : lastLineFeed);
     }
-    return this.#cutFinder.find(file.format, this.#window, 0, length);
+    return this.#cutFinder.find(file.lineRules, this.#window, 0, length);
   }
 
   /** Encodes window[0, to), or less of it where a first range would be too large. False: it does not fit. */
   #append(file: TailedFile, to: number, isFirst: boolean): boolean {
     const { batchBytesMax } = this.#limits;
     const from = this.#records.position;
-    const format = file.format!;
     let end = to;
     for (;;) {
-      const counts = this.#encoder.encode(format, this.#window, 0, end, this.#records);
+      const counts = this.#encoder.encode(file.lineRules, this.#window, 0, end, this.#records);
       const run = { resource: file.resourceBytes, from, to: this.#records.position };
       const runBytes = resourceLogsBytes(run);
       if (this.#requestBytes + runBytes <= batchBytesMax) return this.#accept(file, end, run, counts);
@@ -182,7 +208,7 @@ export class BatchBuilder {
   }
 
   #shorterEnd(file: TailedFile, end: number): number {
-    const cut = this.#cutFinder.find(file.format!, this.#window, 0, end >>> 1);
+    const cut = this.#cutFinder.find(file.lineRules, this.#window, 0, end >>> 1);
     return cut.wholeTo || cut.streamTo || cut.lineTo || end;
   }
 

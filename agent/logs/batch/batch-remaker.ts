@@ -2,7 +2,8 @@
  * Makes the bytes of a batch again from the ranges that the checkpoint names, for sending it again after a crash.
  */
 
-import { encodeLogsRequest, type ResourceRecords } from '#wire/otlp/logs-request.ts';
+import { encodeKeyValues } from '#wire/otlp/key-values.ts';
+import { encodeLogsRequest, type ResourceRecords, resourceAttributesField } from '#wire/otlp/logs-request.ts';
 import { ByteWriter, byteSource, copySlackBytes } from '#wire/protobuf/byte-writer.ts';
 import type { PendingBatch } from '../checkpoint/checkpoint.ts';
 import type { FrameReaders } from '../frame/frame-readers.ts';
@@ -13,6 +14,14 @@ import type { FileSet } from '../tail/file-set.ts';
 import type { TailedFile } from '../tail/tailed-file.ts';
 import type { BatchRange } from './batch-builder.ts';
 import type { SentBatch } from './batch-sender.ts';
+
+interface ReadRange {
+  readonly file: TailedFile;
+  readonly from: number;
+  readonly window: Buffer;
+  /** Undefined: the file's. */
+  readonly resource: PendingBatch['ranges'][number]['resource'];
+}
 
 export class BatchRemaker {
   readonly #readers: FrameReaders;
@@ -30,13 +39,13 @@ export class BatchRemaker {
    * they landed with the first sending, or never. Undefined: a file is there and cannot be read now.
    */
   async remake(pending: PendingBatch): Promise<SentBatch | undefined> {
-    const windows: { file: TailedFile; from: number; window: Buffer }[] = [];
-    for (const { fileId, from, to } of pending.ranges) {
+    const windows: ReadRange[] = [];
+    for (const { fileId, from, to, resource } of pending.ranges) {
       if (this.#files.isWaitingFor(fileId)) return undefined;
       const file = this.#files.get(fileId);
       try {
         const window = file === undefined ? undefined : await readRange(file, from, to);
-        if (file !== undefined && window !== undefined) windows.push({ file, from, window });
+        if (file !== undefined && window !== undefined) windows.push({ file, from, window, resource });
       } catch (error) {
         const message = describeAccessError('cannot read the log file to send a batch again', error);
         this.#ledger.setProblems('resend', [{ path: file!.path, message }]);
@@ -48,21 +57,20 @@ export class BatchRemaker {
     return this.#encode(pending.lineBytesMax, windows);
   }
 
-  #encode(
-    lineBytesMax: number,
-    windows: readonly { file: TailedFile; from: number; window: Buffer }[],
-  ): SentBatch {
+  #encode(lineBytesMax: number, windows: readonly ReadRange[]): SentBatch {
     const encoder = new RangeEncoder(this.#readers, lineBytesMax);
     const records = new ByteWriter();
     const runs: ResourceRecords[] = [];
     const ranges: BatchRange[] = [];
-    for (const { file, from, window } of windows) {
+    for (const { file, from, window, resource } of windows) {
       const runFrom = records.position;
       const rangeBytes = window.length - copySlackBytes;
-      const counts = encoder.encode(file.format!, byteSource(window), 0, rangeBytes, records);
+      const counts = encoder.encode(file.lineRules, byteSource(window), 0, rangeBytes, records);
       ranges.push({ file, from, to: from + rangeBytes, records: counts.records });
-      if (counts.records > 0)
-        runs.push({ resource: file.resourceBytes, from: runFrom, to: records.position });
+      if (counts.records === 0) continue;
+      const bytes =
+        resource === undefined ? file.resourceBytes : encodeKeyValues(resourceAttributesField, resource);
+      runs.push({ resource: bytes, from: runFrom, to: records.position });
     }
     return { ranges, bytes: encodeLogsRequest(runs, records.bytes) };
   }

@@ -27,6 +27,14 @@ export class PendingBatches {
     return this.#rangeCounts.has(fileId);
   }
 
+  /** The file's resource is about to change: batches under way keep the one that they were made with. */
+  keepResource(fileId: number, resource: Readonly<Record<string, string | number>>): void {
+    if (!this.holds(fileId)) return;
+    for (const { ranges } of this.#batches.values()) {
+      for (const range of ranges) if (range.fileId === fileId) range.resource ??= { ...resource };
+    }
+  }
+
   add(batch: PendingBatch): void {
     this.#batches.set(batch.batchId, batch);
     for (const { fileId, from, to } of batch.ranges) {

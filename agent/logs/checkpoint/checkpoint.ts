@@ -28,19 +28,28 @@ const identity = {
   mtimeMs: z.number(),
 };
 
+const resourceSchema = z.record(z.string(), z.union([z.string(), z.number()]));
+
 const fileSchema = z.strictObject({
   id: count,
   ...identity,
   /** null: the file had no whole line yet. Files in a pending batch have one. */
   format: z.enum(lineFormats).nullable(),
-  /** Fixed when the file is first seen: the records of a batch that is sent again must be the same. */
-  resource: z.record(z.string(), z.union([z.string(), z.number()])),
+  /** How lines are joined (see tail/log-source.ts): ranges of a batch that is sent again are joined by it too. */
+  multiline: z.string().default('auto'),
+  resource: resourceSchema,
   /** Where reading goes on: behind all that is confirmed or pending. */
   offset: count,
 });
 
 const rangeSchema = z
-  .strictObject({ fileId: count, from: count, to: count })
+  .strictObject({
+    fileId: count,
+    from: count,
+    to: count,
+    /** Where the file's resource has changed since: a batch that is sent again must be the same. */
+    resource: resourceSchema.optional(),
+  })
   .refine(({ from, to }) => to > from && to - from <= rangeBytesMax, { error: 'expected from < to' });
 
 const pendingSchema = z.strictObject({

@@ -8,6 +8,13 @@ import { type ByteSource, byteSource } from '#wire/protobuf/byte-writer.ts';
 export const lineFormats = ['cri', 'docker', 'plain'] as const;
 export type LineFormat = (typeof lineFormats)[number];
 
+/** How bytes of a file become records. */
+export interface LineRules {
+  readonly format: LineFormat;
+  /** How lines are joined: see record-join.ts. */
+  readonly multiline: string;
+}
+
 /** Streams are small numbers, so that they index arrays. `none`: the format does not say. */
 export const streamNone = 0;
 export const streamStdout = 1;

@@ -7,16 +7,10 @@
  * gets written to the checkpoint.
  */
 import type { ByteSource } from '#wire/protobuf/byte-writer.ts';
-import {
-  createFrame,
-  type LineFormat,
-  streamCount,
-  streamNone,
-  streamStderr,
-  streamStdout,
-} from './frame.ts';
+import { createFrame, type LineRules, streamNone, streamStderr, streamStdout } from './frame.ts';
 import type { FrameReaders } from './frame-readers.ts';
-import { joinGapMsMax, LineJoin } from './line-join.ts';
+import { joinGapMsMax } from './line-join.ts';
+import { type RecordJoin, RecordJoins } from './record-join.ts';
 
 export interface GroupCut {
   /** The last line start that no open record reaches over; `from` where there is none. */
@@ -36,15 +30,19 @@ const lineFeed = 0x0a;
 const otherStream: readonly number[] = [streamNone, streamStderr, streamStdout];
 
 class StreamState {
-  readonly join = new LineJoin();
+  join: RecordJoin;
   isPartialOpen = false;
   /** False: what came before in this stream was not looked at. */
   isKnown = true;
   /** A line start of the other stream that is a cut if this stream's next line starts a record; -1: none. */
   candidate = -1;
 
-  reset(isKnown: boolean): void {
-    this.join.reset();
+  constructor(join: RecordJoin) {
+    this.join = join;
+  }
+
+  reset(join: RecordJoin, isKnown: boolean): void {
+    this.join = join;
     this.isPartialOpen = false;
     this.isKnown = isKnown;
     this.candidate = -1;
@@ -54,26 +52,34 @@ class StreamState {
 export class GroupCutFinder {
   readonly #readers: FrameReaders;
   readonly #frame = createFrame();
-  readonly #streams = Array.from({ length: streamCount }, () => new StreamState());
+  readonly #joins = new RecordJoins();
+  readonly #streams = this.#joins.of('auto').map((join) => new StreamState(join));
 
   constructor(readers: FrameReaders) {
     this.#readers = readers;
   }
 
   /** Looks at chunk.bytes[from, to), where `from` is the start of a record. */
-  find(format: LineFormat, chunk: ByteSource, from: number, to: number): GroupCut {
+  find(rules: LineRules, chunk: ByteSource, from: number, to: number): GroupCut {
     const tailFrom = chunk.bytes.indexOf(lineFeed, Math.max(from, to - tailBytes)) + 1;
     if (tailFrom > from && tailFrom < to && to - from > tailBytes) {
-      const cut = this.#scan(format, chunk, tailFrom, to, false);
+      const cut = this.#scan(rules, chunk, tailFrom, to, false);
       if (cut.wholeTo > tailFrom) return cut;
     }
-    return this.#scan(format, chunk, from, to, true);
+    return this.#scan(rules, chunk, from, to, true);
   }
 
-  #scan(format: LineFormat, chunk: ByteSource, from: number, to: number, isKnown: boolean): GroupCut {
+  #scan(
+    { format, multiline }: LineRules,
+    chunk: ByteSource,
+    from: number,
+    to: number,
+    isKnown: boolean,
+  ): GroupCut {
+    const joins = this.#joins.of(multiline);
     const reader = this.#readers.reader(format);
     const { bytes } = chunk;
-    for (const stream of this.#streams) stream.reset(isKnown);
+    for (const [stream, state] of this.#streams.entries()) state.reset(joins[stream]!, isKnown);
     const cut: GroupCut = { wholeTo: from, streamTo: from, lineTo: from, isPartialOpen: false };
     let lineFrom = from;
     while (lineFrom < to) {

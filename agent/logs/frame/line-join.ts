@@ -5,6 +5,7 @@
  * bytes again gives the same records.
  */
 import { isGoFrame, LineKind, lineKind } from './line-kind.ts';
+import type { RecordJoin } from './record-join.ts';
 
 /** A stack trace deeper than this is cut: it bounds what one record can gather line by line. */
 export const joinLinesMax = 500;
@@ -15,7 +16,7 @@ export const joinGapMsMax = 1000;
 const Trace = { none: 0, python: 1, go: 2 } as const;
 type Trace = (typeof Trace)[keyof typeof Trace];
 
-export class LineJoin {
+export class LineJoin implements RecordJoin {
   #isOpen = false;
   #lineCount = 0;
   #timeMs = 0;

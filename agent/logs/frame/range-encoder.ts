@@ -2,7 +2,7 @@
  * Turns a byte range of one log file into OTLP log records: undoes the runtime's frames, joins partial lines and stack
  * traces, bounds and repairs bodies.
  *
- * Invariant: what is written is a pure function of the range's bytes, the format and lineBytesMax. A batch that is
+ * Invariant: what is written is a pure function of the range's bytes, the line rules and lineBytesMax. A batch that is
  * sent again after a crash is made by the same call on the same range, so its bytes are the same. A range therefore
  * starts and ends with no record open: whoever chooses a range's end (see group-cut.ts) decides where records end.
  */
@@ -16,18 +16,11 @@ import {
   copyBytes,
   copySlackBytes,
 } from '#wire/protobuf/byte-writer.ts';
-import {
-  createFrame,
-  type Frame,
-  type LineFormat,
-  streamCount,
-  streamNone,
-  streamStderr,
-  streamStdout,
-} from './frame.ts';
+import { createFrame, type Frame, type LineRules, streamNone, streamStderr, streamStdout } from './frame.ts';
 import type { FrameReaders } from './frame-readers.ts';
-import { LineJoin } from './line-join.ts';
+
 import { fillPlainFrame } from './plain-frame.ts';
+import { type RecordJoin, RecordJoins } from './record-join.ts';
 import { repairUtf8, utf8Boundary } from './utf8-text.ts';
 
 /** What one or more ranges held. */
@@ -64,7 +57,7 @@ const lineFeed = 0x0a;
 /** The record that a stream is gathering. */
 class OpenRecord {
   readonly stream: number;
-  readonly join = new LineJoin();
+  join: RecordJoin;
   isOpen = false;
   /** The body so far: in the chunk as long as it is one plain line, else in `text`. */
   body: ByteSource;
@@ -81,8 +74,9 @@ class OpenRecord {
   /** The frame of the first piece: its time and attributes are the line's. */
   readonly line = createFrame();
 
-  constructor(stream: number) {
+  constructor(stream: number, join: RecordJoin) {
     this.stream = stream;
+    this.join = join;
     this.body = this.text;
   }
 }
@@ -91,7 +85,8 @@ export class RangeEncoder {
   readonly #readers: FrameReaders;
   readonly #lineBytesMax: number;
   readonly #frame = createFrame();
-  readonly #streams = Array.from({ length: streamCount }, (_, stream) => new OpenRecord(stream));
+  readonly #joins = new RecordJoins();
+  readonly #streams = this.#joins.of('auto').map((join, stream) => new OpenRecord(stream, join));
   readonly #record: LogRecordFields;
   #chunk: ByteSource = byteSource(Buffer.alloc(copySlackBytes));
   #isChunkUtf8 = true;
@@ -113,8 +108,19 @@ export class RangeEncoder {
     };
   }
 
-  /** Appends the records of chunk.bytes[from, to) to `out`. The chunk must have copySlackBytes behind `to`. */
-  encode(format: LineFormat, chunk: ByteSource, from: number, to: number, out: ByteWriter): EncodeCounts {
+  /**
+   * Appends the records of chunk.bytes[from, to) to `out`, joined by the rule `multiline` (see record-join.ts). The chunk must
+   * have copySlackBytes behind `to`.
+   */
+  encode(
+    { format, multiline }: LineRules,
+    chunk: ByteSource,
+    from: number,
+    to: number,
+    out: ByteWriter,
+  ): EncodeCounts {
+    const joins = this.#joins.of(multiline);
+    for (const open of this.#streams) open.join = joins[open.stream]!;
     this.#chunk = chunk;
     this.#out = out;
     this.#counts = createEncodeCounts();

@@ -6,9 +6,9 @@
  * `*` and `?` stand for characters within a name, `[ab]` for one of several, `{a,b}` for alternatives, `**` for any
  * directories. Names that start with a dot match only where the pattern writes the dot.
  */
-import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { ConfigError, errorMessage } from '#model/errors.ts';
+import type { DirectoryListings, ListedEntry } from './directory-listings.ts';
 
 /** Directories below a `**`: deeper trees are no log directories. */
 const depthMax = 16;
@@ -21,8 +21,15 @@ export interface GlobProblem {
   readonly message: string;
 }
 
+export interface FoundPath {
+  readonly path: string;
+  readonly directory: string;
+  readonly entry: ListedEntry;
+}
+
 export interface GlobResult {
-  readonly paths: readonly string[];
+  /** Sorted by path. */
+  readonly found: readonly FoundPath[];
   readonly problems: readonly GlobProblem[];
 }
 
@@ -56,19 +63,22 @@ export function compileGlob(pattern: string): FileGlob {
 /** What rotation leaves when it compresses: the lines in it were read before, and its bytes are no lines. */
 export const compressedName = /\.(gz|zst|bz2|xz|lz4|zip)$/;
 
-/** Returns the matching paths without compressed files, sorted, and the directories that could not be read. Follows symbolic links. */
-export async function expandGlob(glob: FileGlob): Promise<GlobResult> {
-  const walk = { paths: new Set<string>(), problems: [] as GlobProblem[] };
+/** Returns the matching paths without compressed files, and the directories that could not be read. Follows symbolic links. */
+export async function expandGlob(glob: FileGlob, listings: DirectoryListings): Promise<GlobResult> {
+  const walk: Walk = { listings, found: new Map(), problems: [] };
   await walkNames(walk, glob.root, glob.names, 0);
-  if (walk.paths.size >= globFilesMax) {
+  if (walk.found.size >= globFilesMax) {
     const message = `matches more than ${globFilesMax} files, the rest is not read: use narrower globs`;
     walk.problems.push({ path: glob.pattern, message });
   }
-  return { paths: [...walk.paths].sort(), problems: walk.problems };
+  const found = [...walk.found.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
+  return { found, problems: walk.problems };
 }
 
 interface Walk {
-  readonly paths: Set<string>;
+  readonly listings: DirectoryListings;
+  /** By path. */
+  readonly found: Map<string, FoundPath>;
   readonly problems: GlobProblem[];
 }
 
@@ -82,21 +92,22 @@ async function walkNames(
   if (name === undefined || depth > depthMax) return;
   if (name === 'any') await walkNames(walk, directory, rest, depth);
   for (const entry of await readDirectory(walk, directory)) {
-    if (walk.paths.size >= globFilesMax) return;
+    if (walk.found.size >= globFilesMax) return;
     const path = join(directory, entry.name);
     if (name === 'any') {
       // Links are not followed here: they can lead in circles.
-      if (entry.isDirectory() && !entry.name.startsWith('.')) await walkNames(walk, path, names, depth + 1);
+      if (entry.isDirectory && !entry.name.startsWith('.')) await walkNames(walk, path, names, depth + 1);
     } else if (name.test(entry.name)) {
       if (rest.length > 0) await walkNames(walk, path, rest, depth);
-      else if (!entry.isDirectory() && !compressedName.test(entry.name)) walk.paths.add(path);
+      else if (!entry.isDirectory && !compressedName.test(entry.name))
+        walk.found.set(path, { path, directory, entry });
     }
   }
 }
 
-async function readDirectory(walk: Walk, directory: string): ReturnType<typeof listDirectory> {
+async function readDirectory(walk: Walk, directory: string): Promise<readonly ListedEntry[]> {
   try {
-    return await listDirectory(directory);
+    return await walk.listings.list(directory);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     // Absent is usual: a node without docker has no docker directory. A file in a directory's place matches nothing.
@@ -108,10 +119,6 @@ async function readDirectory(walk: Walk, directory: string): ReturnType<typeof l
     }
     return [];
   }
-}
-
-function listDirectory(directory: string) {
-  return readdir(directory, { withFileTypes: true });
 }
 
 /** Says what failed and what a person can do about it. */

@@ -4,28 +4,32 @@
  */
 import { statSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import type { FileCheckpoint, Fingerprint, SoughtPath } from '../checkpoint/checkpoint.ts';
+import { isDeepStrictEqual } from 'node:util';
+import type { FileCheckpoint, SoughtPath } from '../checkpoint/checkpoint.ts';
 import type { LossLedger, LossReason, Problem } from '../loss-ledger.ts';
-import { readDockerName } from '../resource/docker-name.ts';
-import { dockerContainerId, pathResource } from '../resource/path-resource.ts';
-import { compressedName, describeAccessError, expandGlob, type FileGlob, globFilesMax } from './file-glob.ts';
+import type { FileDescriber } from '../resource/file-describer.ts';
+import { compressedName, describeAccessError, globFilesMax } from './file-glob.ts';
 import { FileHistory, type ReadFile } from './file-history.ts';
 import { findCopy, findSameFile, isNamedAfter } from './file-search.ts';
+import type { LogSource } from './log-source.ts';
 import {
   fileKey,
   isCopyOf,
+  lastLineEnd,
   type OpenedFile,
   openFile,
-  readBytes,
   readFingerprint,
+  readFingerprintOrClose,
   statIdentity,
 } from './opened-file.ts';
+import { PathSurvey, type SurveyedFile } from './path-survey.ts';
 import { findRotated, isCompressedOf } from './rotated-files.ts';
 import { TailedFile } from './tailed-file.ts';
 
 export interface FileSetOptions {
-  readonly globs: readonly FileGlob[];
-  readonly node: string;
+  readonly describer: FileDescriber;
+  /** Called before a file's resource changes. */
+  readonly onRedescribe: (file: TailedFile) => void;
   /** How long a file that left its path must stand still before it is let go. */
   readonly rotatedQuietMs: number;
   readonly ledger: LossLedger;
@@ -56,6 +60,7 @@ export class FileSet {
   /** Files of the checkpoint that are there but cannot be opened now. */
   #unopened: FileCheckpoint[] = [];
   readonly #history = new FileHistory();
+  readonly #survey = new PathSurvey();
   /** Paths whose rotated files are to be looked for, and when what is known of the path was last written. */
   readonly #sought = new Map<string, number>();
   /** When the last look for files began, Unix milliseconds; 0 before the very first one on this machine. */
@@ -123,18 +128,20 @@ export class FileSet {
     const lookedAtMs = Date.now();
     await this.#retryUnopened(nowMs);
     const problems: Problem[] = [];
-    const pathByKey = await this.#findPaths(problems);
+    const found = await this.#survey.look(this.#options.describer.sources(), problems);
     const followed = new Set(this.#unopened.map(fileKey));
     for (const file of this.#files.values()) {
       if (!file.isOpen) continue;
       const key = fileKey(file);
       followed.add(key);
-      if (file.isPresent && pathByKey.get(key) !== file.path) this.#seek(file.path);
-      this.#markPresence(file, pathByKey.get(key), nowMs);
+      const path = found.get(key)?.path;
+      if (file.isPresent && path !== file.path) this.#seek(file.path);
+      this.#markPresence(file, path, nowMs);
+      this.#redescribe(file, found.get(key), nowMs);
     }
     for (const path of this.#sought.keys()) await this.#followRotated(path, nowMs, problems);
-    for (const [key, path] of pathByKey) {
-      if (!followed.has(key) && !this.#isFollowed(key)) await this.#follow(path, readFrom, nowMs, problems);
+    for (const [key, file] of found) {
+      if (!followed.has(key) && !this.#isFollowed(key)) await this.#follow(file, readFrom, nowMs, problems);
     }
     this.lookedAtMs = lookedAtMs;
     this.#options.ledger.setProblems('discovery', problems);
@@ -175,8 +182,9 @@ export class FileSet {
   }
 
   async #restoreFile(entry: FileCheckpoint, nowMs: number): Promise<TailedFile> {
-    const { id, fingerprint, resource, offset } = entry;
-    const start = { id, fingerprint, format: entry.format ?? undefined, resource, offset, nowMs };
+    const { id, fingerprint, offset } = entry;
+    const description = this.#options.describer.remembered(entry.resource, entry.multiline);
+    const start = { id, fingerprint, format: entry.format ?? undefined, description, offset, nowMs };
     const opened = (await findSameFile(entry)) ?? (await findCopy(entry, (key) => this.#isFollowed(key)));
     // Under the path it had: what rotation left beside it is named after that.
     if (opened !== undefined) return new TailedFile({ ...opened, path: entry.path }, start);
@@ -196,24 +204,17 @@ export class FileSet {
     return false;
   }
 
-  /** Every file that a glob names now, by identity: the first path wins where links give a file several. */
-  async #findPaths(problems: Problem[]): Promise<Map<string, string>> {
-    const pathByKey = new Map<string, string>();
-    for (const glob of this.#options.globs) {
-      const found = await expandGlob(glob);
-      problems.push(...found.problems);
-      for (const path of found.paths) {
-        try {
-          const stats = statSync(path, { bigint: true, throwIfNoEntry: false });
-          if (stats === undefined || !stats.isFile()) continue;
-          const key = fileKey(statIdentity(stats));
-          if (!pathByKey.has(key)) pathByKey.set(key, path);
-        } catch (error) {
-          problems.push({ path, message: describeAccessError('cannot look at the log file', error) });
-        }
-      }
-    }
-    return pathByKey;
+  /** Takes over what is known of a file's writer since. */
+  #redescribe(file: TailedFile, found: SurveyedFile | undefined, nowMs: number): void {
+    const { describer, onRedescribe } = this.#options;
+    if (found !== undefined) file.source = found.source;
+    if (file.source === undefined || file.describedRevision === describer.revision) return;
+    file.describedRevision = describer.revision;
+    const description = describer.describeAgain(file.path, file.source, file.resource);
+    if (description === undefined || isDeepStrictEqual(description, file.description)) return;
+    onRedescribe(file);
+    file.describe(description, nowMs);
+    this.revision++;
   }
 
   #markPresence(file: TailedFile, path: string | undefined, nowMs: number): void {
@@ -224,7 +225,12 @@ export class FileSet {
     this.counts.filesRotated++;
   }
 
-  async #follow(path: string, readFrom: ReadFrom, nowMs: number, problems: Problem[]): Promise<void> {
+  async #follow(
+    { path, source }: SurveyedFile,
+    readFrom: ReadFrom,
+    nowMs: number,
+    problems: Problem[],
+  ): Promise<void> {
     if (this.#files.size >= globFilesMax) {
       problems.push({
         path,
@@ -249,16 +255,22 @@ export class FileSet {
       return;
     }
     const offset = readFrom === 'end' ? await lastLineEnd(opened) : 0;
-    await this.#start(opened, offset, nowMs);
+    await this.#start(opened, source, offset, nowMs);
   }
 
-  async #start(opened: OpenedFile, offset: number, nowMs: number): Promise<TailedFile> {
-    const { path } = opened;
-    const dockerName = dockerContainerId(path) === undefined ? undefined : await readDockerName(path);
-    const resource = pathResource(path, this.#options.node, dockerName);
+  async #start(
+    opened: OpenedFile,
+    source: LogSource | undefined,
+    offset: number,
+    nowMs: number,
+  ): Promise<TailedFile> {
+    const { describer } = this.#options;
+    const description = await describer.describe(opened.path, source);
     const fingerprint = await readFingerprintOrClose(opened);
     const id = this.nextFileId++;
-    const file = new TailedFile(opened, { id, fingerprint, format: undefined, resource, offset, nowMs });
+    const file = new TailedFile(opened, { id, fingerprint, format: undefined, description, offset, nowMs });
+    file.source = source;
+    file.describedRevision = describer.revision;
     this.#files.set(id, file);
     this.counts.filesFound++;
     this.revision++;
@@ -292,7 +304,7 @@ export class FileSet {
     for (const opened of plain) {
       // By the live path: it gives the resource, and the name that all rotated files share.
       try {
-        const file = await this.#start({ ...opened, path }, 0, nowMs);
+        const file = await this.#start({ ...opened, path }, this.#sourceOf(path), 0, nowMs);
         file.markPresence(undefined, nowMs);
       } catch (error) {
         errors.push({ path: opened.path, error });
@@ -316,6 +328,11 @@ export class FileSet {
     if (!isComplete || errors.length > 0) return;
     this.#sought.delete(path);
     this.revision++;
+  }
+
+  #sourceOf(path: string): LogSource | undefined {
+    for (const file of this.#files.values()) if (file.path === path && file.source) return file.source;
+    return undefined;
   }
 
   async #isKnownRotated(opened: OpenedFile, path: string): Promise<boolean | 'later'> {
@@ -380,21 +397,4 @@ export class FileSet {
     this.#files.delete(file.id);
     this.revision++;
   }
-}
-
-async function readFingerprintOrClose({ handle }: OpenedFile): Promise<Fingerprint> {
-  try {
-    return await readFingerprint(handle);
-  } catch (error) {
-    await handle.close();
-    throw error;
-  }
-}
-
-/** Where a line behind the file's last whole line would start. */
-async function lastLineEnd({ handle, size }: OpenedFile): Promise<number> {
-  const searchedBytes = Math.min(size, 256 * 1024);
-  const tail = await readBytes(handle, size - searchedBytes, searchedBytes);
-  const lineFeed = tail.lastIndexOf(0x0a);
-  return lineFeed === -1 ? size : size - tail.length + lineFeed + 1;
 }

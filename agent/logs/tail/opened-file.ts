@@ -58,6 +58,24 @@ export async function readFingerprint(handle: FileHandle): Promise<Fingerprint> 
   return hashHead(await readBytes(handle, 0, fingerprintBytesMax));
 }
 
+/** As readFingerprint; a file whose first bytes cannot be read is closed. */
+export async function readFingerprintOrClose({ handle }: OpenedFile): Promise<Fingerprint> {
+  try {
+    return await readFingerprint(handle);
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
+/** Where a line behind the file's last whole line would start. */
+export async function lastLineEnd({ handle, size }: OpenedFile): Promise<number> {
+  const searchedBytes = Math.min(size, 256 * 1024);
+  const tail = await readBytes(handle, size - searchedBytes, searchedBytes);
+  const lineFeed = tail.lastIndexOf(0x0a);
+  return lineFeed === -1 ? size : size - tail.length + lineFeed + 1;
+}
+
 /**
  * Returns the file's fingerprint now, which covers more where the file has grown, or undefined where the bytes that
  * `known` covers are no longer the same: it is another file, or it was rewritten.

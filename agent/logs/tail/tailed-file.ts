@@ -4,12 +4,22 @@
 import { createHash } from 'node:crypto';
 import { fstatSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { encodeKeyValues } from '#wire/otlp/key-values.ts';
 import { resourceAttributesField } from '#wire/otlp/logs-request.ts';
 import type { FileCheckpoint, Fingerprint } from '../checkpoint/checkpoint.ts';
-import type { LineFormat } from '../frame/frame.ts';
+import type { LineFormat, LineRules } from '../frame/frame.ts';
 import type { LogResource } from '../resource/path-resource.ts';
+import type { FileDescription, FileRules, LogSource } from './log-source.ts';
 import { type OpenedFile, readInto, verifyFingerprint } from './opened-file.ts';
+import { RateLimit, type SkippedRange } from './rate-limit.ts';
+
+/** How long the first lines of a container wait in their file for what its runtime says of it. */
+const originWaitMs = 3000;
+
+/** A file that stood still for this long is looked at less often: most of a node's files are quiet. */
+const quietMs = 10_000;
+const quietPollMs = 900;
 
 /** What a new TailedFile starts with, beside the open file. */
 export interface TailStart {
@@ -17,17 +27,19 @@ export interface TailStart {
   readonly fingerprint: Fingerprint;
   /** Undefined: not known before its first lines are read. */
   readonly format: LineFormat | undefined;
-  readonly resource: LogResource;
+  readonly description: FileDescription;
   readonly offset: number;
   readonly nowMs: number;
 }
 
 export class TailedFile {
   readonly id: number;
-  readonly resource: LogResource;
-  readonly resourceBytes: Buffer;
-  /** Spreads files over lanes: equal for equal resources. */
-  readonly resourceHash: number;
+  /** Spreads files over lanes: equal for all files of a container. */
+  readonly laneHash: number;
+  /** Where it was found; undefined: it was not found since the agent started. */
+  source: LogSource | undefined;
+  /** The revision of the origins that it was described with. */
+  describedRevision = -1;
   path: string;
   device: string;
   inode: string;
@@ -51,13 +63,19 @@ export class TailedFile {
   #leftAtMs = 0;
   #deferredSize = -1;
   #deferredUntilMs = 0;
+  #description: FileDescription;
+  #resourceBytes: Buffer | undefined;
+  /** When an awaited description is waited for no longer. */
+  readonly #patientUntilMs: number;
+  #rateLimit: RateLimit | undefined;
+  #nextPollMs = 0;
 
   /** `opened.handle` is undefined for a file that is gone, and is remembered for the batches that name it. */
   constructor(opened: Omit<OpenedFile, 'handle'> & { readonly handle?: FileHandle }, start: TailStart) {
     this.id = start.id;
-    this.resource = start.resource;
-    this.resourceBytes = encodeKeyValues(resourceAttributesField, start.resource);
-    this.resourceHash = createHash('sha256').update(this.resourceBytes).digest().readUInt32LE(0);
+    this.#description = start.description;
+    this.laneHash = createHash('sha256').update(writerPath(opened.path)).digest().readUInt32LE(0);
+    this.#patientUntilMs = start.nowMs + originWaitMs;
     this.fingerprint = start.fingerprint;
     this.format = start.format;
     this.offset = start.offset;
@@ -69,6 +87,48 @@ export class TailedFile {
     this.#handle = opened.handle;
     this.#verifiedSize = opened.size;
     this.#grewAtMs = start.nowMs;
+    this.#limitRate(start.nowMs);
+  }
+
+  get resource(): LogResource {
+    return this.#description.resource;
+  }
+
+  /** The resource as the attributes of a Resource message. */
+  get resourceBytes(): Buffer {
+    this.#resourceBytes ??= encodeKeyValues(resourceAttributesField, this.resource);
+    return this.#resourceBytes;
+  }
+
+  get description(): FileDescription {
+    return this.#description;
+  }
+
+  /** Must have a format. */
+  get lineRules(): LineRules {
+    return { format: this.format!, multiline: this.rules.multiline };
+  }
+
+  get rules(): FileRules {
+    return this.#description.rules;
+  }
+
+  /** Who writes it is known otherwise now. Batches under way keep what they were made with. */
+  describe(description: FileDescription, nowMs: number): void {
+    this.#description = description;
+    this.#resourceBytes = undefined;
+    this.#limitRate(nowMs);
+  }
+
+  #limitRate(nowMs: number): void {
+    const { rateLimitBytes } = this.rules;
+    if (rateLimitBytes === this.#rateLimit?.bytesPerSecond) return;
+    this.#rateLimit = rateLimitBytes === 0 ? undefined : new RateLimit(rateLimitBytes, nowMs);
+  }
+
+  /** The next range that is dropped because the file grew too fast. */
+  nextSkipped(offset: number): SkippedRange | undefined {
+    return this.#rateLimit?.next(offset);
   }
 
   get isOpen(): boolean {
@@ -101,11 +161,15 @@ export class TailedFile {
   poll(nowMs: number): boolean {
     if (this.#handle === undefined) return true;
     if (this.isReplaced) return false;
+    if (nowMs < this.#nextPollMs) return true;
     // Sync: the kernel answers from memory in 2 us, a tenth of what a thread-pool round trip costs per file and poll.
     const { size, mtimeMs } = fstatSync(this.#handle.fd);
     // Logs only grow: a shorter one was truncated, be it behind what was read or before.
     if (size < this.size) return false;
-    if (size !== this.size) this.#grewAtMs = nowMs;
+    if (size !== this.size) {
+      this.#grewAtMs = nowMs;
+      this.#rateLimit?.grow(this.size, size, nowMs);
+    } else if (nowMs - this.#grewAtMs > quietMs) this.#nextPollMs = nowMs + quietPollMs;
     this.size = size;
     this.mtimeMs = mtimeMs;
     return true;
@@ -134,7 +198,8 @@ export class TailedFile {
 
   /** Bytes that are worth reading now. `isHeld`: a batch with bytes of this file is under way. */
   readableBytes(nowMs: number, isHeld: boolean): number {
-    if (!this.isOpen || this.isReplaced) return 0;
+    if (!this.isOpen || this.isReplaced || !this.rules.isCollected) return 0;
+    if (this.#description.isAwaited && nowMs < this.#patientUntilMs) return 0;
     // Lines without a time are ordered by their arrival: two batches under way could overtake each other.
     if (isHeld && this.isPlain) return 0;
     if (this.size === this.#deferredSize && nowMs < this.#deferredUntilMs && !this.isFinished) return 0;
@@ -159,6 +224,7 @@ export class TailedFile {
   /** Looks again at once, whatever was deferred. */
   undefer(): void {
     this.#deferredSize = -1;
+    this.#nextPollMs = 0;
   }
 
   /**
@@ -206,6 +272,24 @@ export class TailedFile {
   checkpoint(): FileCheckpoint {
     const { id, path, device, inode, fingerprint, resource, offset, size, mtimeMs } = this;
     const format = this.format ?? null;
-    return { id, path, device, inode, fingerprint, format, resource: { ...resource }, offset, size, mtimeMs };
+    const { multiline } = this.rules;
+    return {
+      id,
+      path,
+      device,
+      inode,
+      fingerprint,
+      format,
+      multiline,
+      resource: { ...resource },
+      offset,
+      size,
+      mtimeMs,
+    };
   }
+}
+
+/** A pod's container has a directory, and a file in it for each of its starts. */
+function writerPath(path: string): string {
+  return /\/\d+\.log$/.test(path) ? dirname(path) : path;
 }

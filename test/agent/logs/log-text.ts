@@ -59,12 +59,13 @@ export function encodeText(
   format: LineFormat,
   text: string | Buffer,
   lineBytesMax = 1024,
+  multiline = 'auto',
 ): { records: TestRecord[]; counts: EncodeCounts } {
   const bytes = Buffer.from(text);
   const chunk = byteSource(Buffer.concat([bytes, Buffer.alloc(copySlackBytes)]));
   const writer = new ByteWriter();
   const counts = new RangeEncoder(new FrameReaders(), lineBytesMax).encode(
-    format,
+    { format, multiline },
     chunk,
     0,
     bytes.length,

@@ -16,10 +16,12 @@ import { decodeRecords } from '../log-text.ts';
 const silent = { info: () => {}, warn: () => {}, error: () => {} };
 const joinWaitMs = 500;
 
-async function follow(path: string): Promise<TailedFile> {
+async function follow(path: string, rateLimitBytes = 0): Promise<TailedFile> {
   const opened = (await openFile(path))!;
   const fingerprint = await readFingerprint(opened.handle);
-  return new TailedFile(opened, { id: 1, fingerprint, format: undefined, resource: {}, offset: 0, nowMs: 0 });
+  const rules = { isCollected: true, multiline: 'auto', rateLimitBytes };
+  const description = { resource: {}, rules, isAwaited: false };
+  return new TailedFile(opened, { id: 1, fingerprint, format: undefined, description, offset: 0, nowMs: 0 });
 }
 
 function createBuilder(batchBytesMax: number): BatchBuilder {

@@ -23,6 +23,7 @@ const sample: Checkpoint = {
       inode: '18446744073709551615',
       fingerprint: { bytes: 4, sha256: 'ff' },
       format: 'cri',
+      multiline: 'auto',
       resource: { 'service.name': 'a', 'k8s.container.restart_count': 1 },
       offset: 4,
       size: 10,

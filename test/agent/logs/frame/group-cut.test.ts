@@ -16,7 +16,12 @@ const part = { tag: 'P' };
 /** The content before each cut: 'whole' and 'stream' records, and whole lines. */
 function cuts(text: string) {
   const bytes = Buffer.concat([Buffer.from(text), Buffer.alloc(copySlackBytes)]);
-  const cut = finder.find('cri', byteSource(bytes), 0, Buffer.byteLength(text));
+  const cut = finder.find(
+    { format: 'cri', multiline: 'auto' },
+    byteSource(bytes),
+    0,
+    Buffer.byteLength(text),
+  );
   const before = (to: number) => bytes.subarray(0, to).toString();
   return {
     whole: before(cut.wholeTo),

@@ -284,7 +284,7 @@ test.each<LineFormat>(lineFormats)(
         for (const step of [...steps, text.length]) {
           size = Math.min(text.length, size + step);
           const chunk = byteSource(Buffer.concat([text.subarray(0, size), Buffer.alloc(copySlackBytes)]));
-          const { wholeTo } = finder.find(format, chunk, offset, size);
+          const { wholeTo } = finder.find({ format, multiline: 'auto' }, chunk, offset, size);
           ranges.push(...encodeText(format, text.subarray(offset, wholeTo), 400).records);
           offset = wholeTo;
         }

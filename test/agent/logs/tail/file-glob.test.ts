@@ -5,6 +5,7 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
+import { DirectoryListings } from '#agent/logs/tail/directory-listings.ts';
 import { compileGlob, describeAccessError, expandGlob } from '#agent/logs/tail/file-glob.ts';
 import { ConfigError } from '#model/errors.ts';
 import { temporaryDirectory } from '../log-agent-run.ts';
@@ -54,16 +55,17 @@ test.each([
   { glob: 'a.log/x.log', expected: [] },
 ])('$glob', async ({ glob, expected }) => {
   const directory = tree();
-  const { paths, problems } = await expandGlob(compileGlob(join(directory, glob)));
-  expect(paths.map((path) => path.slice(directory.length + 1))).toEqual(expected);
+  const { found, problems } = await expandGlob(compileGlob(join(directory, glob)), new DirectoryListings());
+  expect(found.map(({ path }) => path.slice(directory.length + 1))).toEqual(expected);
   expect(problems).toEqual([]);
 });
 
 test('a directory that cannot be listed is a problem of the glob', async () => {
   const directory = temporaryDirectory();
   symlinkSync(join(directory, 'loop'), join(directory, 'loop'));
-  const { paths, problems } = await expandGlob(compileGlob(join(directory, 'loop', '*.log')));
-  expect(paths).toEqual([]);
+  const glob = compileGlob(join(directory, 'loop', '*.log'));
+  const { found, problems } = await expandGlob(glob, new DirectoryListings());
+  expect(found).toEqual([]);
   expect(problems).toEqual([
     { path: join(directory, 'loop'), message: expect.stringContaining('cannot list the directory: ELOOP') },
   ]);

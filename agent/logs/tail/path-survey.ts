@@ -1,0 +1,35 @@
+/**
+ * One look at all files that are to be followed: by identity, with the first path that names each.
+ */
+import type { Problem } from '../loss-ledger.ts';
+import { DirectoryListings } from './directory-listings.ts';
+import { describeAccessError, expandGlob } from './file-glob.ts';
+import type { LogSource } from './log-source.ts';
+
+export interface SurveyedFile {
+  readonly path: string;
+  readonly source: LogSource;
+}
+
+export class PathSurvey {
+  readonly #listings = new DirectoryListings();
+
+  /** Returns every regular file that a source names now, by identity; the first source wins where links give a file several. */
+  async look(sources: readonly LogSource[], problems: Problem[]): Promise<Map<string, SurveyedFile>> {
+    this.#listings.begin();
+    const files = new Map<string, SurveyedFile>();
+    for (const source of sources) {
+      const { found, problems: unread } = await expandGlob(source.glob, this.#listings);
+      problems.push(...unread);
+      for (const { path, directory, entry } of found) {
+        try {
+          const key = this.#listings.identify(directory, entry);
+          if (key !== undefined && !files.has(key)) files.set(key, { path, source });
+        } catch (error) {
+          problems.push({ path, message: describeAccessError('cannot look at the log file', error) });
+        }
+      }
+    }
+    return files;
+  }
+}
