@@ -13,7 +13,7 @@ import {
 
 /** What a record is made of. Callers reuse one object for all records: the writer keeps no reference to it. */
 export interface LogRecordFields {
-  /** Unix time in ns as two unsigned 32-bit halves; both 0 means that the time is not known. */
+  /** Unix time in ns as two 32-bit halves, signed or not; both 0 means that the time is not known. */
   timeLow: number;
   timeHigh: number;
   /** The body is body.bytes[bodyFrom, bodyTo) and must be UTF-8: protobuf strings are. */

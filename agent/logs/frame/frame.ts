@@ -26,10 +26,10 @@ export interface Frame {
   stream: number;
   /** The line goes on in the next frame of its stream. */
   isPartial: boolean;
-  /** Unix time in ns as unsigned halves, both 0 where the line has none. */
+  /** Unix time in ns as 32-bit halves, both 0 where the line has none. */
   timeLow: number;
   timeHigh: number;
-  /** The same time in ms, rounded down; 0 where the line has none. */
+  /** The same time in ms modulo 2^32, signed: for differences. 0 where the line has none. */
   timeMs: number;
   /** The body is body.bytes[bodyFrom, bodyTo), without line end. */
   body: ByteSource;

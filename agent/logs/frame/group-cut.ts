@@ -125,7 +125,7 @@ export class GroupCutFinder {
   /** `lineFrom` starts a record of `stream`: it is a cut as far as the other stream lets it. */
   #offerCut(stream: number, lineFrom: number, timeMs: number, cut: GroupCut): void {
     const other = this.#streams[otherStream[stream]];
-    const isOtherOpen = other.join.isOpen && timeMs - other.join.timeMs <= joinGapMsMax;
+    const isOtherOpen = other.join.isOpen && ((timeMs - other.join.timeMs) | 0) <= joinGapMsMax;
     if (stream === streamNone || (!other.isPartialOpen && !isOtherOpen))
       cut.wholeTo = Math.max(cut.wholeTo, lineFrom);
     else other.candidate = lineFrom;

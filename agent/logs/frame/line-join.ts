@@ -46,7 +46,7 @@ export class LineJoin implements RecordJoin {
     const isJoined =
       this.#isOpen &&
       this.#lineCount < joinLinesMax &&
-      timeMs - this.#timeMs <= joinGapMsMax &&
+      ((timeMs - this.#timeMs) | 0) <= joinGapMsMax &&
       this.#continues(kind, bytes, from, to);
     if (!isJoined) {
       this.#start(kind, timeMs);

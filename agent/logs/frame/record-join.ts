@@ -16,7 +16,7 @@ import { joinGapMsMax, joinLinesMax, LineJoin } from './line-join.ts';
 export interface RecordJoin {
   /** Lines can join the last record. */
   readonly isOpen: boolean;
-  /** When the last line was written, in ms; 0 where it carries no time. */
+  /** When the last line was written, as Frame.timeMs; 0 where it carries no time. */
   readonly timeMs: number;
   /** True: the line bytes[from, to) continues the open record; false: it starts one. */
   take(bytes: Buffer, from: number, to: number, timeMs: number): boolean;
@@ -69,7 +69,7 @@ class PatternJoin implements RecordJoin {
     const isJoined =
       this.isOpen &&
       this.#lineCount < joinLinesMax &&
-      timeMs - this.timeMs <= joinGapMsMax &&
+      ((timeMs - this.timeMs) | 0) <= joinGapMsMax &&
       !this.#first.matcher(bytes.toString('utf8', from, to)).find();
     this.#lineCount = isJoined ? this.#lineCount + 1 : 1;
     this.timeMs = timeMs;

@@ -19,7 +19,10 @@ const minus = 0x2d;
 const upperZ = 0x5a;
 
 export class TimestampParser {
-  /** The parsed time: Unix ns as unsigned 32-bit halves, and in ms. */
+  /**
+   * The parsed time: Unix ns in two halves, and Unix ms modulo 2^32, which do for differences. All are signed 32-bit integers:
+   * V8 keeps these in place, and makes an object of each number beyond.
+   */
   low = 0;
   high = 0;
   ms = 0;
@@ -27,6 +30,7 @@ export class TimestampParser {
   #secondsLow = 0;
   #secondsHigh = 0;
   #secondsMs = 0;
+  #isFilled = false;
 
   /**
    * Parses the time that starts at `from`. Returns the position behind it, or -1 where there is none between 1970
@@ -46,9 +50,9 @@ export class TimestampParser {
       for (let digits = position - start; digits < fractionDigitsMax; digits++) nanos *= 10;
     }
     const low = this.#secondsLow + nanos;
-    this.low = low >>> 0;
-    this.high = this.#secondsHigh + (low > 0xffffffff ? 1 : 0);
-    this.ms = this.#secondsMs + Math.floor(nanos / 1e6);
+    this.low = low | 0;
+    this.high = (this.#secondsHigh + (low > 0xffffffff ? 1 : 0)) | 0;
+    this.ms = (this.#secondsMs + ((nanos / 1e6) | 0)) | 0;
     if (position >= to) return -1;
     if (bytes[position] === upperZ) return position + 1;
     return this.#parseZone(bytes, position, to);
@@ -57,7 +61,7 @@ export class TimestampParser {
   #isRemembered(view: DataView, from: number): boolean {
     const seconds = this.#seconds;
     return (
-      this.#secondsMs !== 0 &&
+      this.#isFilled &&
       view.getInt32(from + 12, true) === seconds[3] &&
       view.getInt32(from + 15, true) === seconds[4] &&
       view.getInt32(from + 8, true) === seconds[2] &&
@@ -93,7 +97,8 @@ export class TimestampParser {
     const nanos = BigInt(ms) * 1_000_000n;
     this.#secondsLow = Number(nanos & 0xffffffffn);
     this.#secondsHigh = Number(nanos >> 32n);
-    this.#secondsMs = ms;
+    this.#secondsMs = Number(BigInt.asIntN(32, BigInt(ms)));
+    this.#isFilled = true;
   }
 
   /** '+hh:mm' or '-hh:mm': CRI-O writes local times. */
@@ -105,11 +110,12 @@ export class TimestampParser {
     const minutes = Number(text.slice(0, 2)) * 60 + Number(text.slice(3));
     const offsetMs = (sign === plus ? -minutes : minutes) * 60_000;
     if (offsetMs === 0) return position + 6;
-    const nanos = ((BigInt(this.high) << 32n) | BigInt(this.low)) + BigInt(offsetMs) * 1_000_000n;
+    const nanos =
+      ((BigInt(this.high) << 32n) | BigInt.asUintN(32, BigInt(this.low))) + BigInt(offsetMs) * 1_000_000n;
     if (nanos <= 0n) return -1;
-    this.low = Number(nanos & 0xffffffffn);
+    this.low = Number(BigInt.asIntN(32, nanos));
     this.high = Number(nanos >> 32n);
-    this.ms += offsetMs;
+    this.ms = (this.ms + offsetMs) | 0;
     return position + 6;
   }
 }

@@ -13,7 +13,11 @@ const parser = new TimestampParser();
 function parse(text: string): string {
   const bytes = Buffer.from(`xx${text} yy${' '.repeat(16)}`);
   const end = parser.parse(byteSource(bytes), 2, 2 + text.length + 1);
-  return end === -1 ? 'none' : `${(BigInt(parser.high) << 32n) | BigInt(parser.low)} ${parser.ms} ${end - 2}`;
+  if (end === -1) return 'none';
+  const ns = (BigInt(parser.high) << 32n) | BigInt.asUintN(32, BigInt(parser.low));
+  const ms = ns / 1_000_000n;
+  expect(parser.ms).toBe(Number(BigInt.asIntN(32, ms)));
+  return `${ns} ${ms} ${end - 2}`;
 }
 
 test.each([
