@@ -5,8 +5,9 @@
  *   sonde up --data ./data --logs '/var/log/app/*.log' --scrape http://127.0.0.1:9100/metrics
  */
 
-// Every query that the embedded engine runs holds a thread of this pool: it must be set before the pool's first use.
-process.env.UV_THREADPOOL_SIZE ??= '32';
+// Every query that the embedded engine runs holds a thread of this pool, and an agent has no engine: each thread takes
+// memory. It must be set before the pool's first use.
+process.env.UV_THREADPOOL_SIZE ??= process.argv[2] === 'agent' ? '4' : '32';
 
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';

@@ -2,12 +2,13 @@
  * `npm run bench:agent`: what the agent costs. A real `sonde agent` tails files and ships them to a sink (agent-sink.ts) that
  * shares the machine; its CPU seconds and its memory are the kernel's figures for its process.
  *
- *   npm run bench:agent -- [--cases cri,docker,idle,burst] [--megabytes 1000] [--seconds 20] [--directory /tmp]
+ *   npm run bench:agent -- [--cases cri,docker,idle,many,burst] [--megabytes 1000] [--seconds 20] [--directory /tmp]
  *
  * Beside it, in the same run: `cat | wc -l` as the floor, and rsyslog (imfile to TCP) where it is installed.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import {
+  appendFileSync,
   closeSync,
   mkdirSync,
   mkdtempSync,
@@ -28,7 +29,7 @@ import { processCost } from './process-cost.ts';
 
 const { values } = parseArgs({
   options: {
-    cases: { type: 'string', default: 'floor,cri,docker,rsyslog,idle,burst' },
+    cases: { type: 'string', default: 'floor,cri,docker,rsyslog,idle,many,burst' },
     megabytes: { type: 'string', default: '1000' },
     seconds: { type: 'string', default: '20' },
     directory: { type: 'string', default: tmpdir() },
@@ -41,6 +42,7 @@ const blocks = Math.max(1, Math.round((megabytes * 1e6) / blockBytes));
 /** Of the burst: what a fast disk and a loud cluster write. */
 const burstBytesPerSecond = 100e6;
 const quietFiles = 500;
+const manyFiles = 10_000;
 const root = join(import.meta.dirname, '..');
 const work = mkdtempSync(join(values.directory, 'sonde-bench-agent-'));
 
@@ -136,6 +138,46 @@ async function idle(): Promise<void> {
     memory(cost),
   ]);
   await end(tailing);
+}
+
+/** A crowded node: each container has a directory, as in Kubernetes, and writes a line a second. */
+async function many(): Promise<void> {
+  const paths: string[] = [];
+  for (let i = 0; i < manyFiles; i++) {
+    const directory = join(work, 'many', `shop_pod-${i}_${i}`, 'web');
+    mkdirSync(directory, { recursive: true });
+    paths.push(join(directory, '0.log'));
+    writeFileSync(paths.at(-1)!, criLine(0));
+  }
+  const tailing = await startAgent('many', join(work, 'many/*/*/*.log'));
+  while (tailing.sink.records() < manyFiles) await delay(50);
+  await delay(15_000);
+  const quiet = processCost(tailing.agent.pid!);
+  await delay(seconds * 1000);
+  const before = processCost(tailing.agent.pid!);
+  let written = manyFiles;
+  const started = performance.now();
+  for (let second = 1; second <= seconds; second++) {
+    for (const path of paths) appendFileSync(path, criLine(second));
+    written += manyFiles;
+    await delay(Math.max(0, started + second * 1000 - performance.now()));
+  }
+  while (tailing.sink.records() < written) await delay(10);
+  const through = (performance.now() - started) / 1000;
+  const cost = processCost(tailing.agent.pid!);
+  const percent = (cpu: number): string => `${((100 * cpu) / seconds).toFixed(1)} % of a core`;
+  print(`${manyFiles} containers`, [
+    `quiet ${percent(before.cpuSeconds - quiet.cpuSeconds)}`,
+    `with a line a second each ${percent(cost.cpuSeconds - before.cpuSeconds)}`,
+    `${seconds} s of lines through in ${through.toFixed(1)} s`,
+    memory(cost),
+  ]);
+  await end(tailing);
+}
+
+function criLine(second: number): string {
+  const time = new Date(1_767_225_600_000 + second * 1000).toISOString();
+  return `${time} stdout F request method=GET path=/api/orders status=200 duration_ms=${second}\n`;
 }
 
 /** Lines come at 100 MB/s: how far behind is the agent, and does it keep up? */
@@ -278,6 +320,7 @@ const cases: Readonly<Record<string, () => void | Promise<void>>> = {
   docker: () => tailWhole('docker'),
   rsyslog,
   idle,
+  many,
   burst,
 };
 try {

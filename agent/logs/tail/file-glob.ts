@@ -67,7 +67,7 @@ export const compressedName = /\.(gz|zst|bz2|xz|lz4|zip)$/;
 export async function expandGlob(glob: FileGlob, listings: DirectoryListings): Promise<GlobResult> {
   const walk: Walk = { listings, found: new Map(), problems: [] };
   await walkNames(walk, glob.root, glob.names, 0);
-  if (walk.found.size >= globFilesMax) {
+  if (walk.found.size > globFilesMax) {
     const message = `matches more than ${globFilesMax} files, the rest is not read: use narrower globs`;
     walk.problems.push({ path: glob.pattern, message });
   }
@@ -92,7 +92,7 @@ async function walkNames(
   if (name === undefined || depth > depthMax) return;
   if (name === 'any') await walkNames(walk, directory, rest, depth);
   for (const entry of await readDirectory(walk, directory)) {
-    if (walk.found.size >= globFilesMax) return;
+    if (walk.found.size > globFilesMax) return;
     const path = join(directory, entry.name);
     if (name === 'any') {
       // Links are not followed here: they can lead in circles.

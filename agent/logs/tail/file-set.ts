@@ -3,7 +3,6 @@
  * files that are read to their end.
  */
 import { statSync } from 'node:fs';
-import { basename, dirname } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { FileCheckpoint, SoughtPath } from '../checkpoint/checkpoint.ts';
 import type { LossLedger, LossReason, Problem } from '../loss-ledger.ts';
@@ -132,7 +131,7 @@ export class FileSet {
     const followed = new Set(this.#unopened.map(fileKey));
     for (const file of this.#files.values()) {
       if (!file.isOpen) continue;
-      const key = fileKey(file);
+      const { key } = file;
       followed.add(key);
       const path = found.get(key)?.path;
       if (file.isPresent && path !== file.path) this.#seek(file.path);
@@ -200,7 +199,7 @@ export class FileSet {
   }
 
   #isFollowed(key: string): boolean {
-    for (const file of this.#files.values()) if (file.isOpen && fileKey(file) === key) return true;
+    for (const file of this.#files.values()) if (file.isOpen && file.key === key) return true;
     return false;
   }
 
@@ -353,11 +352,8 @@ export class FileSet {
   /** "copytruncate" copies first and truncates later: in between, following the copy would read everything twice. */
   async #isCopyOfFollowed(opened: OpenedFile): Promise<boolean> {
     for (const file of this.#files.values()) {
-      const isRelated =
-        file.isOpen &&
-        dirname(file.path) === dirname(opened.path) &&
-        isNamedAfter(basename(opened.path), basename(file.path));
-      if (!isRelated) continue;
+      if (!file.isOpen || !isNamedAfter(opened.path, file.path)) continue;
+      if (opened.path.includes('/', file.path.length)) continue;
       // Truncated meanwhile: whether it is the copy shows when the truncation is dealt with.
       if ((await isCopyOf(file.opened, opened)) || !(await file.isIntact())) return true;
     }

@@ -11,7 +11,7 @@ import type { FileCheckpoint, Fingerprint } from '../checkpoint/checkpoint.ts';
 import type { LineFormat, LineRules } from '../frame/frame.ts';
 import type { LogResource } from '../resource/path-resource.ts';
 import type { FileDescription, FileRules, LogSource } from './log-source.ts';
-import { type OpenedFile, readInto, verifyFingerprint } from './opened-file.ts';
+import { fileKey, type OpenedFile, readInto, verifyFingerprint } from './opened-file.ts';
 import { RateLimit, type SkippedRange } from './rate-limit.ts';
 
 /** How long the first lines of a container wait in their file for what its runtime says of it. */
@@ -41,6 +41,8 @@ export class TailedFile {
   /** The revision of the origins that it was described with. */
   describedRevision = -1;
   path: string;
+  /** fileKey() of device and inode. */
+  key: string;
   device: string;
   inode: string;
   fingerprint: Fingerprint;
@@ -82,6 +84,7 @@ export class TailedFile {
     this.path = opened.path;
     this.device = opened.device;
     this.inode = opened.inode;
+    this.key = fileKey(opened);
     this.size = opened.size;
     this.mtimeMs = opened.mtimeMs;
     this.#handle = opened.handle;
@@ -253,6 +256,7 @@ export class TailedFile {
     this.#handle = opened.handle;
     this.device = opened.device;
     this.inode = opened.inode;
+    this.key = fileKey(opened);
     this.size = opened.size;
     this.mtimeMs = opened.mtimeMs;
     this.isReplaced = false;

@@ -243,5 +243,5 @@ test('agents that start from copies of one checkpoint give different batches dif
   }
   expect([...ids]).toHaveLength(2);
   const { agentId, nextSequence } = JSON.parse(image) as Checkpoint;
-  for (const id of ids) expect(id).toMatch(new RegExp(`^${agentId}-${nextSequence}-[0-9a-f]{12}$`));
+  for (const id of ids) expect(id).toMatch(new RegExp(`^${agentId}-${nextSequence}-[0-9a-f]{8}$`));
 });
