@@ -36,6 +36,7 @@ export interface DockerDirectoryOptions {
   readonly random?: () => number;
   readonly now?: () => number;
   readonly changeQuietMs?: number;
+  readonly sweepIntervalMs?: number;
   readonly containersMax?: number;
 }
 
@@ -48,7 +49,7 @@ interface Entry {
 const containersMaxDefault = 4000;
 /** A host that starts many containers at once does not make its engine answer for all at once. */
 const inspectionsMax = 4;
-const sweepIntervalMs = 10_000;
+const sweepIntervalMsDefault = 10_000;
 /** What changes a container's name, process or labels. `oom` and `exec_*` do not. */
 const actions = ['create', 'start', 'restart', 'die', 'rename', 'update', 'destroy', 'remove'];
 
@@ -86,7 +87,7 @@ export class DockerDirectory implements ContainerDirectory {
     this.#notifier = new ChangeNotifier(options.changeQuietMs);
     this.#containers = new RetainedMap(options.containersMax ?? containersMaxDefault, options.keepDeletedMs);
     this.#ended = this.#run(target);
-    this.#sweepTimer = setInterval(() => this.#sweep(), sweepIntervalMs);
+    this.#sweepTimer = setInterval(() => this.#sweep(), options.sweepIntervalMs ?? sweepIntervalMsDefault);
     this.#sweepTimer.unref();
   }
 

@@ -38,11 +38,12 @@ export interface KubernetesDirectoryOptions {
   readonly random?: () => number;
   readonly now?: () => number;
   readonly changeQuietMs?: number;
+  readonly sweepIntervalMs?: number;
 }
 
 /** Aliases of other collectors are read from annotations too. */
 const aliyunPrefix = 'aliyun.log';
-const sweepIntervalMs = 10_000;
+const sweepIntervalMsDefault = 10_000;
 const namespacesMax = 20_000;
 
 const labelledSchema = z.object({
@@ -100,7 +101,7 @@ export class KubernetesDirectory implements ContainerDirectory {
     });
     if (options.namespaceLabels.length > 0) this.#watchNamespaces(shared, options.namespaceLabels);
     if (options.nodeLabels.length > 0) this.#watchNode(shared, options.nodeLabels);
-    this.#sweepTimer = setInterval(() => this.#sweep(), sweepIntervalMs);
+    this.#sweepTimer = setInterval(() => this.#sweep(), options.sweepIntervalMs ?? sweepIntervalMsDefault);
     this.#sweepTimer.unref();
   }
 
