@@ -41,7 +41,7 @@ export function dockerFacts(
   for (const [label, value] of Object.entries(labels)) {
     if (compose.has(label) || isLabelKept(label)) attributes[`container.label.${label}`] = value;
     const attribute = label.startsWith(attributePrefix) ? label.slice(attributePrefix.length) : '';
-    if (attribute !== '' && value !== '') attributes[attribute] = value;
+    if (attribute !== '' && value !== '' && !isIdentity(attribute)) attributes[attribute] = value;
   }
   if (rules.store !== '') attributes['sonde.store'] = rules.store;
   const leftOut =
@@ -51,6 +51,11 @@ export function dockerFacts(
           `labels: ${record.labelsLeftOut} are not kept: there is room for ${labelsMax} of at most ${labelCharactersMax} characters`,
         ];
   return { attributes, rules: { ...rules, problems: [...rules.problems, ...leftOut] }, mounts, rootPath };
+}
+
+/** What the engine knows better: no label may name another container. */
+function isIdentity(attribute: string): boolean {
+  return attribute.startsWith('container.');
 }
 
 function serviceAttributes({ name, labels }: DockerRecord, version: string): ResourceAttributes {

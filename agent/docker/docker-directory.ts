@@ -20,7 +20,7 @@ import { compileNameGlobs } from '../containers/label-globs.ts';
 import { RetainedMap } from '../containers/retained-map.ts';
 import { type RetryDelays, retryDelayMs, retryDelaysDefault } from '../containers/retry-delay.ts';
 import { dockerFacts } from './docker-attributes.ts';
-import { readDockerContainer } from './docker-record.ts';
+import { type DockerRecord, readDockerContainer } from './docker-record.ts';
 import { connectEngine, type Engine, engineOptions } from './engine-access.ts';
 
 export interface DockerDirectoryOptions {
@@ -233,16 +233,17 @@ export class DockerDirectory implements ContainerDirectory {
   }
 
   #keep(engine: Engine, body: unknown): void {
-    let facts: ContainerFacts;
+    let record: DockerRecord;
     try {
-      facts = dockerFacts(readDockerContainer(body), engine.runtime, this.#isLabelKept);
+      record = readDockerContainer(body);
     } catch (error) {
       this.#skipped += 1;
       if (this.#skipped === 1)
         this.#options.log.warn({ reason: errorMessage(error) }, 'a container was left out');
       return;
     }
-    const id = facts.attributes['container.id'] as string;
+    const { id } = record;
+    const facts = dockerFacts(record, engine.runtime, this.#isLabelKept);
     const fingerprint = createHash('sha256').update(JSON.stringify(facts)).digest('base64');
     const before = this.#containers.get(id);
     if (!this.#containers.set(id, { facts, fingerprint })) {
@@ -251,7 +252,7 @@ export class DockerDirectory implements ContainerDirectory {
       const { problems } = facts.rules;
       if (problems.length > 0) {
         this.#options.log.warn(
-          { container: facts.attributes['container.name'], problems },
+          { container: record.name, problems },
           'a rule for the logs of a container is not understood',
         );
       }

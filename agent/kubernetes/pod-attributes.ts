@@ -97,6 +97,8 @@ function serviceAttributes(
   for (const [key, value] of Object.entries(pod.annotations)) {
     const attribute = key.slice(attributeAnnotationPrefix.length);
     if (!key.startsWith(attributeAnnotationPrefix) || attribute === '' || value === '') continue;
+    // What the API knows better: no annotation may name another pod or container.
+    if (attribute.startsWith('k8s.') || attribute.startsWith('container.')) continue;
     if (value.length <= annotationCharactersMax) service[attribute] = value;
   }
   return service;

@@ -74,7 +74,7 @@ export class KubeApiServer {
     );
   }
 
-  /** `server` may be one with TLS. */
+  /** `server` may be one with TLS: its addresses then are https. */
   static async start(server?: Server): Promise<KubeApiServer> {
     const api = new KubeApiServer(server);
     await new Promise<void>((resolve) => api.#server.listen(0, '127.0.0.1', resolve));
@@ -188,7 +188,9 @@ export class KubeApiServer {
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
     const url = new URL(request.url!, 'http://server');
-    const resource = /^\/api\/v1\/(pods|namespaces|nodes)$/.exec(url.pathname)?.[1];
+    const resource = /^(?:\/k8s\/clusters\/[^/]+)?\/api\/v1\/(pods|namespaces|nodes)$/.exec(
+      url.pathname,
+    )?.[1];
     if (resource === undefined) {
       sendStatus(response, 404, 'the server could not find the requested resource');
       return;

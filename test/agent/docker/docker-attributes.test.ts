@@ -42,11 +42,12 @@ test.each<[string, Partial<ContainerParts>, Record<string, string | undefined>]>
     {
       labels: {
         'resource.opentelemetry.io/service.name': 'front',
+        'resource.opentelemetry.io/container.id': 'forged',
         'com.docker.compose.service': 'web',
         'org.opencontainers.image.version': '1.27.3',
       },
     },
-    { 'service.name': 'front', 'service.version': '1.27.3' },
+    { 'service.name': 'front', 'service.version': '1.27.3', 'container.id': id },
   ],
   [
     'an image that goes by its id',

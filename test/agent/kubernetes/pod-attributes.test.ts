@@ -139,6 +139,7 @@ test.each<[string, Partial<PodParts>, Choice | undefined, Record<string, string 
       labels: instance,
       annotations: {
         [resource('service.name')]: 'basket',
+        [resource('k8s.pod.uid')]: 'forged',
         [resource('service.version')]: '9',
         [resource('service.namespace')]: 'ns',
         [resource('service.instance.id')]: 'i',
@@ -152,6 +153,7 @@ test.each<[string, Partial<PodParts>, Choice | undefined, Record<string, string 
       'service.namespace': 'ns',
       'service.instance.id': 'i',
       'deployment.environment.name': 'prod',
+      'k8s.pod.uid': 'uid-cart',
     },
   ],
   ['the instance', { labels: instance }, undefined, { 'service.name': 'cart-eu', 'service.version': '2.0' }],
