@@ -6,7 +6,7 @@
  * A container can put symbolic links anywhere in its file systems: a file that such a link leads to outside of `base` is
  * somebody else's, and isInside says so. It must be asked before a file is read.
  */
-import { realpath } from 'node:fs/promises';
+import { lstat, readlink } from 'node:fs/promises';
 import { posix } from 'node:path';
 import type { ContainerFacts } from './container-facts.ts';
 
@@ -58,14 +58,57 @@ export function hostGlobs(
   return { globs, problems };
 }
 
-/** Is the file at `path`, all symbolic links followed, in the directory `base` or `base` itself? False where either is not there. */
+/**
+ * Is the file at `path`, all symbolic links followed, in the directory `base` or `base` itself? False where it is not
+ * there. Links of `base` are the host's own and trusted; below it each is looked at, as the root of a process (see
+ * rootPath) has no path that realpath could find.
+ */
 export async function isInside(base: string, path: string): Promise<boolean> {
+  const ahead = below(base, path);
+  if (ahead === undefined) return false;
+  const done: string[] = [];
+  let links = 0;
+  while (ahead.length > 0) {
+    const name = ahead.shift()!;
+    if (name === '..') {
+      if (done.pop() === undefined) return false;
+      continue;
+    }
+    const target = await linkTarget(posix.join(base, ...done, name));
+    if (target === undefined) return false;
+    if (target === '') {
+      done.push(name);
+      continue;
+    }
+    links += 1;
+    const rest = target.startsWith('/') ? below(base, target) : namesOf(target);
+    if (rest === undefined || links > linksMax) return false;
+    if (target.startsWith('/')) done.length = 0;
+    ahead.unshift(...rest);
+  }
+  return true;
+}
+
+/** As Linux has it (path_resolution(7)). */
+const linksMax = 40;
+
+function namesOf(path: string): string[] {
+  return path.split('/').filter((name) => name !== '' && name !== '.');
+}
+
+/** The names from `base` down to `path`, or undefined where it is elsewhere. */
+function below(base: string, path: string): string[] | undefined {
+  const root = base.replace(/\/$/, '');
+  return path === root || path.startsWith(`${root}/`) ? namesOf(path.slice(root.length)) : undefined;
+}
+
+/** Where a symbolic link leads; '' for what is none, undefined for what is not there. */
+async function linkTarget(path: string): Promise<string | undefined> {
   try {
-    const [realBase, realPath] = await Promise.all([realpath(base), realpath(path)]);
-    return realPath === realBase || realPath.startsWith(realBase === '/' ? '/' : `${realBase}/`);
+    return (await lstat(path)).isSymbolicLink() ? await readlink(path) : '';
   } catch {
-    // Gone, or a link to nowhere: not a file to read.
-    return false;
+    // Gone since it was found, or not ours to look at: not a file to read.
+    return undefined;
   }
 }
 

@@ -39,6 +39,7 @@ export async function startContainers(start: ContainersStart): Promise<Container
         nodeLabels: options['kubernetes.node_labels'],
         isServiceFromLabels: options['kubernetes.is_service_from_labels'],
         keepDeletedMs,
+        hostPath: options['containers.host_path'],
         log,
       }),
     );

@@ -2,6 +2,7 @@
  * The containers of this node's pods, from the Kubernetes API: one watch of the pods whose spec.nodeName is this node's,
  * and, only where their labels are wanted, one of the namespaces and one of the node.
  */
+import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import { ChangeNotifier } from '../containers/change-notifier.ts';
@@ -19,6 +20,7 @@ import { ListWatch } from './list-watch.ts';
 import { type AttributeChoice, attributeAnnotationPrefix } from './pod-attributes.ts';
 import { PodCache } from './pod-cache.ts';
 import { type PodRecord, readPod } from './pod-record.ts';
+import { findProcessRoots } from './process-roots.ts';
 
 export interface KubernetesDirectoryOptions {
   readonly endpoint: HttpEndpoint;
@@ -33,6 +35,8 @@ export interface KubernetesDirectoryOptions {
   readonly nodeLabels: readonly string[];
   readonly isServiceFromLabels: boolean;
   readonly keepDeletedMs: number;
+  /** Where the host's root is for this process (see host-globs.ts). */
+  readonly hostPath: string;
   readonly log: Logger;
   readonly retry?: RetryDelays;
   readonly random?: () => number;
@@ -43,6 +47,8 @@ export interface KubernetesDirectoryOptions {
 
 /** Aliases of other collectors are read from annotations too. */
 const aliyunPrefix = 'aliyun.log';
+/** At each change, and at each sweep: for most of a minute. */
+const looksMax = 6;
 const sweepIntervalMsDefault = 10_000;
 const namespacesMax = 20_000;
 
@@ -64,6 +70,12 @@ export class KubernetesDirectory implements ContainerDirectory {
   readonly #others: ListWatch<Labelled>[] = [];
   readonly #namespaces = new Map<string, ResourceAttributes>();
   #nodeAttributes: ResourceAttributes = {};
+  readonly #procPath: string;
+  #roots: ReadonlyMap<string, string> = new Map();
+  /** How often a container was looked for: it may have ended, or not begun. */
+  #looks: ReadonlyMap<string, number> = new Map();
+  #isLooking = false;
+  #looking: Promise<void> | undefined;
   #all: ReadonlyMap<string, ContainerFacts> | undefined;
   readonly #sweepTimer: NodeJS.Timeout;
 
@@ -71,6 +83,7 @@ export class KubernetesDirectory implements ContainerDirectory {
   constructor(options: KubernetesDirectoryOptions) {
     this.#node = options.node;
     this.#log = options.log;
+    this.#procPath = join(options.hostPath, 'proc');
     this.#notifier = new ChangeNotifier(options.changeQuietMs);
     const choice: AttributeChoice = {
       podLabel: compileNameGlobs(options.podLabels),
@@ -81,6 +94,7 @@ export class KubernetesDirectory implements ContainerDirectory {
       choice,
       keepDeletedMs: options.keepDeletedMs,
       surroundings: ({ namespace }) => ({ ...this.#nodeAttributes, ...this.#namespaces.get(namespace) }),
+      rootOf: (id) => this.#roots.get(id),
       now: options.now ?? Date.now,
     });
     const shared = {
@@ -148,6 +162,7 @@ export class KubernetesDirectory implements ContainerDirectory {
     clearInterval(this.#sweepTimer);
     this.#notifier.stop();
     await Promise.all([this.#pods, ...this.#others].map((watch) => watch.stop()));
+    await this.#looking;
   }
 
   #replace(pods: readonly PodRecord[]): void {
@@ -179,11 +194,41 @@ export class KubernetesDirectory implements ContainerDirectory {
     const before = this.#cache.size;
     this.#cache.sweep();
     if (this.#cache.size !== before) this.#all = undefined;
+    this.#lookForRoots();
   }
 
   #changed(): void {
     this.#all = undefined;
     this.#notifier.notify();
+    this.#lookForRoots();
+  }
+
+  /** Most nodes have no rule that asks for files: their processes are never looked at. */
+  #lookForRoots(): void {
+    if (!this.#isLooking) this.#looking = this.#lookUntilDone();
+  }
+
+  /** Also for containers that come meanwhile. Never rejects. */
+  async #lookUntilDone(): Promise<void> {
+    this.#isLooking = true;
+    for (let ids = this.#idsToLookFor(); ids.size > 0; ids = this.#idsToLookFor()) {
+      const found = await findProcessRoots(this.#procPath, ids);
+      const wanted = this.#cache.idsWithFiles();
+      const looks = new Map([...this.#looks].filter(([id]) => wanted.has(id)));
+      for (const id of ids) looks.set(id, (looks.get(id) ?? 0) + 1);
+      this.#looks = looks;
+      this.#roots = new Map([...this.#roots, ...found].filter(([id]) => wanted.has(id)));
+      if (found.size === 0 || !this.#cache.rebuild()) break;
+      this.#all = undefined;
+      this.#notifier.notify();
+    }
+    this.#isLooking = false;
+  }
+
+  #idsToLookFor(): Set<string> {
+    const ids = this.#cache.idsWithFiles();
+    for (const id of ids) if (this.#roots.has(id) || (this.#looks.get(id) ?? 0) >= looksMax) ids.delete(id);
+    return ids;
   }
 
   #watchNamespaces(shared: SharedOptions, globs: readonly string[]): void {

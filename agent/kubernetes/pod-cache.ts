@@ -22,6 +22,8 @@ export interface PodCacheOptions {
   readonly keepDeletedMs: number;
   /** Labels of the namespace and the node, as attributes. */
   readonly surroundings: (pod: PodRecord) => ResourceAttributes;
+  /** The root file system of a container, as a path of the host; undefined where it is not known. */
+  readonly rootOf: (containerId: string) => string | undefined;
   readonly now: () => number;
   /** kubelet runs 110 pods on a node as shipped, some platforms 500; the rest is for those that are gone. */
   readonly podsMax?: number;
@@ -96,7 +98,7 @@ export class PodCache {
     this.#pods.sweep(this.#options.now());
   }
 
-  /** Builds all anew: labels of a namespace or of the node have changed. Returns whether that changed anything. */
+  /** Builds all anew: what is around the pods has changed, labels of a namespace or roots. Returns whether that changed anything. */
   rebuild(): boolean {
     let isChanged = false;
     for (const { pod, fingerprint } of [...this.#pods.liveValues()]) {
@@ -134,8 +136,19 @@ export class PodCache {
     }
   }
 
+  /** Ids of the containers that are there and whose rules ask for files in them. */
+  idsWithFiles(): Set<string> {
+    const ids = new Set<string>();
+    for (const { containers } of this.#pods.liveValues()) {
+      for (const { record, current } of containers.values()) {
+        if (current.rules.files.length > 0 && record.id !== '') ids.add(bareContainerId(record.id));
+      }
+    }
+    return ids;
+  }
+
   #build(pod: PodRecord): PodEntry {
-    const { choice, surroundings } = this.#options;
+    const { choice, surroundings, rootOf } = this.#options;
     const around = surroundings(pod);
     const names = pod.containers.map(({ name }) => name);
     const containers = new Map<string, ContainerEntry>();
@@ -153,7 +166,7 @@ export class PodCache {
         },
         rules: { ...rules, problems },
         mounts: record.mounts,
-        rootPath: undefined,
+        rootPath: rootOf(bareContainerId(record.id)),
       };
       const previous =
         record.previousId === '' || record.restartCount === 0

@@ -34,6 +34,7 @@ test('the attributes of pods are in the table, and no others', () => {
   const cache = new PodCache({
     choice: { podLabel: () => true, podAnnotation: () => true, isServiceFromLabels: true },
     keepDeletedMs: 1,
+    rootOf: () => undefined,
     surroundings: () => ({ 'k8s.node.label.a': '1', 'k8s.namespace.label.b': '2' }),
     now: () => 0,
   });

@@ -78,6 +78,9 @@ test('files are found by the globs, and links out of the mount are told from fil
   await symlink('/dev/stdout', join(logs, 'stdout.log'));
   await symlink('nowhere', join(logs, 'dangling.log'));
   await symlink(host, join(logs, 'out'));
+  await symlink(join(logs, 'sub/deep.log'), join(logs, 'absolute.log'));
+  await symlink('sub/../sub/./deep.log', join(logs, 'winding.log'));
+  await symlink('loop.log', join(logs, 'loop.log'));
 
   const { rules } = dockerRules(
     { 'sonde.logs.access': '/var/log/nginx/*.log', 'sonde.logs.out': '/var/log/nginx/out/*' },
@@ -90,5 +93,21 @@ test('files are found by the globs, and links out of the mount are told from fil
       if (await isInside(base, path)) found.push(path.slice(logs.length));
     }
   }
-  expect(found.sort()).toEqual(['/access.log', '/inside.log']);
+  expect(found.sort()).toEqual(['/absolute.log', '/access.log', '/inside.log', '/winding.log']);
+});
+
+test('the root of a process is a base, though its path leads nowhere', async () => {
+  const base = `/proc/${process.pid}/root`;
+  const directory = await mkdtemp(join(tmpdir(), 'sonde-root-'));
+  onTestFinished(() => rm(directory, { recursive: true }));
+  await writeFile(join(directory, 'a.log'), 'a\n');
+  await symlink('/etc/passwd', join(directory, 'passwd.log'));
+  await symlink('a.log', join(directory, 'b.log'));
+  const inside = (name: string) => isInside(base, join(base, directory, name));
+  expect([await inside('a.log'), await inside('b.log'), await inside('passwd.log')]).toEqual([
+    true,
+    true,
+    false,
+  ]);
+  expect(await isInside(base, join(directory, 'a.log')), 'a path that is not below it').toBe(false);
 });

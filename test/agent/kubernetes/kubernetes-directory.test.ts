@@ -3,6 +3,9 @@
  * look-up asks nobody.
  * Method: a server that speaks the watch protocol over HTTP, with whole objects, and faults made on demand.
  */
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
 import {
@@ -40,6 +43,7 @@ function follow(server: KubeApiServer, changes: Partial<KubernetesDirectoryOptio
     nodeLabels: [],
     isServiceFromLabels: true,
     keepDeletedMs: 60_000,
+    hostPath: '/nonexistent',
     log,
     retry: { msMin: 5, msMax: 20 },
     changeQuietMs: 20,
@@ -327,4 +331,42 @@ test('containers are found by the pod, by names, by id, and static pods by the h
     'service.name': `kube-apiserver-${nodeName}`,
   });
   expect([...directory.all().keys()].sort()).toEqual([hexId('a91'), hexId('aa'), hexId('bb')].sort());
+});
+
+test('the root of a container is found by its processes, where a rule asks for files in it', async () => {
+  const host = await mkdtemp(join(tmpdir(), 'sonde-host-'));
+  onTestFinished(() => rm(host, { recursive: true }));
+  const scope = (id: string) =>
+    `0::/kubelet.slice/kubelet-kubepods.slice/kubepods-pod1.slice/cri-containerd-${id}.scope\n`;
+  const processes = {
+    1: '0::/init.scope\n',
+    200: scope(hexId('aa')),
+    31: scope(hexId('aa')),
+    400: scope(hexId('bb')),
+  };
+  for (const [pid, cgroup] of Object.entries(processes)) {
+    await mkdir(join(host, 'proc', pid), { recursive: true });
+    await writeFile(join(host, 'proc', pid, 'cgroup'), cgroup);
+  }
+  const server = await startServer();
+  const { directory } = follow(server, { hostPath: host, sweepIntervalMs: 500 });
+  const withFiles = { 'sonde.io/files.web': 'a=/opt/app/*.log' };
+  const make = (name: string, id: string, annotations = {}) =>
+    server.apply(podObject({ name, uid: `uid-${name}`, annotations, containers: [{ name: 'web', id }] }));
+  make('with', hexId('aa'), withFiles);
+  make('without', hexId('bb'));
+  const rootOf = (name: string) => directory.find({ podUid: `uid-${name}`, containerName: 'web' })?.rootPath;
+  await eventually(() => rootOf('with') === '/proc/31/root');
+  expect(rootOf('without')).toBeUndefined();
+  await eventually(() => server.watchers === 1);
+  make('without', hexId('bb'), withFiles);
+  await eventually(() => rootOf('without') === '/proc/400/root');
+  expect(rootOf('with')).toBe('/proc/31/root');
+  // A container whose process comes after its id is found at a later look.
+  make('late', hexId('cc'), withFiles);
+  await eventually(() => directory.find({ podUid: 'uid-late', containerName: 'web' }));
+  expect(rootOf('late')).toBeUndefined();
+  await mkdir(join(host, 'proc/500'));
+  await writeFile(join(host, 'proc/500/cgroup'), scope(hexId('cc')));
+  await eventually(() => rootOf('late') === '/proc/500/root');
 });

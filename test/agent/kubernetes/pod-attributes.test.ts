@@ -32,6 +32,7 @@ function factsOf(
       isServiceFromLabels,
     },
     keepDeletedMs: 1000,
+    rootOf: () => undefined,
     surroundings: () => ({}),
     now: () => 0,
   });

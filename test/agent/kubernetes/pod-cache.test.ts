@@ -11,6 +11,7 @@ function cacheOf(podsMax: number, now: () => number): PodCache {
   return new PodCache({
     choice: { podLabel: () => true, podAnnotation: () => false, isServiceFromLabels: true },
     keepDeletedMs: 1000,
+    rootOf: () => undefined,
     surroundings: () => ({}),
     now,
     podsMax,
