@@ -60,34 +60,43 @@ export async function getJson(
   path: string,
   signal: AbortSignal,
 ): Promise<JsonAnswer> {
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(answerMsMax)]);
-  const response = await ask(endpoint, path, limit);
-  const text = (await readBody(response, bodyBytesMax)).toString('utf8');
-  return { headers: response.headers, body: text === '' ? undefined : parseBody(text, path) };
+  const timeout = AbortSignal.timeout(answerMsMax);
+  try {
+    const response = await ask(endpoint, path, AbortSignal.any([signal, timeout]));
+    const body = await readBody(response, bodyBytesMax);
+    if (body.length > bodyBytesMax) throw new Error(`the answer is larger than ${bodyBytesMax} bytes`);
+    return { headers: response.headers, body: body.length === 0 ? undefined : parseBody(body, path) };
+  } catch (error) {
+    throw timeout.aborted && !signal.aborted ? noAnswer(error) : error;
+  }
 }
 
 /** Resolves when the server ends the stream or the time is over. Rejects as getJson does, and with what onValue throws. */
 export async function streamJson(endpoint: HttpEndpoint, path: string, stream: LineStream): Promise<void> {
   const lines = new JsonLines(lineBytesMax);
-  const start = new AbortController();
-  const startTimer = setTimeout(
-    () => start.abort(new Error(`no answer within ${answerMsMax} ms`)),
-    answerMsMax,
-  );
-  const timeout = AbortSignal.timeout(stream.durationMsMax ?? 2 ** 31 - 1);
+  const late = new AbortController();
+  const over = new AbortController();
+  const lateTimer = setTimeout(() => late.abort(), answerMsMax);
+  const { durationMsMax } = stream;
+  const overTimer = durationMsMax === undefined ? undefined : setTimeout(() => over.abort(), durationMsMax);
   try {
-    const response = await ask(endpoint, path, AbortSignal.any([stream.signal, start.signal, timeout]));
-    clearTimeout(startTimer);
+    const response = await ask(endpoint, path, AbortSignal.any([stream.signal, late.signal, over.signal]));
+    clearTimeout(lateTimer);
     await stream.onOpen?.();
     for await (const chunk of response as AsyncIterable<Buffer>) {
       for (const value of lines.push(chunk)) stream.onValue(value);
     }
   } catch (error) {
-    if (timeout.aborted && !stream.signal.aborted) return;
-    throw error;
+    if (stream.signal.aborted || !(late.signal.aborted || over.signal.aborted)) throw error;
+    if (late.signal.aborted) throw noAnswer(error);
   } finally {
-    clearTimeout(startTimer);
+    clearTimeout(lateTimer);
+    clearTimeout(overTimer);
   }
+}
+
+function noAnswer(cause: unknown): Error {
+  return new Error(`there was no complete answer within ${answerMsMax} ms`, { cause });
 }
 
 async function ask(endpoint: HttpEndpoint, path: string, signal: AbortSignal): Promise<IncomingMessage> {
@@ -103,7 +112,7 @@ async function ask(endpoint: HttpEndpoint, path: string, signal: AbortSignal): P
     });
     outgoing.on('socket', (socket) => socket.setKeepAlive(true, keepAliveMs));
     // `on`, not `once`: an error after the answer has begun reaches the reader of the answer.
-    outgoing.on('error', (error) => reject(signal.aborted ? abortReason(signal, error) : error));
+    outgoing.on('error', reject);
     outgoing.on('response', resolve);
     outgoing.end();
   });
@@ -113,30 +122,21 @@ async function ask(endpoint: HttpEndpoint, path: string, signal: AbortSignal): P
   throw new HttpStatusError(status, errorDetail(body), retryAfterMs(response.headers['retry-after']));
 }
 
-function abortReason(signal: AbortSignal, error: Error): Error {
-  const { reason } = signal;
-  if (reason instanceof Error && reason.name !== 'AbortError') {
-    return reason.name === 'TimeoutError'
-      ? new Error('the answer did not come in time', { cause: error })
-      : reason;
-  }
-  return error;
-}
-
+/** Returns the body, or somewhat more than `bytesMax` of a larger one: the rest is not read. */
 async function readBody(response: IncomingMessage, bytesMax: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of response as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > bytesMax) throw new Error(`the answer is larger than ${bytesMax} bytes`);
     chunks.push(chunk);
+    bytes += chunk.length;
+    if (bytes > bytesMax) break;
   }
   return Buffer.concat(chunks, bytes);
 }
 
-function parseBody(text: string, path: string): unknown {
+function parseBody(body: Buffer, path: string): unknown {
   try {
-    return JSON.parse(text);
+    return JSON.parse(body.toString('utf8'));
   } catch (error) {
     throw new Error(`the answer to ${path} is no JSON`, { cause: error });
   }

@@ -2,6 +2,7 @@
  * Splits a stream into lines of JSON, however its bytes are cut. A line that outgrows its limit ends the stream with an
  * error before it is gathered: nothing that follows it could be trusted to begin at a line.
  */
+import { DecodeError } from '#model/errors.ts';
 
 const newline = 0x0a;
 
@@ -9,22 +10,34 @@ export class JsonLines {
   readonly #lineBytesMax: number;
   #parts: Buffer[] = [];
   #partBytes = 0;
+  /** Where the line at hand begins in the stream. */
+  #lineStart = 0;
 
   constructor(lineBytesMax: number) {
     this.#lineBytesMax = lineBytesMax;
   }
 
-  /** Returns the values of the lines that this chunk completes. Throws Error for a line that is no JSON or too long. */
+  /** Returns the values of the lines that this chunk completes. Throws DecodeError for a line that is no JSON or too long. */
   push(chunk: Buffer): unknown[] {
     const values: unknown[] = [];
     let start = 0;
     for (let end = chunk.indexOf(newline); end !== -1; end = chunk.indexOf(newline, start)) {
-      const text = this.#line(chunk.subarray(start, end)).toString('utf8').trim();
-      if (text !== '') values.push(JSON.parse(text));
+      const line = this.#line(chunk.subarray(start, end));
+      const text = line.toString('utf8').trim();
+      if (text !== '') values.push(this.#parse(text));
+      this.#lineStart += line.length + 1;
       start = end + 1;
     }
     if (start < chunk.length) this.#keep(Buffer.from(chunk.subarray(start)));
     return values;
+  }
+
+  #parse(text: string): unknown {
+    try {
+      return JSON.parse(text);
+    } catch {
+      throw new DecodeError('a line of the stream is no JSON', this.#lineStart);
+    }
   }
 
   #line(tail: Buffer): Buffer {
@@ -44,6 +57,6 @@ export class JsonLines {
 
   #require(bytes: number): void {
     if (this.#partBytes + bytes <= this.#lineBytesMax) return;
-    throw new Error(`a line of the stream is longer than ${this.#lineBytesMax} bytes`);
+    throw new DecodeError(`a line of the stream is longer than ${this.#lineBytesMax} bytes`, this.#lineStart);
   }
 }

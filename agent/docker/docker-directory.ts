@@ -118,7 +118,11 @@ export class DockerDirectory implements ContainerDirectory {
   problem(): string {
     const room =
       this.#refused === 0 ? '' : `Docker has more containers than are kept: ${this.#refused} were left out`;
-    return [this.#problem, room].filter((text) => text !== '').join('; ');
+    const skipped =
+      this.#skipped === 0
+        ? ''
+        : `Docker described ${this.#skipped} containers not as expected: they were left out`;
+    return [this.#problem, room, skipped].filter((text) => text !== '').join('; ');
   }
 
   async stop(): Promise<void> {

@@ -3,6 +3,7 @@
  * compatible API answers alike.
  */
 import { z } from 'zod';
+import { ApiObjectError } from '../containers/api-object-error.ts';
 import { isAliyunVariable } from '../containers/rules/aliyun-labels.ts';
 
 export interface DockerRecord {
@@ -44,13 +45,10 @@ const inspectSchema = z.object({
   GraphDriver: z.object({ Data: z.record(z.string(), z.unknown()).nullish() }).nullish(),
 });
 
-/** Throws Error that names the field at fault. */
+/** Throws ApiObjectError that names the field at fault. */
 export function readDockerContainer(object: unknown): DockerRecord {
   const parsed = inspectSchema.safeParse(object);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0]!;
-    throw new Error(`an inspected container is not as expected: ${issue.path.join('.')}: ${issue.message}`);
-  }
+  if (!parsed.success) throw new ApiObjectError('an inspected container', parsed.error);
   const { Id, Name, Image, RestartCount, State, Config, Mounts, GraphDriver } = parsed.data;
   const merged = GraphDriver?.Data?.MergedDir;
   const pid = State?.Pid ?? 0;

@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { z } from 'zod';
+import { ApiObjectError } from '../containers/api-object-error.ts';
 import { ChangeNotifier } from '../containers/change-notifier.ts';
 import type {
   ContainerDirectory,
@@ -129,9 +130,10 @@ export class KubernetesDirectory implements ContainerDirectory {
   }
 
   find(place: ContainerPlace): ContainerFacts | undefined {
-    const byPath = this.#cache.find(place);
-    if (byPath !== undefined || place.containerId === undefined) return byPath;
-    return this.all().get(place.containerId);
+    const { containerId } = place;
+    // The id is of one run; names are of all of them.
+    const byId = containerId === undefined ? undefined : this.all().get(containerId);
+    return byId ?? this.#cache.find(place);
   }
 
   all(): ReadonlyMap<string, ContainerFacts> {
@@ -155,6 +157,9 @@ export class KubernetesDirectory implements ContainerDirectory {
         `Kubernetes has more pods on this node than are kept: ${this.#cache.refused} updates were left out`,
       );
     }
+    const skipped = [this.#pods, ...this.#others].reduce((total, watch) => total + watch.skipped, 0);
+    if (skipped > 0)
+      problems.push(`Kubernetes sent ${skipped} objects that are not as expected: they were left out`);
     return problems.filter((text) => text !== '').join('; ');
   }
 
@@ -301,7 +306,9 @@ function isKeptAnnotation(key: string): boolean {
 function pickLabels(globs: readonly string[], prefix: string): (object: unknown) => Labelled {
   const isChosen = compileNameGlobs(globs);
   return (object) => {
-    const { metadata } = labelledSchema.parse(object);
+    const parsed = labelledSchema.safeParse(object);
+    if (!parsed.success) throw new ApiObjectError('an object with labels', parsed.error);
+    const { metadata } = parsed.data;
     const labels = Object.entries(metadata.labels ?? {}).filter(([name]) => isChosen(name));
     return {
       name: metadata.name,

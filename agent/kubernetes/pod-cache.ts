@@ -110,8 +110,9 @@ export class PodCache {
     return isChanged;
   }
 
+  /** By pod and container. A `containerId` is of a run that byContainerId does not have: which one is not known. */
   find(place: ContainerPlace): ContainerFacts | undefined {
-    const { podUid, namespace, podName, containerName, restartCount } = place;
+    const { containerId, podUid, namespace, podName, containerName, restartCount } = place;
     if (containerName === undefined) return undefined;
     const uid =
       podUid === undefined
@@ -120,6 +121,7 @@ export class PodCache {
     const found = uid === undefined ? undefined : this.#pods.get(uid)?.containers.get(containerName);
     if (found === undefined) return undefined;
     const { record, current, previous } = found;
+    if (containerId !== undefined) return withId(current, containerId);
     if (restartCount === undefined || restartCount === record.restartCount) return current;
     if (restartCount === record.restartCount - 1 && previous !== undefined) return previous;
     // An older run, or one that the API has not told of yet: only its number is known.
@@ -187,6 +189,11 @@ export class PodCache {
 
 function pathName({ namespace, name }: PodRecord): string {
   return `${namespace}/${name}`;
+}
+
+function withId(facts: ContainerFacts, containerId: string): ContainerFacts {
+  const { 'k8s.container.restart_count': _count, ...shared } = facts.attributes;
+  return { ...facts, attributes: { ...shared, 'container.id': containerId } };
 }
 
 function withRun(facts: ContainerFacts, id: string, restartCount: number): ContainerFacts {

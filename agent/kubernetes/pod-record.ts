@@ -4,6 +4,7 @@
  * A field that is absent is empty; one of the wrong type makes the whole object an error, which is counted.
  */
 import { z } from 'zod';
+import { ApiObjectError } from '../containers/api-object-error.ts';
 import { isAliyunVariable } from '../containers/rules/aliyun-labels.ts';
 
 export interface OwnerRecord {
@@ -106,14 +107,11 @@ type ContainerSpec = z.infer<typeof containerSpec>;
 
 /**
  * Returns the record of a pod as the API server sends it. `keepsAnnotation` chooses annotations by key: the others, of
- * which kubectl's alone may have 256 KiB, are not kept. Throws Error that names the field at fault.
+ * which kubectl's alone may have 256 KiB, are not kept. Throws ApiObjectError that names the field at fault.
  */
 export function readPod(object: unknown, keepsAnnotation: (key: string) => boolean): PodRecord {
   const parsed = podSchema.safeParse(object);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0]!;
-    throw new Error(`a pod is not as expected: ${issue.path.join('.')}: ${issue.message}`);
-  }
+  if (!parsed.success) throw new ApiObjectError('a pod', parsed.error);
   const { metadata, spec, status } = parsed.data;
   const annotations = metadata.annotations ?? {};
   const pathUid = annotations[mirrorAnnotation] || metadata.uid;

@@ -36,7 +36,7 @@ type Single = 'isCollected' | 'store' | 'multiline' | 'parse' | 'rateLimitBytes'
 export class RuleDraft {
   readonly #said = new Map<Single, { readonly value: string | number | boolean; readonly source: string }>();
   readonly #files: { readonly store: string; readonly path: string }[] = [];
-  readonly #tags: Record<string, string> = {};
+  readonly #tags = new Map<string, string>();
   readonly #problems: string[] = [];
   #problemsLeftOut = 0;
 
@@ -119,15 +119,15 @@ export class RuleDraft {
       const value = pair.slice(equals + 1).trim();
       if (!tagPattern.test(name) || value.length > tagCharactersMax) {
         this.problem(source, `${quote(pair)} is no tag such as team=shop`);
-      } else if (Object.hasOwn(this.#tags, name) && this.#tags[name] !== value) {
+      } else if ((this.#tags.get(name) ?? value) !== value) {
         this.problem(
           source,
-          `the tag ${name} is ${quote(this.#tags[name]!)} already: all logs of a container share their tags`,
+          `the tag ${name} is ${quote(this.#tags.get(name)!)} already: all logs of a container share their tags`,
         );
-      } else if (Object.keys(this.#tags).length === tagsMax) {
+      } else if (this.#tags.size === tagsMax && !this.#tags.has(name)) {
         this.problem(source, `a container has at most ${tagsMax} tags`);
       } else {
-        this.#tags[name] = value;
+        this.#tags.set(name, value);
       }
     }
   }
@@ -146,7 +146,7 @@ export class RuleDraft {
         rateLimitBytes: said('rateLimitBytes', 0),
         problems: [...this.#problems, ...leftOut],
       },
-      tags: this.#tags,
+      tags: Object.fromEntries(this.#tags),
     };
   }
 

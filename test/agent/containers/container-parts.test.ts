@@ -59,7 +59,12 @@ test('a line that is too long ends the stream, in one piece or in many', () => {
   const lines = new JsonLines(10);
   lines.push(Buffer.from('"01234'));
   expect(() => lines.push(Buffer.from('56789'))).toThrow('longer than 10 bytes');
-  expect(() => new JsonLines(10).push(Buffer.from('{no\n'))).toThrow(SyntaxError);
+  expect(() => new JsonLines(10).push(Buffer.from('{}\n{no\n'))).toThrow(
+    'a line of the stream is no JSON at byte 3',
+  );
+  const cut = new JsonLines(10);
+  for (const piece of ['{', '}\n', '[1', ']\n']) cut.push(Buffer.from(piece));
+  expect(() => cut.push(Buffer.from('no\n'))).toThrow('at byte 7');
 });
 
 test('what is removed stays for its time, gives way where there is no room, and comes back to life', () => {

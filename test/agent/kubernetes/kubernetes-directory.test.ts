@@ -298,6 +298,7 @@ test('an object that is none leaves the others known, and is said once', async (
   const { directory, warnings } = follow(server);
   await eventually(() => directory.isReady);
   expect(directory.find(place)).toBeDefined();
+  expect(directory.problem()).toBe('Kubernetes sent 1 objects that are not as expected: they were left out');
   expect(JSON.parse(warnings[0]!).reason).toContain('a pod is not as expected: status.containerStatuses');
 });
 
@@ -326,6 +327,12 @@ test('containers are found by the pod, by names, by id, and static pods by the h
     4,
   ]);
   expect(runOf(directory.find({ containerId: hexId('bb') }))).toEqual([hexId('bb'), 3]);
+  const names = { namespace: 'shop', podName: 'cart-0', containerName: 'web' };
+  expect(runOf(directory.find({ ...names, containerId: hexId('bb') }))).toEqual([hexId('bb'), 3]);
+  expect(runOf(directory.find({ ...names, containerId: hexId('cc') })), 'an older run').toEqual([
+    hexId('cc'),
+    undefined,
+  ]);
   expect(directory.find({ podUid: hash, containerName: 'kube-apiserver' })?.attributes).toMatchObject({
     'k8s.pod.uid': '77777777-0000-4000-8000-000000000001',
     'service.name': `kube-apiserver-${nodeName}`,

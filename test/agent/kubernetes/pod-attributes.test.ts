@@ -284,7 +284,7 @@ test('mounts are where kubelet puts them, of a static pod by its hash', () => {
 });
 
 test.each([
-  ['no object', null, 'a pod is not as expected: : Invalid input'],
+  ['no object', null, 'a pod is not as expected: Invalid input'],
   ['no metadata', {}, 'metadata: Invalid input'],
   [
     'a label that is no text',
