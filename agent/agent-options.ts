@@ -1,5 +1,6 @@
 /** What the agent collects. */
 import { z } from 'zod';
+import { containersOptions } from '#agent/containers/containers-options.ts';
 import { countSchema, option } from '#model/config/option.ts';
 import { tenantDefault } from '#model/tenant.ts';
 
@@ -22,6 +23,7 @@ export const agentOptions = {
   'logs.batch_bytes_max': option(countSchema, 1024 * 1024, 'Largest batch of log records.'),
   'logs.flush_interval_ms': option(countSchema, 500, 'A batch is sent at this age even when it is small.'),
   'logs.discover_interval_ms': option(countSchema, 1000, 'How often the globs are looked at for new files.'),
+  ...containersOptions,
   'scrape.targets': option(z.array(targetSchema), [], 'Prometheus targets: url, job, labels.'),
   'scrape.urls': option(z.array(z.string()), [], 'More targets, added by --scrape.'),
   'scrape.files': option(

@@ -26,7 +26,7 @@ export interface LogRules {
 export interface ContainerFacts {
   readonly attributes: ResourceAttributes;
   readonly rules: LogRules;
-  /** Paths on the host of what is mounted in the container: to find `rules.files`. The longest target wins. */
+  /** Paths on the host of what is mounted in the container, '' where not known: to find `rules.files`. The longest target wins. */
   readonly mounts: readonly { readonly source: string; readonly target: string }[];
   /** The host's path of the container's own root file system; undefined where it is not known. */
   readonly rootPath: string | undefined;

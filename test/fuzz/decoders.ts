@@ -1,6 +1,12 @@
 /** Every decoder of bytes from outside, with what it may throw. Inputs are made by the real encoders. */
 import { deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import snappy from 'snappyjs';
+import { ApiObjectError } from '#agent/containers/api-object-error.ts';
+import { JsonLines } from '#agent/containers/json-lines.ts';
+import { dockerFacts } from '#agent/docker/docker-attributes.ts';
+import { readDockerContainer } from '#agent/docker/docker-record.ts';
+import { PodCache } from '#agent/kubernetes/pod-cache.ts';
+import { readPod } from '#agent/kubernetes/pod-record.ts';
 import { ExpositionError } from '#agent/scrape/exposition-error.ts';
 import { type ExpositionSink, parseExposition } from '#agent/scrape/exposition-parser.ts';
 import { parsePromotedFields } from '#collector/transcode/promoted-fields.ts';
@@ -13,7 +19,9 @@ import type { Signal } from '#wire/envelope.ts';
 import { decompressLz4Frame } from '#wire/kafka/lz4-frame.ts';
 import { decompressSnappy } from '#wire/kafka/snappy-frame.ts';
 import { decodeContent } from '#wire/receive/content-encoding.ts';
+import { inspectedContainer } from '../support/docker-engine.ts';
 import { framedSnappy } from '../support/framed-snappy.ts';
+import { hexId, podObject } from '../support/kube-objects.ts';
 import type { Lcg } from '../support/lcg.ts';
 import { encodeLogsRequest, encodeMetricsRequest, encodeTraceRequest } from '../support/naive/otlp-proto.ts';
 import { encodeRemoteWrite1, encodeRemoteWrite2 } from '../support/naive/prometheus-proto.ts';
@@ -108,6 +116,56 @@ const acceptAll: ExpositionSink = {
 };
 const page = `# HELP hits Requests.\n# TYPE hits counter\nhits{path="/a\\"b",code="200"} 12 1700000000000\nhits{path="/"} +Inf\n# EOF\n`;
 
+/** Rules of all kinds: a damaged one is a problem of the container, never an error. */
+const rulesOfAll = {
+  'sonde.io/files.web': 'a=/log/*.log',
+  'sonde.io/multiline': '^\\d+',
+  'sonde.io/rate-limit': '1MiB/s',
+};
+const aliyunEnv = [
+  { name: 'aliyun_logs_a', value: 'stdout' },
+  { name: 'aliyun_logs_a_tags', value: 'k=v' },
+];
+const pods = new PodCache({
+  choice: { podLabel: () => true, podAnnotation: () => true, isServiceFromLabels: true },
+  keepDeletedMs: 1,
+  surroundings: () => ({}),
+  rootOf: () => undefined,
+  now: () => 0,
+});
+const jsonLine = (value: unknown): Uint8Array => Buffer.from(`${JSON.stringify(value)}\n`);
+const readLines = (bytes: Uint8Array): unknown[] => new JsonLines(bytesMax).push(Buffer.from(bytes));
+const apiObjects: readonly FuzzedDecoder[] = [
+  {
+    name: 'pods of a watch',
+    make: () =>
+      jsonLine(
+        podObject({
+          name: 'a',
+          uid: 'u',
+          annotations: rulesOfAll,
+          containers: [{ name: 'web', env: aliyunEnv }],
+        }),
+      ),
+    decode: (bytes) => readLines(bytes).map((object) => pods.upsert(readPod(object, () => true))),
+    mayThrow: [DecodeError, ApiObjectError],
+  },
+  {
+    name: 'inspected containers',
+    make: () =>
+      jsonLine(
+        inspectedContainer({
+          id: hexId('aa'),
+          name: 'a',
+          labels: { 'sonde.logs.a': '/log/*.log', 'aliyun.logs.b': 'stdout', 'aliyun.logs.b.tags': 'k=v' },
+        }),
+      ),
+    decode: (bytes) =>
+      readLines(bytes).map((object) => dockerFacts(readDockerContainer(object), 'docker', () => true)),
+    mayThrow: [DecodeError, ApiObjectError],
+  },
+];
+
 export const decoders: readonly FuzzedDecoder[] = [
   transcoded('logs', logs),
   transcoded('logs', fields),
@@ -121,6 +179,7 @@ export const decoders: readonly FuzzedDecoder[] = [
   transcoded('metrics', metrics, 5),
   transcoded('remote_write', write2, 5),
   ...converters,
+  ...apiObjects,
   ...encodings.map(
     ([name, encoding, compress]): FuzzedDecoder => ({
       name: `content-encoding ${name}`,

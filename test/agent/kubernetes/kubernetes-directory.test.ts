@@ -1,0 +1,379 @@
+/**
+ * Goal: what is known of this node's pods is what the API server has, through every way that a watch can fail; and a
+ * look-up asks nobody.
+ * Method: a server that speaks the watch protocol over HTTP, with whole objects, and faults made on demand.
+ */
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { expect, onTestFinished, test } from 'vitest';
+import {
+  KubernetesDirectory,
+  type KubernetesDirectoryOptions,
+} from '#agent/kubernetes/kubernetes-directory.ts';
+import { eventually } from '../../support/eventually.ts';
+import { KubeApiServer } from '../../support/kube-api-server.ts';
+import { hexId, labelledObject, mirrorPodObject, nodeName, podObject } from '../../support/kube-objects.ts';
+
+const cart = podObject({ name: 'cart-5d9c7b6f4-abcde', uid: 'uid-cart' });
+const place = { podUid: 'uid-cart', containerName: 'web', restartCount: 0 };
+
+async function startServer(): Promise<KubeApiServer> {
+  const server = await KubeApiServer.start();
+  onTestFinished(() => server.close());
+  return server;
+}
+
+interface Started {
+  readonly directory: KubernetesDirectory;
+  readonly warnings: string[];
+  readonly changes: () => number;
+}
+
+function follow(server: KubeApiServer, changes: Partial<KubernetesDirectoryOptions> = {}): Started {
+  const warnings: string[] = [];
+  const log = pino({ level: 'warn' }, { write: (line: string) => void warnings.push(line) });
+  const directory = new KubernetesDirectory({
+    endpoint: server.endpoint,
+    node: nodeName,
+    podLabels: ['*'],
+    podAnnotations: [],
+    namespaceLabels: [],
+    nodeLabels: [],
+    isServiceFromLabels: true,
+    keepDeletedMs: 60_000,
+    hostPath: '/nonexistent',
+    log,
+    retry: { msMin: 5, msMax: 20 },
+    changeQuietMs: 20,
+    ...changes,
+  });
+  onTestFinished(() => directory.stop());
+  let count = 0;
+  directory.onChange(() => {
+    count += 1;
+  });
+  return { directory, warnings, changes: () => count };
+}
+
+const labelled = (version: string) =>
+  podObject({ name: cart.metadata.name, uid: 'uid-cart', labels: { ...cart.metadata.labels, version } });
+const versionOf = (directory: KubernetesDirectory) =>
+  directory.find(place)?.attributes['k8s.pod.label.version'];
+
+test('pods of this node are listed in pages and followed: added, modified, deleted', async () => {
+  const server = await startServer();
+  server.pageObjects = 2;
+  for (const index of [0, 1, 2, 3]) server.apply(podObject({ name: `p-${index}`, uid: `uid-${index}` }));
+  server.apply(podObject({ name: 'elsewhere', uid: 'uid-elsewhere', node: 'kind-worker2' }));
+  const { directory } = follow(server);
+  await eventually(() => directory.isReady);
+  expect(server.count('list', 'pods')).toBe(2);
+  expect(server.requests[0]!.query.get('resourceVersion')).toBe('0');
+  expect(server.requests[1]!.query.has('resourceVersion')).toBe(false);
+  for (const index of [0, 1, 2, 3])
+    expect(directory.find({ podUid: `uid-${index}`, containerName: 'web' })).toBeDefined();
+  expect(directory.find({ podUid: 'uid-elsewhere', containerName: 'web' })).toBeUndefined();
+  await eventually(() => server.watchers === 1);
+  server.apply(cart);
+  await eventually(() => directory.find(place));
+  server.apply(labelled('2'));
+  await eventually(() => versionOf(directory) === '2');
+  server.delete(labelled('2'));
+  server.apply(podObject({ name: 'last', uid: 'uid-last' }));
+  await eventually(() => directory.find({ podUid: 'uid-last', containerName: 'web' }));
+  expect(versionOf(directory), 'the last lines of a deleted pod are still read').toBe('2');
+  expect(directory.problem()).toBe('');
+  const asked = server.requests.length;
+  for (let index = 0; index < 10_000; index += 1) directory.find(place);
+  directory.all();
+  expect(server.requests.length, 'a look-up asks nobody').toBe(asked);
+});
+
+const faults: [string, (server: KubeApiServer) => void | Promise<void>, { lists: number }][] = [
+  ['the server ends the watch', (server) => server.dropWatches('end'), { lists: 1 }],
+  ['the connection breaks', (server) => server.dropWatches('destroy'), { lists: 1 }],
+  ['the connection breaks within a line', (server) => server.cutWatches(), { lists: 1 }],
+  ['the version expires within the watch', (server) => server.expireWatches(), { lists: 2 }],
+  [
+    'the version has expired when the watch comes back: an event says so',
+    (server) => {
+      server.compact();
+      return server.dropWatches('end');
+    },
+    { lists: 2 },
+  ],
+  [
+    'the version has expired when the watch comes back: the status says so',
+    (server) => {
+      server.expiredBy = 'status';
+      server.compact();
+      return server.dropWatches('end');
+    },
+    { lists: 2 },
+  ],
+  [
+    'the server answers 500 to the next watches',
+    (server) => {
+      server.fail('watch', 'pods', 500, 'etcdserver: leader changed', 3);
+      return server.dropWatches('destroy');
+    },
+    { lists: 1 },
+  ],
+  [
+    'the server is too busy',
+    (server) => {
+      server.fail('watch', 'pods', 429, 'too many requests', 2);
+      return server.dropWatches('end');
+    },
+    { lists: 1 },
+  ],
+  [
+    'the list after an expired version fails at first',
+    (server) => {
+      server.fail('list', 'pods', 500, 'etcdserver: request timed out', 2);
+      return server.expireWatches();
+    },
+    { lists: 4 },
+  ],
+];
+
+test.each(faults)('what changes meanwhile is known after: %s', async (_name, fault, { lists }) => {
+  const server = await startServer();
+  const gone = podObject({ name: 'gone', uid: 'uid-gone' });
+  server.apply(cart);
+  server.apply(gone);
+  let now = 0;
+  const { directory } = follow(server, { now: () => now, keepDeletedMs: 1000, sweepIntervalMs: 20 });
+  await eventually(() => directory.isReady && server.watchers === 1);
+  const watches = server.count('watch', 'pods');
+  await fault(server);
+  // All while nobody watches.
+  server.apply(labelled('2'));
+  server.delete(gone);
+  server.apply(podObject({ name: 'new', uid: 'uid-new' }));
+  await eventually(() => versionOf(directory) === '2');
+  await eventually(() => directory.find({ podUid: 'uid-new', containerName: 'web' }));
+  await eventually(() => server.count('watch', 'pods') > watches && server.watchers === 1);
+  server.apply(labelled('3'));
+  await eventually(() => versionOf(directory) === '3');
+  expect(directory.problem()).toBe('');
+  expect(server.count('list', 'pods')).toBe(lists);
+  // That the pod went away was noticed too: it is forgotten when its time is over, the others are not.
+  expect(directory.find({ podUid: 'uid-gone', containerName: 'web' })).toBeDefined();
+  now = 2000;
+  await eventually(() => directory.find({ podUid: 'uid-gone', containerName: 'web' }) === undefined);
+  expect(directory.size).toBe(2);
+});
+
+test('a bookmark moves the version on, so that a watch after it need not list', async () => {
+  const server = await startServer();
+  server.apply(cart);
+  const { directory } = follow(server);
+  await eventually(() => directory.isReady && server.watchers === 1);
+  server.compact();
+  server.bookmark();
+  await server.dropWatches('end');
+  server.apply(labelled('2'));
+  await eventually(() => versionOf(directory) === '2');
+  expect(server.count('list', 'pods')).toBe(1);
+});
+
+test('pages that expire are listed again from the start', async () => {
+  const server = await startServer();
+  server.pageObjects = 1;
+  server.apply(cart);
+  server.apply(podObject({ name: 'b', uid: 'uid-b' }));
+  server.fail('list', 'pods', 410, 'The provided continue parameter is too old');
+  const { directory } = follow(server);
+  await eventually(() => directory.isReady);
+  expect(directory.size).toBe(2);
+  expect(server.requests[1]!.query.has('resourceVersion'), 'the newest is asked for').toBe(false);
+});
+
+test('a list that is forbidden says which rule is missing, and is tried again', async () => {
+  const server = await startServer();
+  server.apply(cart);
+  const message =
+    'pods is forbidden: User "system:serviceaccount:sonde:sonde-agent" cannot list resource "pods"';
+  server.fail('list', 'pods', 403, message, 3);
+  const { directory, warnings } = follow(server);
+  await eventually(() => directory.problem() !== '' || directory.isReady);
+  expect(directory.problem()).toBe(
+    `Kubernetes pods: status 403: ${message}; the agent's ClusterRole needs { apiGroups: [""], resources: ["pods"], verbs: ["list", "watch"] }`,
+  );
+  await eventually(() => directory.isReady);
+  expect(directory.problem()).toBe('');
+  expect(warnings.filter((line) => line.includes('ClusterRole'))).toHaveLength(1);
+});
+
+test('a token that is refused is a problem until it is right', async () => {
+  const server = await startServer();
+  server.apply(cart);
+  const { endpoint } = server;
+  server.token = 'new';
+  let token = 'old';
+  const { directory } = follow(server, {
+    endpoint: {
+      ...endpoint,
+      requestOptions: async () => ({
+        ...(await endpoint.requestOptions()),
+        headers: { authorization: `Bearer ${token}` },
+      }),
+    },
+  });
+  await eventually(() => directory.problem() === 'Kubernetes pods: status 401: Unauthorized');
+  token = 'new';
+  await eventually(() => directory.isReady && directory.problem() === '');
+});
+
+test('labels of namespaces and of the node are taken where they are wanted, and forbidding them is said once', async () => {
+  const server = await startServer();
+  server.apply(cart);
+  server.apply(labelledObject('Namespace', 'shop', { team: 'checkout', secret: 'x' }));
+  server.apply(labelledObject('Node', nodeName, { 'topology.kubernetes.io/zone': 'eu-1a' }));
+  const { directory } = follow(server, { namespaceLabels: ['team'], nodeLabels: ['topology.*'] });
+  const attributes = await eventually(() => {
+    const found = directory.find(place)?.attributes;
+    return found?.['k8s.namespace.label.team'] && found['k8s.node.label.topology.kubernetes.io/zone']
+      ? found
+      : undefined;
+  });
+  expect(attributes).toMatchObject({
+    'k8s.namespace.label.team': 'checkout',
+    'k8s.node.label.topology.kubernetes.io/zone': 'eu-1a',
+  });
+  expect(attributes).not.toHaveProperty('k8s.namespace.label.secret');
+  server.apply(labelledObject('Namespace', 'shop', { team: 'payment' }));
+  await eventually(() => directory.find(place)?.attributes['k8s.namespace.label.team'] === 'payment');
+
+  const strict = await startServer();
+  strict.apply(cart);
+  strict.fail('list', 'namespaces', 403, 'namespaces is forbidden', 1000);
+  const forbidden = follow(strict, { namespaceLabels: ['*'] });
+  await eventually(() => forbidden.directory.isReady && forbidden.warnings.length > 0);
+  expect(forbidden.warnings).toHaveLength(1);
+  expect(JSON.parse(forbidden.warnings[0]!)).toMatchObject({
+    resource: 'namespaces',
+    rule: '{ apiGroups: [""], resources: ["namespaces"], verbs: ["list", "watch"] }',
+  });
+  expect(forbidden.directory.problem()).toBe('');
+});
+
+test('many changes at once are one call of a listener, and one that matters to nobody is none', async () => {
+  const server = await startServer();
+  server.pieceBytes = 10_000;
+  server.apply(cart);
+  const { directory, changes } = follow(server, { changeQuietMs: 300 });
+  await eventually(() => directory.isReady && server.watchers === 1);
+  await eventually(() => changes() === 1);
+  for (let index = 0; index < 30; index += 1)
+    server.apply(podObject({ name: `p-${index}`, uid: `uid-${index}` }));
+  await eventually(() => directory.size === 31);
+  await eventually(() => changes() >= 2);
+  expect(changes()).toBe(2);
+  // A condition changes with each probe: the facts are the same.
+  server.apply({ ...cart, status: { ...cart.status, phase: 'Succeeded' } });
+  server.apply(podObject({ name: 'marker', uid: 'uid-marker' }));
+  await eventually(() => changes() === 3);
+  expect(directory.find({ podUid: 'uid-marker', containerName: 'web' })).toBeDefined();
+});
+
+test('a node without pods is a wrong name', async () => {
+  const server = await startServer();
+  server.apply(cart);
+  const { directory } = follow(server, { node: 'kind-wroker' });
+  await eventually(() => directory.isReady);
+  expect(directory.problem()).toBe(
+    'Kubernetes has no pods on a node "kind-wroker": is agent.kubernetes.node right?',
+  );
+});
+
+test('an object that is none leaves the others known, and is said once', async () => {
+  const server = await startServer();
+  server.apply(cart);
+  const broken = podObject({ name: 'broken', uid: 'uid-broken' });
+  server.apply({ ...broken, status: { ...broken.status, containerStatuses: 'none' } });
+  const { directory, warnings } = follow(server);
+  await eventually(() => directory.isReady);
+  expect(directory.find(place)).toBeDefined();
+  expect(directory.problem()).toBe('Kubernetes sent 1 objects that are not as expected: they were left out');
+  expect(JSON.parse(warnings[0]!).reason).toContain('a pod is not as expected: status.containerStatuses');
+});
+
+test('containers are found by the pod, by names, by id, and static pods by the hash in their path', async () => {
+  const server = await startServer();
+  const hash = '0123456789abcdef0123456789abcdef';
+  server.apply(
+    podObject({
+      name: 'cart-0',
+      uid: 'uid-cart',
+      containers: [{ name: 'web', id: hexId('aa'), previousId: hexId('bb'), restartCount: 4 }],
+    }),
+  );
+  server.apply(mirrorPodObject(hash));
+  const { directory } = follow(server);
+  await eventually(() => directory.isReady);
+  const runOf = (found: ReturnType<typeof directory.find>) => [
+    found?.attributes['container.id'],
+    found?.attributes['k8s.container.restart_count'],
+  ];
+  expect(runOf(directory.find({ ...place, restartCount: 4 }))).toEqual([hexId('aa'), 4]);
+  expect(runOf(directory.find({ ...place, restartCount: 3 }))).toEqual([hexId('bb'), 3]);
+  expect(runOf(directory.find({ ...place, restartCount: 1 }))).toEqual([undefined, 1]);
+  expect(runOf(directory.find({ namespace: 'shop', podName: 'cart-0', containerName: 'web' }))).toEqual([
+    hexId('aa'),
+    4,
+  ]);
+  expect(runOf(directory.find({ containerId: hexId('bb') }))).toEqual([hexId('bb'), 3]);
+  const names = { namespace: 'shop', podName: 'cart-0', containerName: 'web' };
+  expect(runOf(directory.find({ ...names, containerId: hexId('bb') }))).toEqual([hexId('bb'), 3]);
+  expect(runOf(directory.find({ ...names, containerId: hexId('cc') })), 'an older run').toEqual([
+    hexId('cc'),
+    undefined,
+  ]);
+  expect(directory.find({ podUid: hash, containerName: 'kube-apiserver' })?.attributes).toMatchObject({
+    'k8s.pod.uid': '77777777-0000-4000-8000-000000000001',
+    'service.name': `kube-apiserver-${nodeName}`,
+  });
+  expect([...directory.all().keys()].sort()).toEqual([hexId('a91'), hexId('aa'), hexId('bb')].sort());
+});
+
+test('the root of a container is found by its processes, where a rule asks for files in it', async () => {
+  const host = await mkdtemp(join(tmpdir(), 'sonde-host-'));
+  onTestFinished(() => rm(host, { recursive: true }));
+  const scope = (id: string) =>
+    `0::/kubelet.slice/kubelet-kubepods.slice/kubepods-pod1.slice/cri-containerd-${id}.scope\n`;
+  const processes = {
+    1: '0::/init.scope\n',
+    200: scope(hexId('aa')),
+    31: scope(hexId('aa')),
+    400: scope(hexId('bb')),
+  };
+  for (const [pid, cgroup] of Object.entries(processes)) {
+    await mkdir(join(host, 'proc', pid), { recursive: true });
+    await writeFile(join(host, 'proc', pid, 'cgroup'), cgroup);
+  }
+  const server = await startServer();
+  const { directory } = follow(server, { hostPath: host, sweepIntervalMs: 500 });
+  const withFiles = { 'sonde.io/files.web': 'a=/opt/app/*.log' };
+  const make = (name: string, id: string, annotations = {}) =>
+    server.apply(podObject({ name, uid: `uid-${name}`, annotations, containers: [{ name: 'web', id }] }));
+  make('with', hexId('aa'), withFiles);
+  make('without', hexId('bb'));
+  const rootOf = (name: string) => directory.find({ podUid: `uid-${name}`, containerName: 'web' })?.rootPath;
+  await eventually(() => rootOf('with') === '/proc/31/root');
+  expect(rootOf('without')).toBeUndefined();
+  await eventually(() => server.watchers === 1);
+  make('without', hexId('bb'), withFiles);
+  await eventually(() => rootOf('without') === '/proc/400/root');
+  expect(rootOf('with')).toBe('/proc/31/root');
+  // A container whose process comes after its id is found at a later look.
+  make('late', hexId('cc'), withFiles);
+  await eventually(() => directory.find({ podUid: 'uid-late', containerName: 'web' }));
+  expect(rootOf('late')).toBeUndefined();
+  await mkdir(join(host, 'proc/500'));
+  await writeFile(join(host, 'proc/500/cgroup'), scope(hexId('cc')));
+  await eventually(() => rootOf('late') === '/proc/500/root');
+});

@@ -1,0 +1,227 @@
+/**
+ * The part of Docker's engine that the agent asks, over a real unix socket or TCP: version, list, inspection, and the
+ * stream of events in chunks. Answers are as Engine 28 (API 1.51) or podman 5's compatible API gives them.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+export interface ContainerParts {
+  /** 64 hex digits. */
+  readonly id: string;
+  readonly name: string;
+  readonly image?: string;
+  readonly labels?: Record<string, string> | null;
+  readonly env?: readonly string[] | null;
+  readonly mounts?: readonly object[];
+  readonly pid?: number;
+  readonly mergedDir?: string | undefined;
+}
+
+/** A running container of a compose project, whole, as `docker inspect` shows it. */
+export function inspectedContainer(parts: ContainerParts): Record<string, unknown> {
+  const { id, name, image = 'nginx:1.27', labels, env, mounts = [], pid = 4711 } = parts;
+  const mergedDir =
+    'mergedDir' in parts ? parts.mergedDir : `/var/lib/docker/overlay2/${id.slice(0, 8)}/merged`;
+  return {
+    Id: id,
+    Created: '2026-03-04T10:11:12.123456789Z',
+    Path: '/docker-entrypoint.sh',
+    Args: ['nginx', '-g', 'daemon off;'],
+    State: {
+      Status: 'running',
+      Running: true,
+      Paused: false,
+      Restarting: false,
+      OOMKilled: false,
+      Dead: false,
+      Pid: pid,
+      ExitCode: 0,
+      Error: '',
+      StartedAt: '2026-03-04T10:11:13.123456789Z',
+      FinishedAt: '0001-01-01T00:00:00Z',
+    },
+    Image: `sha256:${'5b0d'.padEnd(64, '0')}`,
+    LogPath: `/var/lib/docker/containers/${id}/${id}-json.log`,
+    Name: `/${name}`,
+    RestartCount: 0,
+    Driver: 'overlay2',
+    Platform: 'linux',
+    MountLabel: '',
+    ProcessLabel: '',
+    AppArmorProfile: 'docker-default',
+    ExecIDs: null,
+    HostConfig: {
+      Binds: null,
+      LogConfig: { Type: 'json-file', Config: {} },
+      NetworkMode: 'shop_default',
+      RestartPolicy: { Name: 'always', MaximumRetryCount: 0 },
+    },
+    GraphDriver:
+      mergedDir === undefined
+        ? { Data: null, Name: 'overlayfs' }
+        : { Data: { MergedDir: mergedDir, UpperDir: mergedDir.replace('merged', 'diff') }, Name: 'overlay2' },
+    Mounts: mounts,
+    Config: {
+      Hostname: id.slice(0, 12),
+      Env: env === undefined ? ['PATH=/usr/local/sbin:/usr/local/bin', 'DB_PASSWORD=secret'] : env,
+      Cmd: ['nginx', '-g', 'daemon off;'],
+      Image: image,
+      Labels:
+        labels === undefined
+          ? {
+              'com.docker.compose.config-hash': 'e3b0c44298fc1c149afbf4c8996fb924',
+              'com.docker.compose.container-number': '1',
+              'com.docker.compose.depends_on': '',
+              'com.docker.compose.image': `sha256:${'5b0d'.padEnd(64, '0')}`,
+              'com.docker.compose.oneoff': 'False',
+              'com.docker.compose.project': 'shop',
+              'com.docker.compose.project.config_files': '/srv/shop/compose.yaml',
+              'com.docker.compose.project.working_dir': '/srv/shop',
+              'com.docker.compose.service': 'web',
+              'com.docker.compose.version': '2.39.1',
+              maintainer: 'NGINX Docker Maintainers <docker-maint@nginx.com>',
+            }
+          : labels,
+    },
+    NetworkSettings: { Networks: { shop_default: { IPAddress: '172.19.0.2' } } },
+  };
+}
+
+export class DockerEngine {
+  apiVersion = '1.51';
+  isPodman = false;
+  /** Bytes of one write of the stream of events. */
+  pieceBytes = 5;
+  /** The next so many inspections are 500. */
+  brokenInspections = 0;
+  readonly requests: string[] = [];
+  readonly #server: Server;
+  readonly #containers = new Map<string, Record<string, unknown>>();
+  readonly #streams = new Set<ServerResponse>();
+
+  private constructor() {
+    this.#server = createServer((request, response) => this.#answer(request, response));
+  }
+
+  /** Listens on the socket at `path`, or on a free port of 127.0.0.1. */
+  static async start(path?: string): Promise<DockerEngine> {
+    const engine = new DockerEngine();
+    await new Promise<void>((resolve) => {
+      if (path === undefined) engine.#server.listen(0, '127.0.0.1', resolve);
+      else engine.#server.listen(path, resolve);
+    });
+    return engine;
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  get streams(): number {
+    return this.#streams.size;
+  }
+
+  count(pattern: RegExp): number {
+    return this.requests.filter((path) => pattern.test(path)).length;
+  }
+
+  /** Creates or replaces a container, and says `action` of it; '' says nothing, as while nobody listens. */
+  async put(parts: ContainerParts, action = 'start'): Promise<void> {
+    this.#containers.set(parts.id, inspectedContainer(parts));
+    if (action !== '') await this.event(action, parts.id);
+  }
+
+  async remove(id: string, isSaid = true): Promise<void> {
+    this.#containers.delete(id);
+    if (isSaid) await this.event(this.isPodman ? 'remove' : 'destroy', id);
+  }
+
+  async event(action: string, id: string): Promise<void> {
+    const line = Buffer.from(
+      `${JSON.stringify({
+        status: action,
+        id,
+        from: 'nginx:1.27',
+        Type: 'container',
+        Action: action,
+        Actor: { ID: id, Attributes: { image: 'nginx:1.27', name: 'größe' } },
+        scope: 'local',
+        time: 1772619072,
+        timeNano: 1772619072123456789n.toString(),
+      })}\n`,
+    );
+    for (let at = 0; at < line.length; at += this.pieceBytes) {
+      for (const stream of this.#streams) stream.write(line.subarray(at, at + this.pieceBytes));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  /** Breaks the streams of events. */
+  dropStreams(): void {
+    for (const stream of this.#streams) stream.destroy();
+    this.#streams.clear();
+  }
+
+  async close(): Promise<void> {
+    this.#server.closeAllConnections();
+    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+  }
+
+  #answer(request: IncomingMessage, response: ServerResponse): void {
+    this.requests.push(request.url!);
+    const url = new URL(request.url!, 'http://engine');
+    if (url.pathname === '/version') {
+      sendJson(response, 200, this.#version());
+      return;
+    }
+    const [, version, path] = /^\/v([\d.]+)(\/.*)$/.exec(url.pathname) ?? [];
+    if (version === undefined || Number(version.split('.')[1]) > Number(this.apiVersion.split('.')[1])) {
+      sendJson(response, 400, { message: `client version ${version} is too new` });
+      return;
+    }
+    this.#route(path!, request, response);
+  }
+
+  #route(path: string, request: IncomingMessage, response: ServerResponse): void {
+    const id = /^\/containers\/([^/]+)\/json$/.exec(path)?.[1];
+    if (path === '/containers/json') {
+      const summaries = [...this.#containers.values()].map(({ Id, Name, Image }) => ({
+        Id,
+        Names: [Name],
+        Image,
+        State: 'running',
+        Status: 'Up 2 hours',
+      }));
+      sendJson(response, 200, summaries);
+    } else if (path === '/events') {
+      response.writeHead(200, { 'content-type': 'application/json' });
+      response.flushHeaders();
+      this.#streams.add(response);
+      request.on('close', () => this.#streams.delete(response));
+    } else if (id !== undefined && this.brokenInspections > 0) {
+      this.brokenInspections -= 1;
+      sendJson(response, 500, { message: 'layer does not exist' });
+    } else if (id !== undefined && this.#containers.has(id)) {
+      sendJson(response, 200, this.#containers.get(id));
+    } else {
+      sendJson(response, 404, { message: id === undefined ? 'page not found' : `No such container: ${id}` });
+    }
+  }
+
+  #version(): object {
+    return {
+      Platform: { Name: this.isPodman ? 'linux/amd64/debian-12' : 'Docker Engine - Community' },
+      Components: [{ Name: this.isPodman ? 'Podman Engine' : 'Engine', Version: '28.3.3' }],
+      Version: '28.3.3',
+      ApiVersion: this.apiVersion,
+      MinAPIVersion: '1.24',
+      Os: 'linux',
+      Arch: 'amd64',
+    };
+  }
+}
+
+function sendJson(response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json' });
+  response.end(JSON.stringify(body));
+}
