@@ -1,6 +1,7 @@
 /** What the agent collects. */
 import { z } from 'zod';
 import { containersOptions } from '#agent/containers/containers-options.ts';
+import { multilineFault } from '#agent/logs/frame/record-join.ts';
 import { countSchema, option } from '#model/config/option.ts';
 import { tenantDefault } from '#model/tenant.ts';
 
@@ -23,6 +24,18 @@ export const agentOptions = {
   'logs.batch_bytes_max': option(countSchema, 1024 * 1024, 'Largest batch of log records.'),
   'logs.flush_interval_ms': option(countSchema, 500, 'A batch is sent at this age even when it is small.'),
   'logs.discover_interval_ms': option(countSchema, 1000, 'How often the globs are looked at for new files.'),
+  'logs.multiline': option(
+    z
+      .string()
+      .refine((rule) => multilineFault(rule) === '', { error: ({ input }) => multilineFault(String(input)) }),
+    'auto',
+    'How lines become records: auto (stack traces), off, or a regular expression of the first line of each record.',
+  ),
+  'logs.rate_limit_bytes': option(
+    z.int().min(0),
+    0,
+    'Bytes a second that one log file may grow by; lines beyond are dropped and counted. 0: no limit.',
+  ),
   ...containersOptions,
   'scrape.targets': option(z.array(targetSchema), [], 'Prometheus targets: url, job, labels.'),
   'scrape.urls': option(z.array(z.string()), [], 'More targets, added by --scrape.'),

@@ -2,7 +2,9 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { ContainerDirectory } from '#agent/containers/container-facts.ts';
 import { type LogAgent, type LogAgentStatus, startLogAgent } from '#agent/logs/log-agent.ts';
+import { ContainerOrigins } from '#agent/logs/resource/container-origins.ts';
 import type { Transport } from '#wire/envelope.ts';
 import { batchBytesMax } from './agent-transport.ts';
 import type { Parts } from './parts.ts';
@@ -18,6 +20,7 @@ export async function startLogs(
   { config, log, node }: RoleContext,
   transport: Transport,
   demoPath: string,
+  directory: ContainerDirectory,
   parts: Parts,
 ): Promise<{ readonly logs: LogAgent; readonly globs: readonly string[] }> {
   const options = config.agent;
@@ -38,6 +41,10 @@ export async function startLogs(
     batchBytesMax: batchBytesMax(config),
     flushIntervalMs: options['logs.flush_interval_ms'],
     discoverIntervalMs: options['logs.discover_interval_ms'],
+    multiline: options['logs.multiline'],
+    rateLimitBytes: options['logs.rate_limit_bytes'],
+    origins: (rules, ledger) =>
+      new ContainerOrigins({ directory, rules, ledger, hostPath: options['containers.host_path'] }),
     log,
   });
   parts.add('log agent', () => logs.stop({ drainMs }));

@@ -1,6 +1,7 @@
 /** The agent in a process: its sources (files, targets, the host, pushed telemetry) and the transport they share. */
 import { join } from 'node:path';
 import { observeAgent } from '#agent/agent-metrics.ts';
+import { startContainers } from '#agent/containers/start-containers.ts';
 import { countBuffersWithHeap } from '#model/buffer-accounting.ts';
 import { startLogs, tailBanner } from './agent-logs.ts';
 import { scrapeBanner, startHost, startScraping } from './agent-metrics.ts';
@@ -28,7 +29,14 @@ export async function startAgentPart(
   const receives = ownReceiver === undefined ? await listenForPushes(context, transport, parts) : [];
   // `npm run demo` puts its simulated containers below the data directory.
   const demoPath = join(context.config.store.path, 'demo');
-  const { logs, globs } = await startLogs(context, transport, demoPath, parts);
+  const directory = await startContainers({
+    options: context.config.agent,
+    node: context.config.agent.node,
+    environment: process.env,
+    log: context.log,
+  });
+  parts.add('containers', () => directory.stop());
+  const { logs, globs } = await startLogs(context, transport, demoPath, directory, parts);
   observeAgent(logs, transport);
   const scraper = await startScraping(context, transport, join(demoPath, 'targets/*.json'), parts);
   startHost(context, transport, parts);

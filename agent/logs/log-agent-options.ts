@@ -4,9 +4,9 @@
 import { ConfigError } from '#model/errors.ts';
 import type { Transport } from '#wire/envelope.ts';
 import { multilineFault } from './frame/record-join.ts';
-import type { AgentLog } from './loss-ledger.ts';
+import type { AgentLog, LossLedger } from './loss-ledger.ts';
 import type { ReadFrom } from './tail/file-set.ts';
-import type { LogOrigins } from './tail/log-source.ts';
+import type { FileRules, LogOrigins } from './tail/log-source.ts';
 
 export interface LogAgentOptions {
   /** Files to follow (see file-glob.ts). The first glob that names a file gives it its path. */
@@ -31,8 +31,8 @@ export interface LogAgentOptions {
   readonly multiline?: string;
   /** Bytes a second that a file may grow by, where a container says nothing else; 0 for no limit. */
   readonly rateLimitBytes?: number;
-  /** Knows who writes the files. */
-  readonly origins?: LogOrigins | undefined;
+  /** Knows who writes the files, with the rules for those of whom nothing else is said. */
+  readonly origins?: ((rules: FileRules, ledger: LossLedger) => LogOrigins) | undefined;
   /** Partition keys that this agent spreads its files over. */
   readonly lanes?: number;
   /** Batches that are sent and not confirmed: reading stops there. */
@@ -55,7 +55,7 @@ const lineBytesMaxDefault = 256 * 1024;
 /** Writers keep a renamed file open until they are told to reopen: logrotate and kubelet do so within seconds. */
 const rotatedQuietMsDefault = 30_000;
 
-export type LogAgentSettings = Required<LogAgentOptions> & { readonly origins: LogOrigins | undefined };
+export type LogAgentSettings = Required<LogAgentOptions>;
 
 /** Fills in the defaults. Throws ConfigError for a value out of range. */
 export function resolveLogAgentOptions(options: LogAgentOptions): LogAgentSettings {

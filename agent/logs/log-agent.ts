@@ -133,8 +133,9 @@ class RunningLogAgent implements LogAgent {
     const ledger = this.#ledger;
     const pending = this.#pending;
     const isHeld = (fileId: number) => pending.holds(fileId);
-    const { multiline, rateLimitBytes, origins } = settings;
+    const { multiline, rateLimitBytes } = settings;
     const rules = { isCollected: true, multiline, rateLimitBytes };
+    const origins = settings.origins?.(rules, ledger);
     const describer = new FileDescriber({ sources, node, rules, origins });
     const onRedescribe = (file: TailedFile) => pending.keepResource(file.id, file.resource);
     this.#files = new FileSet(

@@ -6,11 +6,14 @@
  */
 import { basename } from 'node:path';
 import type { AttributeValue } from '#wire/otlp/key-values.ts';
+import type { ContainerPlace } from '../../containers/container-facts.ts';
 
 export type LogResource = Readonly<Record<string, AttributeValue>>;
 
 // pod log => .../pods/<namespace>_<pod>_<uid>/<container>/<restart count>.log[.<rotated at>]
 const podPath = /\/pods\/([^/_]+)_([^/_]+)_([^/_]+)\/([^/]+)\/(\d{1,9})\.log[^/]*$/;
+// links of the kubelet => .../containers/<pod>_<namespace>_<container>-<id>.log
+const linkPath = /\/containers\/([^/_]+)_([^/_]+)_([^/]+)-([0-9a-f]{64})\.log$/;
 // docker log => .../containers/<id>/<id>-json.log[.<n>]
 const dockerPath = /\/containers\/([0-9a-f]{64})\/\1-json\.log[^/]*$/;
 
@@ -20,6 +23,22 @@ const shortIdLength = 12;
 /** The id of the container whose json-file log this is, or undefined for other paths. */
 export function dockerContainerId(path: string): string | undefined {
   return dockerPath.exec(path)?.[1];
+}
+
+/** What the path says of the container that writes the file; undefined for files of no container. */
+export function containerPlace(path: string): ContainerPlace | undefined {
+  const pod = podPath.exec(path);
+  if (pod !== null) {
+    const [, namespace, podName, podUid, containerName, restarts] = pod as unknown as string[];
+    return { namespace, podName, podUid, containerName, restartCount: Number(restarts) };
+  }
+  const link = linkPath.exec(path);
+  if (link !== null) {
+    const [, podName, namespace, containerName, containerId] = link as unknown as string[];
+    return { namespace, podName, containerName, containerId };
+  }
+  const containerId = dockerContainerId(path);
+  return containerId === undefined ? undefined : { containerId };
 }
 
 /**
@@ -37,6 +56,18 @@ export function pathResource(path: string, node: string, containerName?: string)
       'k8s.pod.uid': uid,
       'k8s.container.name': container,
       'k8s.container.restart_count': Number(restarts),
+      'host.name': node,
+    };
+  }
+  const link = linkPath.exec(path);
+  if (link !== null) {
+    const [, name, namespace, container, id] = link as unknown as string[];
+    return {
+      'service.name': container,
+      'k8s.namespace.name': namespace,
+      'k8s.pod.name': name,
+      'k8s.container.name': container,
+      'container.id': id,
       'host.name': node,
     };
   }

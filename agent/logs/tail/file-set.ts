@@ -21,7 +21,7 @@ import {
   readFingerprintOrClose,
   statIdentity,
 } from './opened-file.ts';
-import { PathSurvey, type SurveyedFile } from './path-survey.ts';
+import { isOfSource, PathSurvey, type SurveyedFile } from './path-survey.ts';
 import { findRotated, isCompressedOf } from './rotated-files.ts';
 import { TailedFile } from './tailed-file.ts';
 
@@ -247,6 +247,11 @@ export class FileSet {
       return;
     }
     if (opened === undefined) return;
+    if (!(await isOfSource(opened, source))) {
+      problems.push({ path, message: `not read: a symbolic link leads out of ${source.base}` });
+      await opened.handle.close();
+      return;
+    }
     if (opened.size > 0 && this.#seek(path)) await this.#followRotated(path, nowMs, problems);
     // An empty file has no identity yet, and may be a copy that is being made.
     if (opened.size === 0 || this.#isFollowed(fileKey(opened)) || (await this.#isCopyOfFollowed(opened))) {
@@ -365,10 +370,7 @@ export class FileSet {
     this.counts.filesTruncated++;
     this.revision++;
     const copy = await findCopy(file, (key) => this.#isFollowed(key));
-    if (copy !== undefined) {
-      await file.moveTo(copy, nowMs);
-      return;
-    }
+    if (copy !== undefined) return await file.moveTo(copy, nowMs);
     this.#loseRest(file, 'truncated');
     // The next discovery follows what is written now, as a new file.
     await file.close();

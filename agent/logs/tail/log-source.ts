@@ -16,6 +16,8 @@ export interface FileRules {
 
 export interface LogSource {
   readonly glob: FileGlob;
+  /** Files that symbolic links lead out of this directory are not read: a container can make any link. */
+  readonly base?: string;
   /** Of all its files, over what their paths say: they are files inside of a container. */
   readonly origin?: FileOrigin;
 }

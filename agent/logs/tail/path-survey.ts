@@ -1,10 +1,13 @@
 /**
  * One look at all files that are to be followed: by identity, with the first path that names each.
  */
+import { statSync } from 'node:fs';
+import { isInside } from '../../containers/host-globs.ts';
 import type { Problem } from '../loss-ledger.ts';
 import { DirectoryListings } from './directory-listings.ts';
 import { describeAccessError, expandGlob } from './file-glob.ts';
 import type { LogSource } from './log-source.ts';
+import { fileKey, type OpenedFile, statIdentity } from './opened-file.ts';
 
 export interface SurveyedFile {
   readonly path: string;
@@ -32,4 +35,12 @@ export class PathSurvey {
     }
     return files;
   }
+}
+
+/** False where links lead from the file's path out of what its source may show, or did while it was opened. */
+export async function isOfSource(opened: OpenedFile, { base }: LogSource): Promise<boolean> {
+  if (base === undefined) return true;
+  if (!(await isInside(base, opened.path))) return false;
+  const stats = statSync(opened.path, { bigint: true, throwIfNoEntry: false });
+  return stats !== undefined && fileKey(statIdentity(stats)) === fileKey(opened);
 }

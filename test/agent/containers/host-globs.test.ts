@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { dockerRules } from '#agent/containers/container-rules.ts';
 import { hostGlobs, isInside } from '#agent/containers/host-globs.ts';
+import { DirectoryListings } from '#agent/logs/tail/directory-listings.ts';
 import { compileGlob, expandGlob } from '#agent/logs/tail/file-glob.ts';
 
 const mounts = [
@@ -89,7 +90,8 @@ test('files are found by the globs, and links out of the mount are told from fil
   const { globs } = hostGlobs({ rules, mounts, rootPath: undefined }, host);
   const found: string[] = [];
   for (const { glob, base } of globs) {
-    for (const path of (await expandGlob(compileGlob(glob))).paths) {
+    const { found: listed } = await expandGlob(compileGlob(glob), new DirectoryListings());
+    for (const { path } of listed) {
       if (await isInside(base, path)) found.push(path.slice(logs.length));
     }
   }

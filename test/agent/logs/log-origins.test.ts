@@ -2,7 +2,7 @@
  * Goal: what is known of a writer is in its records, late or not, and changes nothing that was sent.
  * Method: an agent with a table of origins that the test changes, real files, and a transport that can die.
  */
-import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { compileGlob } from '#agent/logs/tail/file-glob.ts';
@@ -49,7 +49,7 @@ test('lines wait a moment for their writer, then carry what is known', async () 
   const origins = new TestOrigins();
   origins.answer = 'awaited';
   write(join(directory, 'a.log'), numberedLines(1, 3));
-  const { agent, transport } = startAgent(directory, { origins });
+  const { agent, transport } = startAgent(directory, { origins: () => origins });
   await agent.firstLook;
   expect(transport.sent).toEqual([]);
   origins.set({ attributes: { 'k8s.pod.label.app': 'shop' }, rules });
@@ -65,7 +65,7 @@ test('a writer that stays unknown holds nothing up for ever', async () => {
   const origins = new TestOrigins();
   origins.answer = 'awaited';
   write(join(directory, 'a.log'), numberedLines(1, 3));
-  const { transport } = startAgent(directory, { origins });
+  const { transport } = startAgent(directory, { origins: () => origins });
   await until('the lines land', () => transport.records().length === 3);
 });
 
@@ -74,7 +74,7 @@ test('new facts are for new lines, and a forgotten writer keeps its last facts',
   const origins = new TestOrigins();
   origins.answer = { attributes: { version: 'one' }, rules };
   const path = write(join(directory, 'a.log'), 'first\n');
-  const { transport } = startAgent(directory, { origins });
+  const { transport } = startAgent(directory, { origins: () => origins });
   await until('the first lands', () => transport.records().length === 1);
   origins.set({ attributes: { version: 'two' }, rules });
   // A look passes before the line is written: the file is described anew by then.
@@ -95,7 +95,7 @@ test('a batch that is under way while facts change is the same after a restart',
   const origins = new TestOrigins();
   origins.answer = { attributes: { version: 'one' }, rules };
   write(join(directory, 'a.log'), numberedLines(1, 5));
-  const first = startAgent(directory, { origins });
+  const first = startAgent(directory, { origins: () => origins });
   first.transport.intercept = never;
   await until('a batch is under way', () => first.transport.sent.length > 0);
   const [sent] = first.transport.sent;
@@ -103,7 +103,7 @@ test('a batch that is under way while facts change is the same after a restart',
   const checkpoint = join(directory, 'state', 'logs.json');
   await until('the change is in the checkpoint', () => readFileSync(checkpoint, 'utf8').includes('"two"'));
   await first.agent.stop({ drainMs: 0 });
-  const second = startAgent(directory, { origins });
+  const second = startAgent(directory, { origins: () => origins });
   await until('it is sent again', () => second.transport.sent.length > 0);
   const [again] = second.transport.sent;
   expect(again!.batchId).toBe(sent!.batchId);
@@ -115,7 +115,7 @@ test('a container that is not collected is left alone, and begins when its rules
   const origins = new TestOrigins();
   origins.answer = { attributes: {}, rules: { ...rules, isCollected: false } };
   write(join(directory, 'a.log'), numberedLines(1, 3));
-  const { agent, transport } = startAgent(directory, { origins });
+  const { agent, transport } = startAgent(directory, { origins: () => origins });
   await agent.firstLook;
   await new Promise((resolve) => setTimeout(resolve, 100));
   expect(transport.sent).toEqual([]);
@@ -129,7 +129,7 @@ test('a container joins lines by its own rule', async () => {
   const origins = new TestOrigins();
   origins.answer = { attributes: {}, rules: { ...rules, multiline: '^#' } };
   write(join(directory, 'a.log'), '#1\na\nb\n#2\nc\n#3\n');
-  const { transport } = startAgent(directory, { origins });
+  const { transport } = startAgent(directory, { origins: () => origins });
   await until('the records land', () => transport.records().length === 3);
   expect(transport.bodies()).toEqual(['#1\na\nb', '#2\nc', '#3']);
 });
@@ -138,7 +138,7 @@ test('files inside of a container are found while it is known', async () => {
   const directory = temporaryDirectory();
   const origins = new TestOrigins();
   const path = write(join(directory, 'volume', 'access.txt'), 'GET /\n');
-  const { agent, transport } = startAgent(directory, { origins });
+  const { agent, transport } = startAgent(directory, { origins: () => origins });
   await agent.firstLook;
   expect(transport.sent).toEqual([]);
   const origin = { attributes: { 'sonde.store': 'access', 'container.name': 'web' }, rules };
@@ -169,4 +169,19 @@ test('a file that grows too fast loses whole lines, counted to the byte', async 
   const keptBytes = Buffer.byteLength(bodies.map((body) => `${body}\n`).join(''));
   expect(keptBytes + loss!.bytes).toBe(Buffer.byteLength(text));
   expect(agentLog.filter((line) => line.includes('rate_limited'))).toHaveLength(1);
+});
+
+test('a link that leads out of a container is not followed', async () => {
+  const directory = temporaryDirectory();
+  const secret = write(join(directory, 'host', 'secret.txt'), 'secret\n');
+  const base = join(directory, 'volume');
+  write(join(base, 'own.txt'), 'own\n');
+  symlinkSync(secret, join(base, 'link.txt'));
+  const origins = new TestOrigins();
+  origins.extra = [{ glob: compileGlob(join(base, '*.txt')), base, origin: { attributes: {}, rules } }];
+  const { agent, transport } = startAgent(directory, { origins: () => origins });
+  await until('its own line lands', () => transport.records().length === 1);
+  expect(transport.bodies()).toEqual(['own']);
+  const message = `not read: a symbolic link leads out of ${base}`;
+  expect(agent.status().problems).toContainEqual({ path: join(base, 'link.txt'), message });
 });

@@ -1,0 +1,93 @@
+/**
+ * Who writes a log file, by what Kubernetes or Docker say of its container: attributes, rules, and the files inside of
+ * containers that their labels ask for.
+ */
+import type { ContainerDirectory, ContainerFacts, LogRules } from '../../containers/container-facts.ts';
+import { hostGlobs } from '../../containers/host-globs.ts';
+import { multilineFault } from '../frame/record-join.ts';
+import type { LossLedger } from '../loss-ledger.ts';
+import { compileGlob } from '../tail/file-glob.ts';
+import type { FileOrigin, FileRules, LogOrigins, LogSource } from '../tail/log-source.ts';
+import { containerPlace } from './path-resource.ts';
+
+/** Files inside of containers are looked for by so many globs: one for each that a label names. */
+const sourcesMax = 10_000;
+
+export interface ContainerOriginsOptions {
+  readonly directory: ContainerDirectory;
+  /** Of containers that say nothing else. */
+  readonly rules: Omit<FileRules, 'isCollected'>;
+  /** Where the host's root is mounted. */
+  readonly hostPath: string;
+  readonly ledger: LossLedger;
+}
+
+export class ContainerOrigins implements LogOrigins {
+  revision = 0;
+  readonly #options: ContainerOriginsOptions;
+  #sources: readonly LogSource[] = [];
+  #sourcesRevision = -1;
+
+  constructor(options: ContainerOriginsOptions) {
+    this.#options = options;
+    options.directory.onChange(() => this.revision++);
+  }
+
+  find(path: string): FileOrigin | 'awaited' | undefined {
+    const place = containerPlace(path);
+    if (place === undefined) return undefined;
+    const { directory } = this.#options;
+    const facts = directory.find(place);
+    if (facts !== undefined) return { attributes: facts.attributes, rules: this.#rules(facts.rules) };
+    // A node without Kubernetes and Docker has nobody who could know.
+    return directory.isReady && directory.all().size === 0 ? undefined : 'awaited';
+  }
+
+  sources(): readonly LogSource[] {
+    if (this.#sourcesRevision !== this.revision) {
+      this.#sourcesRevision = this.revision;
+      this.#sources = this.#findSources();
+    }
+    return this.#sources;
+  }
+
+  #findSources(): LogSource[] {
+    const sources: LogSource[] = [];
+    const problems: { path: string; message: string }[] = [];
+    for (const [id, facts] of this.#options.directory.all()) {
+      const name = containerName(id, facts);
+      for (const problem of facts.rules.problems) problems.push({ path: name, message: problem });
+      const fault = multilineFault(facts.rules.multiline);
+      if (fault !== '')
+        problems.push({ path: name, message: `multiline: ${fault}; lines are joined as usual` });
+      if (facts.rules.files.length === 0) continue;
+      const { globs, problems: unplaced } = hostGlobs(facts, this.#options.hostPath);
+      for (const problem of unplaced) problems.push({ path: name, message: problem });
+      for (const { glob, store, base } of globs) {
+        if (sources.length >= sourcesMax) break;
+        const attributes = { ...facts.attributes, 'sonde.store': store };
+        // A container whose standard streams are not wanted still has the files that were asked for.
+        const rules = { ...this.#rules(facts.rules), isCollected: true };
+        sources.push({ glob: compileGlob(glob), base, origin: { attributes, rules } });
+      }
+    }
+    this.#options.ledger.setProblems('containers', problems);
+    return sources;
+  }
+
+  #rules({ isCollected, multiline, rateLimitBytes }: LogRules): FileRules {
+    const { rules } = this.#options;
+    const isUsual = multiline === 'auto' || multilineFault(multiline) !== '';
+    return {
+      isCollected,
+      multiline: isUsual ? rules.multiline : multiline,
+      rateLimitBytes: rateLimitBytes === 0 ? rules.rateLimitBytes : rateLimitBytes,
+    };
+  }
+}
+
+function containerName(id: string, { attributes }: ContainerFacts): string {
+  const pod = attributes['k8s.pod.name'];
+  const container = attributes['k8s.container.name'] ?? attributes['container.name'] ?? id.slice(0, 12);
+  return pod === undefined ? `container ${container}` : `pod ${pod}, container ${container}`;
+}
