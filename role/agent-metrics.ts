@@ -45,7 +45,18 @@ export function startHost({ config, log, node }: RoleContext, transport: Transpo
   const options = config.agent;
   if (!options['host.is_read']) return;
   const intervalMs = options['host.interval_ms'];
-  const host = startHostMetrics({ intervalMs, transport, tenant: options.tenant, node, log });
+  const host = startHostMetrics({
+    intervalMs,
+    procPath: options['host.proc_path'],
+    sysPath: options['host.sys_path'],
+    rootPath: options['host.root_path'],
+    collectorsOn: options['host.collectors_on'],
+    collectorsOff: options['host.collectors_off'],
+    transport,
+    tenant: options.tenant,
+    node,
+    log,
+  });
   parts.add('host metrics', () => host.stop());
 }
 

@@ -3,7 +3,7 @@
  *
  *   /dev/sda1 / ext4 ro,relatime 0 0   ->  { device: '/dev/sda1', mountpoint: '/', fstype: 'ext4', isReadonly: true }
  */
-import { splitFields } from './host-sample.ts';
+import { splitFields } from '../host-sample.ts';
 
 export interface Mount {
   readonly device: string;
@@ -21,7 +21,7 @@ const ignoredTypes = new Set(
 );
 const ignoredMountpoint =
   /^\/(?:dev|proc|sys|run\/credentials\/.+|var\/lib\/docker\/.+|var\/lib\/containers\/storage\/.+)(?:$|\/)/;
-/** More mounts than this are not looked at one by one. */
+/** More mounts than this are not looked at one by one: see node_filesystem_* in the documentation. */
 const mountsMax = 500;
 
 /** Returns the mounts with storage behind them; of several on one mount point the last, which hides the others. */
