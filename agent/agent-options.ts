@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { countSchema, option } from '#model/config/option.ts';
 import { tenantDefault } from '#model/tenant.ts';
+import { containerOptions } from './cgroup/container-options.ts';
 import { hostOptions } from './host/host-options.ts';
 
 const targetSchema = z.strictObject({
@@ -33,4 +34,5 @@ export const agentOptions = {
   'scrape.interval_ms': option(countSchema, 15_000, 'Time between two scrapes of a target.'),
   'scrape.timeout_ms': option(countSchema, 10_000, 'A scrape that takes longer has failed.'),
   ...hostOptions,
+  ...containerOptions,
 };

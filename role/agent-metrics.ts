@@ -1,4 +1,7 @@
 /** What an agent measures: scraped targets, and its host. */
+
+import type { FindContainer } from '#agent/cgroup/container-labels.ts';
+import { startContainerMetrics } from '#agent/cgroup/container-metrics.ts';
 import { startHostMetrics } from '#agent/host/host-metrics.ts';
 import { startFileDiscovery } from '#agent/scrape/file-discovery.ts';
 import { type Scraper, type ScrapeTarget, startScraper } from '#agent/scrape/scraper.ts';
@@ -58,6 +61,29 @@ export function startHost({ config, log, node }: RoleContext, transport: Transpo
     log,
   });
   parts.add('host metrics', () => host.stop());
+}
+
+/** Reads this node's containers, where the configuration does not forbid it. `find` says who a container is. */
+export function startContainers(
+  { config, log, node }: RoleContext,
+  transport: Transport,
+  parts: Parts,
+  find?: FindContainer,
+): void {
+  const options = config.agent;
+  if (!options['containers.is_measured']) return;
+  const containers = startContainerMetrics({
+    intervalMs: options['containers.interval_ms'],
+    cgroupsMax: options['containers.cgroups_max'],
+    procPath: options['host.proc_path'],
+    sysPath: options['host.sys_path'],
+    transport,
+    tenant: options.tenant,
+    node,
+    log,
+    ...(find && { find }),
+  });
+  parts.add('container metrics', () => containers.stop());
 }
 
 export function scrapeBanner(scraper: Scraper): string[] {

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { observeAgent } from '#agent/agent-metrics.ts';
 import { startLogs, tailBanner } from './agent-logs.ts';
-import { scrapeBanner, startHost, startScraping } from './agent-metrics.ts';
+import { scrapeBanner, startContainers, startHost, startScraping } from './agent-metrics.ts';
 import { listenForPushes } from './agent-receive.ts';
 import { openTransport } from './agent-transport.ts';
 import type { Parts } from './parts.ts';
@@ -30,6 +30,7 @@ export async function startAgentPart(
   observeAgent(logs, transport);
   const scraper = await startScraping(context, transport, join(demoPath, 'targets/*.json'), parts);
   startHost(context, transport, parts);
+  startContainers(context, transport, parts);
   return {
     banner: [...receives, ...tailBanner(globs, logs.status()), ...scrapeBanner(scraper)],
     statusLine() {

@@ -74,7 +74,7 @@ export class HostFiles {
     try {
       return this.#read(path);
     } catch (error) {
-      if (isForbidden(error)) this.#skip(path, error);
+      this.noteForbidden(path, error);
       return undefined;
     }
   }
@@ -99,7 +99,7 @@ export class HostFiles {
       const text = await this.#slow.run(path, () => readFile(path, 'utf8'));
       return text?.slice(0, fileBytesMax).trim();
     } catch (error) {
-      if (isForbidden(error)) this.#skip(path, error);
+      this.noteForbidden(path, error);
       return undefined;
     }
   }
@@ -111,9 +111,14 @@ export class HostFiles {
         .filter((name) => pattern.test(name))
         .sort();
     } catch (error) {
-      if (isForbidden(error)) this.#skip(path, error);
+      this.noteForbidden(path, error);
       return [];
     }
+  }
+
+  /** For what is read elsewhere: notes the path where the error says that it is forbidden. */
+  noteForbidden(path: string, error: unknown): void {
+    if (isForbidden(error)) this.#skip(path, error);
   }
 
   sys(...names: string[]): string {

@@ -3,6 +3,7 @@
  *
  *   read(nowMs) -> its samples are shipped; a list of what cannot be read is logged once, until it changes
  */
+import { type Gauge, metrics } from '@opentelemetry/api';
 import type { Logger } from 'pino';
 import { errorMessage } from '#model/errors.ts';
 import type { HostSample } from './host-sample.ts';
@@ -49,9 +50,21 @@ export class ReadingLoop {
   #last: Reading = { samples: [], skipped: [] };
   #lastReadMs = 0;
   #lastDurationMs = 0;
+  readonly #gauges: Readonly<Record<'series' | 'skipped' | 'duration', Gauge>>;
 
   constructor(options: ReadingLoopOptions) {
     this.#options = options;
+    const meter = metrics.getMeter('sonde');
+    this.#gauges = {
+      series: meter.createGauge('sonde.agent.reading.series', { description: 'Series of the last reading.' }),
+      skipped: meter.createGauge('sonde.agent.reading.skipped_files', {
+        description: 'Files that the last reading could not read.',
+      }),
+      duration: meter.createGauge('sonde.agent.reading.duration', {
+        description: 'How long the last reading took.',
+        unit: 's',
+      }),
+    };
   }
 
   /** Begins with a reading at once. */
@@ -90,6 +103,7 @@ export class ReadingLoop {
       this.#last = reading;
       this.#lastReadMs = startMs;
       this.#lastDurationMs = now() - startMs;
+      this.#measure();
       shipper.ship(reading.samples, startMs);
     } catch (error) {
       log.error(
@@ -100,6 +114,13 @@ export class ReadingLoop {
     }
     if (this.#isStopping) return;
     this.#timer = setTimeout(() => this.start(), Math.max(0, intervalMs - (now() - startMs)));
+  }
+
+  #measure(): void {
+    const source = { source: this.#options.source };
+    this.#gauges.series.record(this.#last.samples.length, source);
+    this.#gauges.skipped.record(this.#last.skipped.length, source);
+    this.#gauges.duration.record(this.#lastDurationMs / 1000, source);
   }
 
   #tell(skipped: readonly string[]): void {

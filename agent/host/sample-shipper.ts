@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
-import { metricNameLabel, sortLabels } from '#model/labels.ts';
+import { type Labels, metricNameLabel, sortLabels } from '#model/labels.ts';
 import type { Transport } from '#wire/envelope.ts';
 import { renderRun, sourceKey } from '../scrape/run-envelopes.ts';
 import { queueBytesMaxDefault, SampleCounts, type SampleLoss, SampleQueue } from '../scrape/sample-queue.ts';
@@ -56,9 +56,16 @@ export class SampleShipper {
     // A clock that is set back must not make two readings of one time.
     this.#lastTimestampMs = Math.max(nowMs, this.#lastTimestampMs + 1);
     this.#tracker.begin(this.#lastTimestampMs);
+    let sorted: Labels = [];
+    let sortedOf: HostSample['labels'] | undefined;
     for (const { metric, labels, value } of samples) {
-      const pairs = { ...labels, [metricNameLabel]: metric.name, job, instance: node };
-      const series = this.#tracker.seriesOf(sortLabels(Object.entries(pairs)));
+      // Samples of one device or cgroup follow each other, and share an object.
+      if (labels !== sortedOf) {
+        sorted = sortLabels(Object.entries({ ...labels, job, instance: node }));
+        sortedOf = labels;
+      }
+      // Label names here are lower case, and the metric's name sorts before them.
+      const series = this.#tracker.seriesOf([[metricNameLabel, metric.name], ...sorted]);
       this.#tracker.setMetadata(series, metric.type, metric.help, '');
       if (!this.#tracker.write(series, value, Number.NaN)) this.#counts.addLost('duplicate', 1);
     }

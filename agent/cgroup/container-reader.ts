@@ -1,0 +1,172 @@
+/**
+ * Reads the cgroups of all containers, pods and their parents once: the cgroup file system comes in, samples come out.
+ *
+ * A cgroup that vanishes while it is read gives no samples at all, so that its series end together. What is remembered
+ * from reading to reading goes by the container's id: one that starts again has another, and series of its own.
+ */
+import { existsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
+import type { HostFiles } from '../host/host-files.ts';
+import { fieldNumber, gauge, type HostSample, sampleOf } from '../host/host-sample.ts';
+import type { Reading } from '../host/reading-loop.ts';
+import * as metrics from './cadvisor-metrics.ts';
+import { type CgroupLayout, detectLayout, parseDeviceNames } from './cgroup-layout.ts';
+import { type FoundCgroup, findCgroups } from './cgroup-tree.ts';
+import { CgroupV1 } from './cgroup-v1.ts';
+import { CgroupV2 } from './cgroup-v2.ts';
+import { type FindContainer, type LabelledCgroup, labelCgroups } from './container-labels.ts';
+import { networkSamples, readProcess, usesHostNetwork } from './container-process.ts';
+
+export interface ContainerReaderOptions {
+  readonly files: HostFiles;
+  readonly find: FindContainer;
+  readonly cgroupsMax: number;
+}
+
+/** Cgroups that are read before others have their turn: each takes some tenths of a millisecond. */
+const cgroupsPerTurn = 8;
+const up = gauge('up', 'Whether the cgroups were read.');
+
+/** What is told of a cgroup beside its files of numbers. */
+interface Glance {
+  /** Of a container; none of others. */
+  readonly processIds: readonly number[];
+  /** The first process' name; '' where it cannot be seen. */
+  readonly command: string;
+  /** Unix time; NaN where it is not known. */
+  readonly startSeconds: number;
+}
+
+interface Surroundings {
+  readonly layout: CgroupLayout;
+  readonly glances: ReadonlyMap<string, Glance>;
+  readonly devices: ReadonlyMap<string, string>;
+  /** Who has a network, and whose process is asked for it: see networkOwners(). */
+  readonly networks: ReadonlyMap<string, string>;
+  readonly nowMs: number;
+}
+
+export class ContainerReader {
+  readonly #options: ContainerReaderOptions;
+  #layout: CgroupLayout | undefined;
+  /** Start of pods and slices by path and inode; what the last reading did not find is forgotten. */
+  #starts = new Map<string, number>();
+
+  constructor(options: ContainerReaderOptions) {
+    this.#options = options;
+  }
+
+  /** Never rejects. */
+  async read(nowMs: number): Promise<Reading> {
+    const { files, find, cgroupsMax } = this.#options;
+    const root = files.sys('fs/cgroup');
+    this.#layout ??= openLayout(files, root);
+    if (this.#layout === undefined) {
+      const fact = `${root}: no cgroups of version 1 or 2 are mounted here`;
+      return { samples: sampleOf(up, 0), skipped: [...files.endReading(), fact] };
+    }
+    const layout = this.#layout;
+    const { cgroups, leftOut } = await findCgroups(files, layout.base, cgroupsMax);
+    const glances = this.#lookAt(layout, cgroups);
+    const labelled = labelCgroups(cgroups, {
+      find,
+      isPause: ({ path }) => glances.get(path)?.command === 'pause',
+    });
+    const around: Surroundings = {
+      layout,
+      glances,
+      devices: parseDeviceNames(files.procIfAny('diskstats') ?? ''),
+      networks: networkOwners(labelled),
+      nowMs,
+    };
+    const samples: HostSample[] = sampleOf(up, 1);
+    for (const [i, cgroup] of labelled.entries()) {
+      samples.push(...this.#readCgroup(cgroup, around));
+      if (i % cgroupsPerTurn === cgroupsPerTurn - 1) await setImmediate();
+    }
+    const skipped = files.endReading();
+    if (leftOut > 0)
+      skipped.push(
+        `${layout.base}: more than ${cgroupsMax} cgroups (containers.cgroups_max), ${leftOut} left out`,
+      );
+    return { samples, skipped };
+  }
+
+  #readCgroup({ path, identity, labels }: LabelledCgroup, around: Surroundings): HostSample[] {
+    const { files } = this.#options;
+    const { layout, glances, devices, networks, nowMs } = around;
+    const samples = layout.read(path, labels, devices);
+    const glance = glances.get(path);
+    if (identity.kind === 'container')
+      samples.push(...sampleOf(metrics.processes, glance?.processIds.length ?? 0, labels));
+    const pid = path === '/' ? 1 : glances.get(networks.get(path) ?? '')?.processIds[0];
+    if (path === '/' || (pid !== undefined && !usesHostNetwork(files, pid)))
+      samples.push(...networkSamples(files, pid!, labels));
+    samples.push(
+      ...sampleOf(metrics.lastSeen, Math.floor(nowMs / 1000), labels),
+      ...sampleOf(metrics.startTime, glance?.startSeconds ?? Number.NaN, labels),
+    );
+    return existsSync(join(layout.base, path)) ? samples : [];
+  }
+
+  /** A container is as old as its first process: a restart under the same id shows. */
+  #lookAt(layout: CgroupLayout, cgroups: readonly FoundCgroup[]): Map<string, Glance> {
+    const { files } = this.#options;
+    const bootSeconds = bootTime(files.procIfAny('stat') ?? '');
+    const starts = new Map<string, number>();
+    const glances = new Map<string, Glance>();
+    for (const { path, identity } of cgroups) {
+      const processIds = identity.kind === 'container' ? layout.processIds(path) : [];
+      const first = processIds[0] === undefined ? undefined : readProcess(files, processIds[0], bootSeconds);
+      const startSeconds =
+        identity.kind === 'root'
+          ? bootSeconds
+          : (first?.startSeconds ?? this.#directoryStart(layout, path, starts));
+      glances.set(path, { processIds, command: first?.command ?? '', startSeconds });
+    }
+    this.#starts = starts;
+    return glances;
+  }
+
+  /** As old as the directory is when it is first seen: its time moves when something is made below it. */
+  #directoryStart(layout: CgroupLayout, path: string, starts: Map<string, number>): number {
+    const stats = statSync(join(layout.base, path), { throwIfNoEntry: false });
+    if (stats === undefined) return Number.NaN;
+    const key = `${stats.ino} ${path}`;
+    const start = this.#starts.get(key) ?? Math.floor(stats.mtimeMs / 1000);
+    starts.set(key, start);
+    return start;
+  }
+}
+
+function openLayout(files: HostFiles, root: string): CgroupLayout | undefined {
+  const found = detectLayout(root);
+  if (found === undefined) return undefined;
+  return found.version === 2 ? new CgroupV2(files, found.base) : new CgroupV1(files, root, found.base);
+}
+
+/**
+ * Who has a network of its own, and the cgroup whose process is asked for it: a pod has one, which its pause container
+ * reports, or the pod's own cgroup where the runtime has none (CRI-O); any other container has its own.
+ */
+function networkOwners(cgroups: readonly LabelledCgroup[]): Map<string, string> {
+  const owners = new Map<string, string>();
+  const inPods = new Map<string, LabelledCgroup[]>();
+  for (const cgroup of cgroups) {
+    if (cgroup.identity.kind !== 'container') continue;
+    const { podPath } = cgroup.identity;
+    if (podPath === '') owners.set(cgroup.path, cgroup.path);
+    else inPods.set(podPath, [...(inPods.get(podPath) ?? []), cgroup]);
+  }
+  for (const [podPath, members] of inPods) {
+    const pause = members.find(({ isPause }) => isPause);
+    if (pause) owners.set(pause.path, pause.path);
+    else owners.set(podPath, members[0]!.path);
+  }
+  return owners;
+}
+
+function bootTime(stat: string): number {
+  return fieldNumber(/^btime (\d+)$/m.exec(stat)?.[1]);
+}
