@@ -17,7 +17,9 @@ export interface CgroupLayout {
   readonly version: 1 | 2;
   /** The directory in which all cgroups can be found. */
   readonly base: string;
-  /** Names of block devices by `major:minor`. */
+  /** See DetectedLayout. */
+  readonly isHosts: boolean;
+  /** `devices` has the names of block devices by `major:minor`. */
   read(path: string, labels: CgroupLabels, devices: ReadonlyMap<string, string>): HostSample[];
   /** Process numbers in the cgroup and, where it has none of its own, right below it. */
   processIds(path: string): number[];
@@ -26,13 +28,22 @@ export interface CgroupLayout {
 /** Controllers of version 1 in which containers are looked for; the first that is mounted counts. */
 const searchedControllers = ['memory', 'cpu', 'cpu,cpuacct', 'cpuacct', 'pids'];
 
-export type CgroupVersion = { version: 2; base: string } | { version: 1; base: string } | undefined;
+export interface DetectedLayout {
+  readonly version: 1 | 2;
+  readonly base: string;
+  /** False: the base is some container's cgroup, as that container sees it; what it calls the root is not the host. */
+  readonly isHosts: boolean;
+}
 
 /** Undefined: no cgroups are mounted at `root`. A hybrid (version 2 mounted beside, for systemd) is version 1. */
-export function detectLayout(root: string): CgroupVersion {
-  if (existsSync(join(root, 'cgroup.controllers'))) return { version: 2, base: root };
+export function detectLayout(root: string): DetectedLayout | undefined {
+  // Each cgroup but the root has a type (version 2), and the root alone has a release agent (version 1).
+  if (existsSync(join(root, 'cgroup.controllers')))
+    return { version: 2, base: root, isHosts: !existsSync(join(root, 'cgroup.type')) };
   const controller = searchedControllers.find((name) => existsSync(join(root, name, 'cgroup.procs')));
-  return controller === undefined ? undefined : { version: 1, base: join(root, controller) };
+  if (controller === undefined) return undefined;
+  const base = join(root, controller);
+  return { version: 1, base, isHosts: existsSync(join(base, 'release_agent')) };
 }
 
 /** Working set: what cannot be given back at once, as cAdvisor and the kubelet's eviction have it. */

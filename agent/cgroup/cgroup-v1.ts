@@ -16,6 +16,7 @@ import { KeyedNumbers, limitOf, parseBlkio } from './cgroup-files.ts';
 import {
   type CgroupLabels,
   type CgroupLayout,
+  type DetectedLayout,
   faultSamples,
   ioSamples,
   memorySamples,
@@ -39,13 +40,15 @@ type Read = (controller: Controller, name: string) => string | undefined;
 export class CgroupV1 implements CgroupLayout {
   readonly version = 1;
   readonly base: string;
+  readonly isHosts: boolean;
   readonly #files: HostFiles;
   readonly #mounts = new Map<Controller, string>();
 
   /** `root` is where the controllers are mounted, `base` the directory of the one that all containers are in. */
-  constructor(files: HostFiles, root: string, base: string) {
+  constructor(files: HostFiles, root: string, { base, isHosts }: DetectedLayout) {
     this.#files = files;
     this.base = base;
+    this.isHosts = isHosts;
     for (const [controller, names] of Object.entries(directories)) {
       const found = names.map((name) => join(root, name)).find((path) => existsSync(path));
       if (found !== undefined) this.#mounts.set(controller as Controller, found);

@@ -15,6 +15,7 @@ import { KeyedNumbers, limitOf, parseIoStat } from './cgroup-files.ts';
 import {
   type CgroupLabels,
   type CgroupLayout,
+  type DetectedLayout,
   faultSamples,
   ioSamples,
   memorySamples,
@@ -27,11 +28,13 @@ const resources = ['cpu', 'memory', 'io'] as const;
 export class CgroupV2 implements CgroupLayout {
   readonly version = 2;
   readonly base: string;
+  readonly isHosts: boolean;
   readonly #files: HostFiles;
 
-  constructor(files: HostFiles, base: string) {
+  constructor(files: HostFiles, { base, isHosts }: DetectedLayout) {
     this.#files = files;
     this.base = base;
+    this.isHosts = isHosts;
   }
 
   read(path: string, labels: CgroupLabels, devices: ReadonlyMap<string, string>): HostSample[] {
@@ -67,8 +70,9 @@ export class CgroupV2 implements CgroupLayout {
 
   #memorySamples(read: Read, labels: CgroupLabels, path: string): HostSample[] {
     const stat = new KeyedNumbers(read('memory.stat') ?? '');
-    // The root has no memory.current: what is not free is used, as runc has it.
-    const usage = path === '/' ? this.#usedBytes() : fieldNumber(read('memory.current')?.trim());
+    // The host's root has no memory.current: what is not free is used, as runc has it.
+    const usage =
+      path === '/' && this.isHosts ? this.#usedBytes() : fieldNumber(read('memory.current')?.trim());
     const faults = { pgfault: stat.get('pgfault'), pgmajfault: stat.get('pgmajfault') };
     const events = new KeyedNumbers(read('memory.events') ?? '');
     return [

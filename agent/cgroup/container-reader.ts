@@ -68,6 +68,10 @@ export class ContainerReader {
     }
     const layout = this.#layout;
     const { cgroups, leftOut } = await findCgroups(files, layout.base, cgroupsMax);
+    if (!layout.isHosts && !cgroups.some(({ identity }) => identity.kind === 'container')) {
+      const fact = `${layout.base}: this is the agent's own cgroup, with no containers in it, and not the host's`;
+      return { samples: sampleOf(up, 0), skipped: [...files.endReading(), fact] };
+    }
     const glances = this.#lookAt(layout, cgroups);
     const labelled = labelCgroups(cgroups, {
       find,
@@ -143,7 +147,7 @@ export class ContainerReader {
 function openLayout(files: HostFiles, root: string): CgroupLayout | undefined {
   const found = detectLayout(root);
   if (found === undefined) return undefined;
-  return found.version === 2 ? new CgroupV2(files, found.base) : new CgroupV1(files, root, found.base);
+  return found.version === 2 ? new CgroupV2(files, found) : new CgroupV1(files, root, found);
 }
 
 /**

@@ -104,13 +104,13 @@ export class ReadingLoop {
       this.#lastReadMs = startMs;
       this.#lastDurationMs = now() - startMs;
       this.#measure();
-      shipper.ship(reading.samples, startMs);
+      await shipper.ship(reading.samples, startMs);
     } catch (error) {
       log.error(
         { source: this.#options.source, reason: errorMessage(error) },
         'BUG: a reading failed in an unforeseen way',
       );
-      if (!this.#isStopping) shipper.ship([], startMs);
+      if (!this.#isStopping) await shipper.ship([], startMs);
     }
     if (this.#isStopping) return;
     this.#timer = setTimeout(() => this.start(), Math.max(0, intervalMs - (now() - startMs)));

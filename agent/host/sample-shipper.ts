@@ -3,6 +3,7 @@
  * source's job and the node as instance. A series that a reading no longer has gets its stale marker.
  */
 import { randomUUID } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { type Labels, metricNameLabel, sortLabels } from '#model/labels.ts';
 import type { Transport } from '#wire/envelope.ts';
@@ -19,6 +20,9 @@ export interface SampleShipperOptions {
   readonly node: string;
   readonly log: Logger;
 }
+
+/** Samples that are encoded before others have their turn: some two milliseconds. */
+const samplesPerTurn = 2_000;
 
 export class SampleShipper {
   readonly #options: SampleShipperOptions;
@@ -50,15 +54,18 @@ export class SampleShipper {
     return { ...this.#counts.lost };
   }
 
-  /** Of two samples with the same name and labels the first is shipped, and the second counted as `duplicate`. */
-  ship(samples: readonly HostSample[], nowMs: number): void {
+  /**
+   * Of two samples with the same name and labels the first is shipped, and the second counted as `duplicate`. Must not be
+   * called again before it has resolved, which it does when the request is in the queue.
+   */
+  async ship(samples: readonly HostSample[], nowMs: number): Promise<void> {
     const { tenant, job, node } = this.#options;
     // A clock that is set back must not make two readings of one time.
     this.#lastTimestampMs = Math.max(nowMs, this.#lastTimestampMs + 1);
     this.#tracker.begin(this.#lastTimestampMs);
     let sorted: Labels = [];
     let sortedOf: HostSample['labels'] | undefined;
-    for (const { metric, labels, value } of samples) {
+    for (const [i, { metric, labels, value }] of samples.entries()) {
       // Samples of one device or cgroup follow each other, and share an object.
       if (labels !== sortedOf) {
         sorted = sortLabels(Object.entries({ ...labels, job, instance: node }));
@@ -68,6 +75,7 @@ export class SampleShipper {
       const series = this.#tracker.seriesOf([[metricNameLabel, metric.name], ...sorted]);
       this.#tracker.setMetadata(series, metric.type, metric.help, '');
       if (!this.#tracker.write(series, value, Number.NaN)) this.#counts.addLost('duplicate', 1);
+      if (i % samplesPerTurn === samplesPerTurn - 1) await setImmediate();
     }
     const key = sourceKey(tenant, job, node);
     const identity = { tenant, key, sourceId: this.#sourceId, timestampMs: this.#lastTimestampMs };
@@ -77,7 +85,7 @@ export class SampleShipper {
   /** Ends all series, and gives the transport `drainMs` for what waits; what is left then is counted as lost. */
   async stop(nowMs: number, drainMs: number): Promise<void> {
     const timer = setTimeout(() => this.#abort.abort(new Error('the agent stops')), drainMs);
-    this.ship([], nowMs);
+    await this.ship([], nowMs);
     await this.#queue.idle();
     clearTimeout(timer);
   }

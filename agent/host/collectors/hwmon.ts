@@ -37,9 +37,12 @@ async function chipSamples(files: HostFiles, path: string): Promise<HostSample[]
   const name = files.attribute(`${path}/name`) ?? '';
   const chip = chipOf(path, name);
   const samples = name === '' ? [] : sampleOf(chipNames, 1, { chip, chip_name: cleanName(name) });
+  const seen = new Set<string>();
   // Old drivers have their files beside the device.
   for (const directory of [path, `${path}/device`]) {
     for (const file of files.list(directory, sensorFile).slice(0, sensorsMax)) {
+      if (seen.has(file)) continue;
+      seen.add(file);
       const [, type, number, element = ''] = sensorFile.exec(file)!;
       const text = await files.slowAttribute(`${directory}/${file}`);
       if (text === undefined) continue;

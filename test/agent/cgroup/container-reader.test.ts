@@ -264,6 +264,21 @@ test('a host without cgroups says so', async () => {
   expect(skipped).toEqual([`${tree.sysPath}/fs/cgroup: no cgroups of version 1 or 2 are mounted here`]);
 });
 
+test("a container's view of its own cgroup is not taken for the host", async () => {
+  using tree = new HostTree();
+  tree.v2('', { 'cgroup.type': 'domain\n' });
+  const { samples, skipped } = await readOnce(tree);
+  expect(samples.map(({ metric, value }) => `${metric.name} ${value}`)).toEqual(['up 0']);
+  expect(skipped).toEqual([
+    `${tree.sysPath}/fs/cgroup: this is the agent's own cgroup, with no containers in it, and not the host's`,
+  ]);
+  // A node that is a container itself (kind, k3d) has pods in its cgroup.
+  tree.v2(compose);
+  const nested = await readOnce(tree);
+  expect(of(nested, '/')).toContain('memory_usage_bytes{} 104857600');
+  expect(of(nested, compose)).toContain('memory_usage_bytes{} 104857600');
+});
+
 test('a container that starts again under its id has a new start time', async () => {
   using tree = kubernetes();
   const containers = reader(tree);
