@@ -5,7 +5,7 @@
  *   eth0/speed "1000"        ->  node_network_speed_bytes{device="eth0"} 125000000
  *   eth0/operstate "up"      ->  node_network_up{device="eth0"} 1, node_network_info{device="eth0",operstate="up",...} 1
  *
- * A container sees the devices of its own network name space here: the agent needs the host's for the host's devices.
+ * The /sys of a container has the container's devices: host.sys_path must be the host's.
  */
 import type { HostCollector } from '../host-collector.ts';
 import type { HostFiles } from '../host-files.ts';
