@@ -26,6 +26,7 @@ export interface ContainerReaderOptions {
 
 /** Cgroups that are read before others have their turn: each takes some tenths of a millisecond. */
 const cgroupsPerTurn = 8;
+const glancesPerTurn = 50;
 const up = gauge('up', 'Whether the cgroups were read.');
 
 /** What is told of a cgroup beside its files of numbers. */
@@ -64,15 +65,15 @@ export class ContainerReader {
     this.#layout ??= openLayout(files, root);
     if (this.#layout === undefined) {
       const fact = `${root}: no cgroups of version 1 or 2 are mounted here`;
-      return { samples: sampleOf(up, 0), skipped: [...files.endReading(), fact] };
+      return { samples: [], skipped: [...files.endReading(), fact] };
     }
     const layout = this.#layout;
     const { cgroups, leftOut } = await findCgroups(files, layout.base, cgroupsMax);
     if (!layout.isHosts && !cgroups.some(({ identity }) => identity.kind === 'container')) {
       const fact = `${layout.base}: this is the agent's own cgroup, with no containers in it, and not the host's`;
-      return { samples: sampleOf(up, 0), skipped: [...files.endReading(), fact] };
+      return { samples: [], skipped: [...files.endReading(), fact] };
     }
-    const glances = this.#lookAt(layout, cgroups);
+    const glances = await this.#lookAt(layout, cgroups);
     const labelled = labelCgroups(cgroups, {
       find,
       isPause: ({ path }) => glances.get(path)?.command === 'pause',
@@ -92,9 +93,9 @@ export class ContainerReader {
     const skipped = files.endReading();
     if (leftOut > 0)
       skipped.push(
-        `${layout.base}: more than ${cgroupsMax} cgroups (containers.cgroups_max), ${leftOut} left out`,
+        `${layout.base}: more than ${cgroupsMax} cgroups (containers.cgroups_max), the others are left out`,
       );
-    return { samples, skipped };
+    return { samples, skipped, leftOut };
   }
 
   #readCgroup({ path, identity, labels }: LabelledCgroup, around: Surroundings): HostSample[] {
@@ -115,12 +116,12 @@ export class ContainerReader {
   }
 
   /** A container is as old as its first process: a restart under the same id shows. */
-  #lookAt(layout: CgroupLayout, cgroups: readonly FoundCgroup[]): Map<string, Glance> {
+  async #lookAt(layout: CgroupLayout, cgroups: readonly FoundCgroup[]): Promise<Map<string, Glance>> {
     const { files } = this.#options;
     const bootSeconds = bootTime(files.procIfAny('stat') ?? '');
     const starts = new Map<string, number>();
     const glances = new Map<string, Glance>();
-    for (const { path, identity } of cgroups) {
+    for (const [i, { path, identity }] of cgroups.entries()) {
       const processIds = identity.kind === 'container' ? layout.processIds(path) : [];
       const first = processIds[0] === undefined ? undefined : readProcess(files, processIds[0], bootSeconds);
       const startSeconds =
@@ -128,6 +129,7 @@ export class ContainerReader {
           ? bootSeconds
           : (first?.startSeconds ?? this.#directoryStart(layout, path, starts));
       glances.set(path, { processIds, command: first?.command ?? '', startSeconds });
+      if (i % glancesPerTurn === glancesPerTurn - 1) await setImmediate();
     }
     this.#starts = starts;
     return glances;

@@ -17,7 +17,9 @@ import { BoundedCalls } from './bounded-calls.ts';
 const fileBytesMax = 4 * 1024 * 1024;
 /** Paths of one reading that are named as unreadable. */
 const skippedMax = 64;
+/** Sensors have so long, each and together. */
 const slowTimeoutMs = 1_000;
+const slowBudgetMs = 3_000;
 
 export interface HostPaths {
   /** Where the host's /proc, /sys and / are seen. */
@@ -29,7 +31,7 @@ export interface HostPaths {
 export class HostFiles {
   readonly paths: HostPaths;
   readonly #skipped = new Map<string, string>();
-  readonly #slow = new BoundedCalls(slowTimeoutMs);
+  readonly #slow = new BoundedCalls(slowTimeoutMs, slowBudgetMs);
   readonly #shared = new Map<string, string>();
   #buffer = Buffer.allocUnsafe(64 * 1024);
 
@@ -128,13 +130,19 @@ export class HostFiles {
   /** Ends a reading: returns `path: reason` of what it could not read. */
   endReading(): string[] {
     this.#shared.clear();
+    this.#slow.beginRound();
     const skipped = [...this.#skipped].map(([path, reason]) => `${path}: ${reason}`);
     this.#skipped.clear();
     return skipped;
   }
 
+  /** Notes what is left out for another reason; which must be the same from reading to reading, or it is logged anew. */
+  noteLeftOut(path: string, reason: string): void {
+    if (this.#skipped.size < skippedMax) this.#skipped.set(path, reason);
+  }
+
   #skip(path: string, error: unknown): void {
-    if (this.#skipped.size < skippedMax) this.#skipped.set(path, errorMessage(error));
+    this.noteLeftOut(path, errorMessage(error));
   }
 
   /** Files of the kernel have no size before they are read. */

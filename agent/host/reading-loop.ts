@@ -13,6 +13,8 @@ export interface Reading {
   readonly samples: readonly HostSample[];
   /** `path: reason` of each file that could not be read. */
   readonly skipped: readonly string[];
+  /** What was found and not read because there was more than a bound. */
+  readonly leftOut?: number;
 }
 
 export interface ReadingStatus {
@@ -50,7 +52,7 @@ export class ReadingLoop {
   #last: Reading = { samples: [], skipped: [] };
   #lastReadMs = 0;
   #lastDurationMs = 0;
-  readonly #gauges: Readonly<Record<'series' | 'skipped' | 'duration', Gauge>>;
+  readonly #gauges: Readonly<Record<'series' | 'skipped' | 'leftOut' | 'duration', Gauge>>;
 
   constructor(options: ReadingLoopOptions) {
     this.#options = options;
@@ -59,6 +61,10 @@ export class ReadingLoop {
       series: meter.createGauge('sonde.agent.reading.series', { description: 'Series of the last reading.' }),
       skipped: meter.createGauge('sonde.agent.reading.skipped_files', {
         description: 'Files that the last reading could not read.',
+      }),
+      leftOut: meter.createGauge('sonde.agent.reading.left_out', {
+        description:
+          'Cgroups that the last reading left out because there are more than containers.cgroups_max.',
       }),
       duration: meter.createGauge('sonde.agent.reading.duration', {
         description: 'How long the last reading took.',
@@ -120,6 +126,7 @@ export class ReadingLoop {
     const source = { source: this.#options.source };
     this.#gauges.series.record(this.#last.samples.length, source);
     this.#gauges.skipped.record(this.#last.skipped.length, source);
+    this.#gauges.leftOut.record(this.#last.leftOut ?? 0, source);
     this.#gauges.duration.record(this.#lastDurationMs / 1000, source);
   }
 

@@ -14,6 +14,10 @@ import { gauge, type HostMetric, type HostSample } from '../host-sample.ts';
 import { type Mount, parseMountTable } from './mount-table.ts';
 
 const statTimeoutMs = 2_000;
+/** For all mounts of a reading: those that are left then have an error. */
+const statBudgetMs = 6_000;
+/** More mounts than this are not looked at one by one. */
+const mountsMax = 500;
 /** Mounts of process 1 are the host's; those of this process are its own name space's. */
 const paths = ['1/mounts', 'mounts'];
 
@@ -31,11 +35,15 @@ export const filesystemCollector: HostCollector = {
   reads: '/proc/1/mounts or /proc/mounts; statfs of each mount below host.root_path',
   makes: 'node_filesystem_*',
   create: (files) => {
-    const calls = new BoundedCalls(statTimeoutMs);
+    const calls = new BoundedCalls(statTimeoutMs, statBudgetMs);
     return async () => {
       const samples: HostSample[] = [];
+      const mounts = parseMountTable(files.proc(...paths));
+      if (mounts.length > mountsMax)
+        files.noteLeftOut('mounts', `more than ${mountsMax}, the others are left out`);
+      calls.beginRound();
       // One after the other: each call may hold a thread of the pool that the store's engine and the tailer use too.
-      for (const mount of parseMountTable(files.proc(...paths))) {
+      for (const mount of mounts.slice(0, mountsMax)) {
         const path = join(files.paths.rootPath, mount.mountpoint);
         // What went wrong is told by node_filesystem_device_error.
         const stat = await calls.run(path, () => statfs(path)).catch(() => undefined);

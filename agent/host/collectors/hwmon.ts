@@ -40,7 +40,10 @@ async function chipSamples(files: HostFiles, path: string): Promise<HostSample[]
   const seen = new Set<string>();
   // Old drivers have their files beside the device.
   for (const directory of [path, `${path}/device`]) {
-    for (const file of files.list(directory, sensorFile).slice(0, sensorsMax)) {
+    const names = files.list(directory, sensorFile);
+    if (names.length > sensorsMax)
+      files.noteLeftOut(directory, `more than ${sensorsMax} sensors, the others are left out`);
+    for (const file of names.slice(0, sensorsMax)) {
       if (seen.has(file)) continue;
       seen.add(file);
       const [, type, number, element = ''] = sensorFile.exec(file)!;

@@ -62,6 +62,8 @@ export const netclassCollector: HostCollector = {
     'node_network_{info,up,mtu_bytes,speed_bytes,carrier,carrier_*_total,flags,transmit_queue_length,...}',
   create: (files) => () => {
     const devices = files.list(files.sys('class/net')).filter((device) => device !== 'bonding_masters');
+    if (devices.length > devicesMax)
+      files.noteLeftOut(files.sys('class/net'), `more than ${devicesMax} devices, the others are left out`);
     return devices.slice(0, devicesMax).flatMap((device) => deviceSamples(files, device));
   },
 };

@@ -24,6 +24,11 @@ export const processesCollector: HostCollector = {
     const states = new Map<string, number>();
     let threads = 0;
     const pids = files.list(files.paths.procPath, /^\d+$/);
+    if (pids.length > processesMax)
+      files.noteLeftOut(
+        files.paths.procPath,
+        `more than ${processesMax} processes, the states of others are left out`,
+      );
     for (const pid of pids.slice(0, processesMax)) {
       // A process that ends meanwhile is none.
       const { state, threadCount } = parseProcessStat(files.procIfAny(`${pid}/stat`) ?? '');

@@ -4,13 +4,28 @@
  */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { parseBlkio, parseIoStat } from '#agent/cgroup/cgroup-files.ts';
+import { ioSamples, parseDeviceNames } from '#agent/cgroup/cgroup-layout.ts';
+import { parseContainerNetwork } from '#agent/cgroup/container-process.ts';
+import { parseArp } from '#agent/host/collectors/arp.ts';
+import { parseConntrackStat } from '#agent/host/collectors/conntrack.ts';
 import { parseCpuSeconds } from '#agent/host/collectors/cpu.ts';
+import { parseCpuInfo } from '#agent/host/collectors/cpu-info.ts';
 import { parseDiskStats } from '#agent/host/collectors/diskstats.ts';
+import { parseFileNr } from '#agent/host/collectors/filefd.ts';
 import { parseLoadAverage } from '#agent/host/collectors/loadavg.ts';
+import { parseMdstat } from '#agent/host/collectors/mdadm.ts';
 import { parseMemoryInfo } from '#agent/host/collectors/meminfo.ts';
 import { parseMountTable } from '#agent/host/collectors/mount-table.ts';
 import { parseNetworkDevices } from '#agent/host/collectors/netdev.ts';
+import { parseNetstat, parseSnmp6 } from '#agent/host/collectors/netstat.ts';
+import { parseOsRelease } from '#agent/host/collectors/os.ts';
+import { parseSchedstat } from '#agent/host/collectors/schedstat.ts';
+import { parseSockstat } from '#agent/host/collectors/sockstat.ts';
+import { parseSoftnet } from '#agent/host/collectors/softnet.ts';
 import { parseStat } from '#agent/host/collectors/stat.ts';
+import { parseUdpQueues } from '#agent/host/collectors/udp-queues.ts';
+import { parseVmstat } from '#agent/host/collectors/vmstat.ts';
 import type { HostSample } from '#agent/host/host-sample.ts';
 
 function render(samples: readonly HostSample[]): string[] {
@@ -182,7 +197,26 @@ test('/proc/mounts: storage stays, kernel file systems go, the last mount on a p
 
 test('any text gives finite samples or none', () => {
   const word = fc.oneof(
-    fc.constantFrom('cpu0', 'ctxt', 'eth0:', 'sda', 'MemFree:', 'kB', '1', '2.5', '-1', '9e9', 'NaN'),
+    fc.constantFrom(
+      'cpu0',
+      'ctxt',
+      'eth0:',
+      'Tcp:',
+      'md0',
+      ':',
+      '8:0',
+      'rbytes=1',
+      'Read',
+      '[2/1]',
+      'sda',
+      'MemFree:',
+      'kB',
+      '1',
+      '2.5',
+      '-1',
+      '9e9',
+      'NaN',
+    ),
     fc.string(),
   );
   const text = fc
@@ -191,13 +225,29 @@ test('any text gives finite samples or none', () => {
       { maxLength: 8 },
     )
     .map((lines) => lines.join('\n'));
-  const parsers = [
+  const parsers: ((content: string) => readonly HostSample[])[] = [
     parseCpuSeconds,
     parseStat,
     parseMemoryInfo,
     parseLoadAverage,
     parseDiskStats,
     parseNetworkDevices,
+    parseVmstat,
+    parseNetstat,
+    parseSnmp6,
+    (content) => parseSockstat(content, 4096),
+    parseConntrackStat,
+    parseFileNr,
+    parseMdstat,
+    parseArp,
+    parseSchedstat,
+    parseSoftnet,
+    (content) => parseUdpQueues(content, 'v4'),
+    parseOsRelease,
+    parseCpuInfo,
+    (content) => parseContainerNetwork(content, {}),
+    (content) => ioSamples(parseIoStat(content), {}, parseDeviceNames(content)),
+    (content) => ioSamples(parseBlkio(content, content), {}, new Map()),
   ];
   fc.assert(
     fc.property(text, (content) => {

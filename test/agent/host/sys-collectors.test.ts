@@ -2,10 +2,18 @@
  * Goal: the attributes of /sys become node_exporter's samples, with its units.
  * Method: a table of trees as machines have them, and the samples as text; then what hangs, and what is forbidden.
  */
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { BoundedCalls } from '#agent/host/bounded-calls.ts';
+import { cpuCollector } from '#agent/host/collectors/cpu.ts';
 import { sensorSamples } from '#agent/host/collectors/hwmon.ts';
+import { thermalZoneCollector } from '#agent/host/collectors/thermal-zone.ts';
+import { HostFiles } from '#agent/host/host-files.ts';
 import { collected, renderSamples } from './collected.ts';
 
 const cpu0 = 'sys/devices/system/cpu/cpu0';
@@ -182,7 +190,7 @@ test.each([
 });
 
 test('a call that hangs is given up, not repeated, and two of them keep others out', async () => {
-  const calls = new BoundedCalls(10);
+  const calls = new BoundedCalls(10, 1_000);
   const gates = new Map<string, () => void>();
   const asked: string[] = [];
   const hang = (key: string): Promise<string | undefined> =>
@@ -198,5 +206,46 @@ test('a call that hangs is given up, not repeated, and two of them keep others o
   await delay(0);
   expect(await calls.run('c', async () => 'c')).toBe('c');
   expect(await calls.run('a', async () => 'a')).toBe('a');
+  // A round's budget is spent, and comes back with the next.
+  const slow = new BoundedCalls(1_000, 0);
+  expect(await slow.run('e', () => delay(5, 'e'))).toBe('e');
+  expect(await slow.run('f', async () => 'f')).toBeUndefined();
+  slow.beginRound();
+  expect(await slow.run('f', async () => 'f')).toBe('f');
   await expect(calls.run('d', () => Promise.reject(new Error('gone')))).rejects.toThrow('gone');
+});
+
+test('a sensor that hangs costs a second, once, and no other sensor', async ({ skip }) => {
+  const path = mkdtempSync(join(tmpdir(), 'sonde-hang-'));
+  const zone = (number: number): string => join(path, `sys/class/thermal/thermal_zone${number}`);
+  for (const number of [0, 1]) mkdirSync(zone(number), { recursive: true });
+  writeFileSync(join(zone(1), 'temp'), '41000\n');
+  // To open a pipe that nobody writes to takes for ever.
+  if (spawnSync('mkfifo', [join(zone(0), 'temp')]).status !== 0) return skip('mkfifo is not on this machine');
+  const paths = { procPath: join(path, 'proc'), sysPath: join(path, 'sys'), rootPath: path };
+  const collect = thermalZoneCollector.create(new HostFiles(paths));
+  for (let reading = 0; reading < 3; reading++)
+    expect(renderSamples(await collect(0))).toEqual(['node_thermal_zone_temp{zone="1"} 41']);
+  await writeFile(join(zone(0), 'temp'), '42000\n');
+  await delay(0);
+  rmSync(path, { recursive: true });
+});
+
+test('a processor counter that slips back stays, and one that is reset begins anew', async () => {
+  const path = mkdtempSync(join(tmpdir(), 'sonde-cpu-'));
+  const paths = { procPath: path, sysPath: join(path, 'sys'), rootPath: path };
+  const files = new HostFiles(paths);
+  const collect = cpuCollector.create(files);
+  const idle = async (ticks: number): Promise<number> => {
+    writeFileSync(join(path, 'stat'), `cpu0 0 0 0 ${ticks}\n`);
+    const samples = await collect(0);
+    files.endReading();
+    return samples.find(({ labels }) => labels.mode === 'idle')!.value;
+  };
+  expect(await idle(1000)).toBe(10);
+  expect(await idle(990)).toBe(10);
+  expect(await idle(995)).toBe(10);
+  expect(await idle(1001)).toBe(10.01);
+  expect(await idle(100)).toBe(1);
+  rmSync(path, { recursive: true });
 });
