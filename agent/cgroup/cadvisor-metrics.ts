@@ -66,6 +66,9 @@ export const specMemorySwapLimit = gauge(
   'The swap limit; 0 for none.',
 );
 
+export const machineCores = gauge('machine_cpu_cores', 'Processors of the machine.');
+export const machineMemory = gauge('machine_memory_bytes', 'Memory of the machine.');
+
 export const lastSeen = gauge('container_last_seen', 'When it was last read, in Unix time.');
 export const startTime = gauge('container_start_time_seconds', 'When it was started, in Unix time.');
 

@@ -21,7 +21,10 @@ export interface CgroupLayout {
   readonly isHosts: boolean;
   /** `devices` has the names of block devices by `major:minor`. */
   read(path: string, labels: CgroupLabels, devices: ReadonlyMap<string, string>): HostSample[];
-  /** Process numbers in the cgroup and, where it has none of its own, right below it. */
+  /**
+   * Process numbers in the cgroup and, where it has none of its own, right below it. A process of a PID name space that
+   * the agent does not see has the number 0.
+   */
   processIds(path: string): number[];
 }
 
@@ -106,13 +109,9 @@ export function parseDeviceNames(diskstats: string): Map<string, string> {
 }
 
 export function processIdsIn(files: HostFiles, directory: string): number[] {
-  return parseProcessIds(files.text(join(directory, 'cgroup.procs')) ?? '');
-}
-
-/** A process of another PID name space stands as 0: it cannot be looked at. */
-function parseProcessIds(text: string): number[] {
+  const text = files.text(join(directory, 'cgroup.procs')) ?? '';
   return text
     .split('\n')
-    .filter((line) => /^[1-9]\d*$/.test(line))
+    .filter((line) => /^\d+$/.test(line))
     .map(Number);
 }

@@ -49,7 +49,8 @@ export function usesHostNetwork(files: HostFiles, pid: number): boolean {
   return networkTraits(files, pid) === networkTraits(files, 1);
 }
 
-function networkNamespace(files: HostFiles, pid: number): string | undefined {
+/** Returns the name of the network name space, `net:[4026531840]`; undefined where it cannot be seen. */
+export function networkNamespace(files: HostFiles, pid: number): string | undefined {
   try {
     return readlinkSync(join(files.paths.procPath, String(pid), 'ns/net'));
   } catch {

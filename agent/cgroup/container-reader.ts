@@ -16,7 +16,7 @@ import { type FoundCgroup, findCgroups } from './cgroup-tree.ts';
 import { CgroupV1 } from './cgroup-v1.ts';
 import { CgroupV2 } from './cgroup-v2.ts';
 import { type FindContainer, type LabelledCgroup, labelCgroups } from './container-labels.ts';
-import { networkSamples, readProcess, usesHostNetwork } from './container-process.ts';
+import { networkNamespace, networkSamples, readProcess, usesHostNetwork } from './container-process.ts';
 
 export interface ContainerReaderOptions {
   readonly files: HostFiles;
@@ -27,12 +27,16 @@ export interface ContainerReaderOptions {
 /** Cgroups that are read before others have their turn: each takes some tenths of a millisecond. */
 const cgroupsPerTurn = 8;
 const glancesPerTurn = 50;
+const invisibleProcesses =
+  "processes of containers are in another PID name space: without the host's, there are no networks and start times";
 const up = gauge('up', 'Whether the cgroups were read.');
 
 /** What is told of a cgroup beside its files of numbers. */
 interface Glance {
-  /** Of a container; none of others. */
-  readonly processIds: readonly number[];
+  /** Of a container; 0 of others. */
+  readonly processCount: number;
+  /** The first process that can be seen. */
+  readonly pid: number | undefined;
   /** The first process' name; '' where it cannot be seen. */
   readonly command: string;
   /** Unix time; NaN where it is not known. */
@@ -43,8 +47,10 @@ interface Surroundings {
   readonly layout: CgroupLayout;
   readonly glances: ReadonlyMap<string, Glance>;
   readonly devices: ReadonlyMap<string, string>;
-  /** Who has a network, and whose process is asked for it: see networkOwners(). */
-  readonly networks: ReadonlyMap<string, string>;
+  /** Who has a network, and the process that is asked for it: see networkOwners(). */
+  readonly networks: ReadonlyMap<string, number>;
+  /** Name spaces that a container of this reading has reported: of two that share one, the first does. */
+  readonly seenNetworks: Set<string>;
   readonly nowMs: number;
 }
 
@@ -82,10 +88,11 @@ export class ContainerReader {
       layout,
       glances,
       devices: parseDeviceNames(files.procIfAny('diskstats') ?? ''),
-      networks: networkOwners(labelled),
+      networks: networkOwners(labelled, glances),
+      seenNetworks: new Set(),
       nowMs,
     };
-    const samples: HostSample[] = sampleOf(up, 1);
+    const samples: HostSample[] = [...sampleOf(up, 1), ...machineSamples(files)];
     for (const [i, cgroup] of labelled.entries()) {
       samples.push(...this.#readCgroup(cgroup, around));
       if (i % cgroupsPerTurn === cgroupsPerTurn - 1) await setImmediate();
@@ -104,15 +111,26 @@ export class ContainerReader {
     const samples = layout.read(path, labels, devices);
     const glance = glances.get(path);
     if (identity.kind === 'container')
-      samples.push(...sampleOf(metrics.processes, glance?.processIds.length ?? 0, labels));
-    const pid = path === '/' ? 1 : glances.get(networks.get(path) ?? '')?.processIds[0];
-    if (path === '/' || (pid !== undefined && !usesHostNetwork(files, pid)))
-      samples.push(...networkSamples(files, pid!, labels));
+      samples.push(...sampleOf(metrics.processes, glance?.processCount ?? 0, labels));
+    const pid = networks.get(path);
+    if (path === '/') samples.push(...networkSamples(files, 1, labels));
+    else if (pid !== undefined && this.#hasOwnNetwork(pid, around))
+      samples.push(...networkSamples(files, pid, labels));
     samples.push(
       ...sampleOf(metrics.lastSeen, Math.floor(nowMs / 1000), labels),
       ...sampleOf(metrics.startTime, glance?.startSeconds ?? Number.NaN, labels),
     );
     return existsSync(join(layout.base, path)) ? samples : [];
+  }
+
+  #hasOwnNetwork(pid: number, { seenNetworks }: Surroundings): boolean {
+    const { files } = this.#options;
+    if (usesHostNetwork(files, pid)) return false;
+    const name = networkNamespace(files, pid);
+    if (name === undefined) return true;
+    const isNew = !seenNetworks.has(name);
+    seenNetworks.add(name);
+    return isNew;
   }
 
   /** A container is as old as its first process: a restart under the same id shows. */
@@ -123,12 +141,15 @@ export class ContainerReader {
     const glances = new Map<string, Glance>();
     for (const [i, { path, identity }] of cgroups.entries()) {
       const processIds = identity.kind === 'container' ? layout.processIds(path) : [];
-      const first = processIds[0] === undefined ? undefined : readProcess(files, processIds[0], bootSeconds);
+      const pid = processIds.find((id) => id > 0);
+      if (pid === undefined && processIds.length > 0) files.noteLeftOut(layout.base, invisibleProcesses);
+      const first = pid === undefined ? undefined : readProcess(files, pid, bootSeconds);
       const startSeconds =
         identity.kind === 'root'
           ? bootSeconds
           : (first?.startSeconds ?? this.#directoryStart(layout, path, starts));
-      glances.set(path, { processIds, command: first?.command ?? '', startSeconds });
+      const command = first?.command ?? '';
+      glances.set(path, { processCount: processIds.length, pid, command, startSeconds });
       if (i % glancesPerTurn === glancesPerTurn - 1) await setImmediate();
     }
     this.#starts = starts;
@@ -153,24 +174,31 @@ function openLayout(files: HostFiles, root: string): CgroupLayout | undefined {
 }
 
 /**
- * Who has a network of its own, and the cgroup whose process is asked for it: a pod has one, which its pause container
- * reports, or the pod's own cgroup where the runtime has none (CRI-O); any other container has its own.
+ * Who has a network of its own, and the process that is asked for it: a pod has one, which its pause container reports, or
+ * the pod's own cgroup where the runtime has none (CRI-O); any other container has its own.
  */
-function networkOwners(cgroups: readonly LabelledCgroup[]): Map<string, string> {
-  const owners = new Map<string, string>();
-  const inPods = new Map<string, LabelledCgroup[]>();
-  for (const cgroup of cgroups) {
-    if (cgroup.identity.kind !== 'container') continue;
-    const { podPath } = cgroup.identity;
-    if (podPath === '') owners.set(cgroup.path, cgroup.path);
-    else inPods.set(podPath, [...(inPods.get(podPath) ?? []), cgroup]);
-  }
-  for (const [podPath, members] of inPods) {
-    const pause = members.find(({ isPause }) => isPause);
-    if (pause) owners.set(pause.path, pause.path);
-    else owners.set(podPath, members[0]!.path);
+function networkOwners(
+  cgroups: readonly LabelledCgroup[],
+  glances: ReadonlyMap<string, Glance>,
+): Map<string, number> {
+  const owners = new Map<string, number>();
+  const pauses = new Map<string, LabelledCgroup>();
+  for (const cgroup of cgroups)
+    if (cgroup.isPause && cgroup.identity.kind === 'container') pauses.set(cgroup.identity.podPath, cgroup);
+  for (const { path, identity } of cgroups) {
+    const pid = glances.get(path)?.pid;
+    if (identity.kind !== 'container' || pid === undefined) continue;
+    if (identity.podPath === '') owners.set(path, pid);
+    else if (!pauses.has(identity.podPath)) owners.set(identity.podPath, pid);
+    else if (pauses.get(identity.podPath)!.path === path) owners.set(path, pid);
   }
   return owners;
+}
+
+function machineSamples(files: HostFiles): HostSample[] {
+  const cores = (files.procIfAny('stat') ?? '').match(/^cpu\d+ /gm)?.length ?? Number.NaN;
+  const kilobytes = fieldNumber(/^MemTotal:\s+(\d+)/m.exec(files.procIfAny('meminfo') ?? '')?.[1]);
+  return [...sampleOf(metrics.machineCores, cores), ...sampleOf(metrics.machineMemory, kilobytes * 1024)];
 }
 
 function bootTime(stat: string): number {

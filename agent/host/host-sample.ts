@@ -44,11 +44,11 @@ export function splitFields(line: string): string[] {
   return line.trim().split(/\s+/);
 }
 
-/** Returns the sample, or nothing where its value is not a number: what a kernel does not say is left out. */
+/** Returns the sample, or nothing where its value is no finite number: what a kernel does not say is left out. */
 export function sampleOf(
   metric: HostMetric,
   value: number,
   labels: Readonly<Record<string, string>> = {},
 ): HostSample[] {
-  return Number.isNaN(value) ? [] : [{ metric, labels, value }];
+  return Number.isFinite(value) ? [{ metric, labels, value }] : [];
 }

@@ -280,6 +280,35 @@ test("a container's view of its own cgroup is not taken for the host", async () 
   expect(of(nested, compose)).toContain('memory_usage_bytes{} 104857600');
 });
 
+test('two containers that share a network report it once; invisible processes are counted, and said', async () => {
+  using tree = kubernetes();
+  const sidecar = `/docker/${idOf('e')}`;
+  tree.v2(sidecar, { 'cgroup.procs': '300\n' });
+  tree.process(300, 'proxy', { startTicks: 1, network: 'compose' });
+  const reading = await readOnce(tree);
+  const owners = reading.samples.filter(
+    ({ metric, labels }) =>
+      metric.name === 'container_network_receive_bytes_total' && [sidecar, compose].includes(labels.id!),
+  );
+  expect(owners).toHaveLength(1);
+  tree.v2(sidecar, { 'cgroup.procs': '0\n0\n' });
+  const blind = await readOnce(tree);
+  expect(of(blind, sidecar)).toContain('processes{} 2');
+  expect(blind.skipped).toEqual([expect.stringContaining('are in another PID name space')]);
+});
+
+test('the machine has its size', async () => {
+  using tree = new HostTree();
+  tree.v2('');
+  tree.write('proc/stat', 'cpu  1 2\ncpu0 1 2\ncpu1 1 2\nbtime 1\n');
+  const { samples } = await readOnce(tree);
+  const machine = samples.filter(({ metric }) => metric.name.startsWith('machine_'));
+  expect(machine.map(({ metric, value }) => `${metric.name} ${value}`)).toEqual([
+    'machine_cpu_cores 2',
+    'machine_memory_bytes 1024000',
+  ]);
+});
+
 test('a container that starts again under its id has a new start time', async () => {
   using tree = kubernetes();
   const containers = reader(tree);
