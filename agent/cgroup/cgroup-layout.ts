@@ -66,7 +66,7 @@ export interface PageFaults {
 
 export function faultSamples(own: PageFaults, hierarchy: PageFaults, labels: CgroupLabels): HostSample[] {
   const of = (scope: string, type: keyof PageFaults, value: number): HostSample[] =>
-    sampleOf(metrics.memoryFailures, value, { ...labels, scope, type });
+    sampleOf(metrics.memoryFailures, value, { ...labels, scope, failure_type: type });
   return [
     ...of('container', 'pgfault', own.pgfault),
     ...of('container', 'pgmajfault', own.pgmajfault),

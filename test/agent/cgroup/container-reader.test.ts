@@ -101,10 +101,10 @@ test('a container in version 2 has all of its numbers', async () => {
     'last_seen{} 1700001000',
     'memory_cache{} 41943040',
     'memory_failcnt{} 12',
-    'memory_failures_total{scope=container,type=pgfault} 1000',
-    'memory_failures_total{scope=container,type=pgmajfault} 10',
-    'memory_failures_total{scope=hierarchy,type=pgfault} 1000',
-    'memory_failures_total{scope=hierarchy,type=pgmajfault} 10',
+    'memory_failures_total{scope=container,failure_type=pgfault} 1000',
+    'memory_failures_total{scope=container,failure_type=pgmajfault} 10',
+    'memory_failures_total{scope=hierarchy,failure_type=pgfault} 1000',
+    'memory_failures_total{scope=hierarchy,failure_type=pgmajfault} 10',
     'memory_kernel_usage{} 2097152',
     'memory_mapped_file{} 8388608',
     'memory_max_usage_bytes{} 209715200',
@@ -213,8 +213,8 @@ test('version 1 gives the same numbers, but for pressure', async () => {
   const differs = /pressure|8:16|spec_cpu_shares|scope=container/;
   expect(of(v1, id).filter((line) => !differs.test(line))).toEqual(v2.filter((line) => !differs.test(line)));
   expect(of(v1, id).filter((line) => differs.test(line))).toEqual([
-    'memory_failures_total{scope=container,type=pgfault} 900',
-    'memory_failures_total{scope=container,type=pgmajfault} 9',
+    'memory_failures_total{scope=container,failure_type=pgfault} 900',
+    'memory_failures_total{scope=container,failure_type=pgmajfault} 9',
     'spec_cpu_shares{} 512',
   ]);
 });
