@@ -44,10 +44,13 @@ export async function findCgroups(files: HostFiles, base: string, cgroupsMax: nu
     }
     if (identity?.kind !== 'container' && depth < depthMax) {
       for (const name of directoriesIn(files, join(base, path)))
-        waiting.push({ path: `${path === '/' ? '' : path}/${name}`, depth: depth + 1 });
+        if (waiting.length < directoriesMax)
+          waiting.push({ path: `${path === '/' ? '' : path}/${name}`, depth: depth + 1 });
     }
     if (count % directoriesPerTurn === directoriesPerTurn - 1) await setImmediate();
   }
+  if (waiting.length > 0)
+    files.noteLeftOut(base, `more than ${directoriesMax} cgroups: the search was given up`);
   return { cgroups, leftOut };
 }
 

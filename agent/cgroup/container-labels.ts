@@ -46,7 +46,7 @@ export function labelCgroups(
     if (identity.kind !== 'container') return { ...cgroup, isPause: false, labels: { id: path } };
     const known = facts.get(cgroup);
     const name = known?.attributes['k8s.container.name'];
-    // The directory knows containers of pods; of what it does not know, the one that is not a start in progress is asked.
+    // Whoever knows the pod's containers does not know its pause container: it is no container of the pod's specification.
     const isPodsPause = identity.podPath !== '' && name === undefined && isPause(cgroup);
     const labels = {
       ...(podLabels.get(identity.podPath) ?? podOf(known)),

@@ -14,14 +14,11 @@ export const sockstatCollector: HostCollector = {
   reads: '/proc/1/net or /proc/net: sockstat, sockstat6',
   makes: 'node_sockstat_*',
   create: (files) => {
-    let bytesOfPage: number | undefined;
-    return () => {
-      bytesOfPage ??= pageBytes(files);
-      return [
-        ...parseSockstat(files.proc('1/net/sockstat', 'net/sockstat'), bytesOfPage),
-        ...parseSockstat(files.procIfAny('1/net/sockstat6', 'net/sockstat6') ?? '', bytesOfPage),
-      ];
-    };
+    const bytesOfPage = pageBytes(files.paths.procPath);
+    return () => [
+      ...parseSockstat(files.proc('1/net/sockstat', 'net/sockstat'), bytesOfPage),
+      ...parseSockstat(files.procIfAny('1/net/sockstat6', 'net/sockstat6') ?? '', bytesOfPage),
+    ];
   },
 };
 

@@ -23,17 +23,33 @@ export const timeCollector: HostCollector = {
   isDefault: true,
   reads: 'the clock, /sys/devices/system/clocksource',
   makes: 'node_time_seconds, node_time_zone_offset_seconds, node_time_clocksource_*_info',
-  create: (files) => (nowMs) => [
-    ...sampleOf(time, nowMs / 1000),
-    ...sampleOf(zoneOffset, new Date(nowMs).getTimezoneOffset() * -60 || 0, { time_zone: zoneName(nowMs) }),
-    ...clockSources(files),
-  ],
+  create: (files) => {
+    // To ask for a zone's name takes longer than all the rest: it is asked when the offset changes.
+    let zone = { offsetSeconds: Number.NaN, name: '' };
+    return (nowMs) => {
+      const offsetSeconds = new Date(nowMs).getTimezoneOffset() * -60 || 0;
+      if (offsetSeconds !== zone.offsetSeconds) zone = { offsetSeconds, name: zoneName(nowMs) };
+      return [
+        ...sampleOf(time, nowMs / 1000),
+        ...sampleOf(zoneOffset, offsetSeconds, { time_zone: zone.name }),
+        ...clockSources(files),
+      ];
+    };
+  },
 };
 
-/** The abbreviation, as Go's time package has it: UTC, CET, ... */
+/** The abbreviation, as Go's time package has it: UTC, EST, CET, or +03 where there is none. */
 function zoneName(nowMs: number): string {
-  const parts = new Intl.DateTimeFormat('en', { timeZoneName: 'short' }).formatToParts(nowMs);
-  return parts.find(({ type }) => type === 'timeZoneName')?.value ?? '';
+  // Each locale knows the abbreviations of its own part of the world, and calls the others GMT+1.
+  const names = ['en-US', 'en-GB', 'en-AU', 'en-IN', 'ja-JP'].map((locale) => {
+    const parts = new Intl.DateTimeFormat(locale, { timeZoneName: 'short' }).formatToParts(nowMs);
+    return parts.find(({ type }) => type === 'timeZoneName')?.value ?? '';
+  });
+  const offset = /^GMT([+-])(\d{1,2})(?::(\d\d))?$/;
+  const name = names.find((candidate) => !offset.test(candidate));
+  if (name !== undefined) return name;
+  const [, sign, hours, minutes = ''] = offset.exec(names[0]!)!;
+  return `${sign}${hours!.padStart(2, '0')}${minutes}`;
 }
 
 function clockSources(files: HostFiles): HostSample[] {

@@ -6,6 +6,15 @@ import { expect, test } from 'vitest';
 import { parseOsRelease } from '#agent/host/collectors/os.ts';
 import { collected, renderSamples } from './collected.ts';
 
+/** The kernel's words to a process: the base of the vDSO, the size of a page, the end. */
+function auxv(pageSize: number): string {
+  const bytes = Buffer.alloc(48);
+  bytes.writeBigUInt64LE(33n, 0);
+  bytes.writeBigUInt64LE(6n, 16);
+  bytes.writeBigUInt64LE(BigInt(pageSize), 24);
+  return bytes.toString('latin1');
+}
+
 const snmp = [
   'Ip: Forwarding DefaultTTL InReceives',
   'Ip: 2 64 5722064',
@@ -97,8 +106,7 @@ test.each<[title: string, collector: string, files: Record<string, string>, samp
     'sockets, with pages of 64 kB',
     'sockstat',
     {
-      'proc/self/smaps':
-        '00400000-00401000 r--p 00000000 00:00 0\nSize: 64 kB\nKernelPageSize:       64 kB\n',
+      'proc/self/auxv': auxv(65_536),
       'proc/net/sockstat':
         'sockets: used 14\nTCP: inuse 1 orphan 0 tw 4 alloc 1 mem 2\nFRAG: inuse 0 memory 512\n',
       'proc/net/sockstat6': 'TCP6: inuse 3\n',
