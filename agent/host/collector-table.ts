@@ -22,6 +22,7 @@ import { nvmeCollector } from './collectors/nvme.ts';
 import { osCollector } from './collectors/os.ts';
 import { pressureCollector } from './collectors/pressure.ts';
 import { processesCollector } from './collectors/processes.ts';
+import { raplCollector } from './collectors/rapl.ts';
 import { schedstatCollector } from './collectors/schedstat.ts';
 import { selinuxCollector } from './collectors/selinux.ts';
 import { sockstatCollector } from './collectors/sockstat.ts';
@@ -67,6 +68,7 @@ export const hostCollectors: readonly HostCollector[] = [
   selinuxCollector,
   hwmonCollector,
   thermalZoneCollector,
+  raplCollector,
   edacCollector,
 ];
 

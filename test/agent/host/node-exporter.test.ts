@@ -33,7 +33,7 @@ const allowed: readonly (readonly [series: RegExp, reason: string])[] = [
   [/^node_textfile_/, 'files of metrics are not read: what makes them can push or be scraped'],
   [/^node_systemd_/, 'units are asked for over D-Bus, which is no file; a failed unit is in the journal'],
   [
-    /^node_(?:bcache|btrfs|fibrechannel|infiniband|ipvs|nfs|nfsd|power_supply|rapl|tape|xfs|zfs)_/,
+    /^node_(?:bcache|btrfs|fibrechannel|infiniband|ipvs|nfs|nfsd|power_supply|tape|xfs|zfs)_/,
     'rare hardware, or file systems with statistics of their own',
   ],
   [
@@ -41,7 +41,7 @@ const allowed: readonly (readonly [series: RegExp, reason: string])[] = [
     'more of what udev knows: no dashboard asks for it',
   ],
   [
-    /^node_scrape_collector_\w+\{collector="(?:bcache|btrfs|fibrechannel|infiniband|ipvs|nfs|nfsd|powersupplyclass|rapl|systemd|tapestats|textfile|timex|xfs|zfs)"\}/,
+    /^node_scrape_collector_\w+\{collector="(?:bcache|btrfs|fibrechannel|infiniband|ipvs|nfs|nfsd|powersupplyclass|systemd|tapestats|textfile|timex|xfs|zfs)"\}/,
     'whether the collectors of the lines above succeeded',
   ],
 ];

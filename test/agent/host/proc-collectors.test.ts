@@ -316,6 +316,7 @@ test.each([
   'nvme',
   'bonding',
   'dmi',
+  'rapl',
   'os',
 ])('%s says that the machine has none of it', async (name) => {
   await expect(collected(name, {})).rejects.toMatchObject({ code: 'SONDE_NO_DATA' });

@@ -156,6 +156,7 @@ test.each<[title: string, collector: string, files: Record<string, string>, samp
     { 'sys/class/nvme/nvme0/model': 'Samsung SSD 970 PRO 512GB\n', 'sys/class/nvme/nvme0/state': 'live\n' },
     ['node_nvme_info{device="nvme0",model="Samsung SSD 970 PRO 512GB",state="live"} 1'],
   ],
+  ['SELinux, off', 'selinux', {}, ['node_selinux_enabled{} 0']],
   [
     'the firmware',
     'dmi',
@@ -170,6 +171,26 @@ test.each<[title: string, collector: string, files: Record<string, string>, samp
   ],
 ])('%s', async (_title, collector, files, samples) => {
   expect(await collected(collector, files)).toEqual(samples);
+});
+
+test('energy of two packages; zones of one name are numbered', async () => {
+  const zone = (path: string, name: string, energy: string): Record<string, string> => ({
+    [`sys/class/powercap/${path}/name`]: `${name}\n`,
+    [`sys/class/powercap/${path}/energy_uj`]: `${energy}\n`,
+  });
+  const lines = await collected('rapl', {
+    'sys/class/powercap/intel-rapl/enabled': '1\n',
+    ...zone('intel-rapl:0', 'package-0', '240422366267'),
+    ...zone('intel-rapl:0:0', 'core', '118821284256'),
+    ...zone('intel-rapl:1', 'package-1', '1000000'),
+    ...zone('intel-rapl:1:0', 'core', '2000000'),
+  });
+  expect(lines.map((line) => line.replace(/path="[^"]*powercap\//, 'path="'))).toEqual([
+    'node_rapl_package_joules_total{index="0",path="intel-rapl:0"} 240422.366267',
+    'node_rapl_core_joules_total{index="0",path="intel-rapl:0:0"} 118821.284256',
+    'node_rapl_package_joules_total{index="1",path="intel-rapl:1"} 1',
+    'node_rapl_core_joules_total{index="1",path="intel-rapl:1:0"} 2',
+  ]);
 });
 
 test.each([
