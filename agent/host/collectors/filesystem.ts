@@ -40,7 +40,10 @@ export const filesystemCollector: HostCollector = {
       const samples: HostSample[] = [];
       const mounts = parseMountTable(files.proc(...paths));
       if (mounts.length > mountsMax)
-        files.noteLeftOut('mounts', `more than ${mountsMax}, the others are left out`);
+        files.noteLeftOut(
+          join(files.paths.procPath, 'mounts'),
+          `more than ${mountsMax} file systems, the others are left out`,
+        );
       calls.beginRound();
       // One after the other: each call may hold a thread of the pool that the store's engine and the tailer use too.
       for (const mount of mounts.slice(0, mountsMax)) {

@@ -7,6 +7,7 @@
  *
  * The /sys of a container has the container's devices: host.sys_path must be the host's.
  */
+import { setImmediate } from 'node:timers/promises';
 import type { HostCollector } from '../host-collector.ts';
 import type { HostFiles } from '../host-files.ts';
 import {
@@ -21,6 +22,8 @@ import {
 
 /** More devices than this are not looked at one by one. */
 const devicesMax = 1_000;
+/** Devices that are read before others have their turn: a node has one for each pod. */
+const devicesPerTurn = 10;
 const info = gauge('node_network_info', 'What the network device says of itself.');
 const up = gauge('node_network_up', 'Whether the network device is up.');
 const bitsPerMegabit = 1_000_000;
@@ -60,11 +63,16 @@ export const netclassCollector: HostCollector = {
   reads: '/sys/class/net',
   makes:
     'node_network_{info,up,mtu_bytes,speed_bytes,carrier,carrier_*_total,flags,transmit_queue_length,...}',
-  create: (files) => () => {
+  create: (files) => async () => {
     const devices = files.list(files.sys('class/net')).filter((device) => device !== 'bonding_masters');
     if (devices.length > devicesMax)
       files.noteLeftOut(files.sys('class/net'), `more than ${devicesMax} devices, the others are left out`);
-    return devices.slice(0, devicesMax).flatMap((device) => deviceSamples(files, device));
+    const samples: HostSample[] = [];
+    for (const [i, device] of devices.slice(0, devicesMax).entries()) {
+      samples.push(...deviceSamples(files, device));
+      if (i % devicesPerTurn === devicesPerTurn - 1) await setImmediate();
+    }
+    return samples;
   },
 };
 

@@ -3,11 +3,14 @@
  *
  *   1 (systemd) S 0 1 ... 20 0 1 ...   ->  node_processes_state{state="S"} 1, node_processes_threads 1, node_processes_pids 1
  */
+import { setImmediate } from 'node:timers/promises';
 import type { HostCollector } from '../host-collector.ts';
 import { fieldNumber, gauge, sampleOf, splitFields } from '../host-sample.ts';
 
 /** More processes than this are counted, and not looked at one by one. */
 const processesMax = 20_000;
+/** Processes that are read before others have their turn. */
+const processesPerTurn = 100;
 const byState = gauge('node_processes_state', 'Processes, by state.');
 const threadTotal = gauge('node_processes_threads', 'Threads of all processes.');
 const processTotal = gauge('node_processes_pids', 'Processes.');
@@ -20,7 +23,7 @@ export const processesCollector: HostCollector = {
   reads: '/proc/*/stat, /proc/sys/kernel/{pid_max,threads-max}',
   makes:
     'node_processes_state, node_processes_threads, node_processes_pids, node_processes_max_processes, node_processes_max_threads',
-  create: (files) => () => {
+  create: (files) => async () => {
     const states = new Map<string, number>();
     let threads = 0;
     const pids = files.list(files.paths.procPath, /^\d+$/);
@@ -29,7 +32,8 @@ export const processesCollector: HostCollector = {
         files.paths.procPath,
         `more than ${processesMax} processes, the states of others are left out`,
       );
-    for (const pid of pids.slice(0, processesMax)) {
+    for (const [i, pid] of pids.slice(0, processesMax).entries()) {
+      if (i % processesPerTurn === processesPerTurn - 1) await setImmediate();
       // A process that ends meanwhile is none.
       const { state, threadCount } = parseProcessStat(files.procIfAny(`${pid}/stat`) ?? '');
       if (state === '') continue;

@@ -3,7 +3,7 @@
  * Method: a tree that changes between and in the middle of readings, with the real loop and a transport that keeps what it
  * is given; then a real cgroup that this machine's kernel makes, with a real process in it.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -126,14 +126,16 @@ test('a real cgroup with a real process', async ({ skip }) => {
   const path = `/sonde-test-${process.pid}/${idOf('c')}`;
   const directories = existsSync('/sys/fs/cgroup') ? makeRealCgroup(path) : undefined;
   if (directories === undefined) return skip('this machine has no cgroup that we may make');
-  const child: ChildProcess = spawn(process.execPath, ['-e', 'process.stdin.resume()'], {
-    stdio: ['pipe', 'ignore', 'ignore'],
-  });
+  // It works when it is told to: what it did before it was moved counts elsewhere.
+  const work =
+    "process.stdin.once('data', () => { const end = Date.now() + 300; while (Date.now() < end); })";
+  const child = spawn(process.execPath, ['-e', work], { stdio: ['pipe', 'ignore', 'ignore'] });
   cleanups.push(() => {
     child.kill('SIGKILL');
     return new Promise((resolve) => child.once('close', resolve));
   });
   for (const directory of directories) writeFileSync(join(directory, 'cgroup.procs'), String(child.pid));
+  child.stdin.write('work');
   const files = new HostFiles({ procPath: '/proc', sysPath: '/sys', rootPath: '/' });
   const reader = new ContainerReader({ files, find: () => undefined, cgroupsMax: 100 });
   const read = async (): Promise<Map<string, number>> => {
