@@ -1,7 +1,7 @@
 /**
  * The labels of a cgroup's series, as cAdvisor in the kubelet has them.
  *
- *   a container that is known   ->  id, name, image, namespace, pod, container
+ *   a container that is known   ->  id, name, image, namespace, pod, container, container_label_*
  *   a pod's cgroup              ->  id, namespace, pod: known from the containers in it
  *   a pod's pause container     ->  id, name, namespace, pod, container="POD"
  *   the root, a slice           ->  id
@@ -49,6 +49,7 @@ export function labelCgroups(
     // Whoever knows the pod's containers does not know its pause container: it is no container of the pod's specification.
     const isPodsPause = identity.podPath !== '' && name === undefined && isPause(cgroup);
     const labels = {
+      ...engineLabels(known),
       ...(podLabels.get(identity.podPath) ?? podOf(known)),
       id: path,
       name: text(known?.attributes['container.name']) ?? identity.containerId,
@@ -68,8 +69,18 @@ function podOf(facts: ContainerFacts | undefined): Record<string, string> {
 /** The image with its tag, where the name does not have one already. */
 function imageOf(facts: ContainerFacts | undefined): string | undefined {
   const name = text(facts?.attributes['container.image.name']);
-  const tag = text(facts?.attributes['container.image.tags'] ?? facts?.attributes['container.image.tag']);
+  const tag = text(facts?.attributes['container.image.tags']);
   return name === undefined || tag === undefined || /:[^/]*$/.test(name) ? name : `${name}:${tag}`;
+}
+
+const engineLabelPrefix = 'container.label.';
+
+/** Labels that Docker or podman gave, as cAdvisor writes them: `container_label_com_docker_compose_service`. */
+function engineLabels(facts: ContainerFacts | undefined): Record<string, string> {
+  const labels: Record<string, string> = {};
+  for (const [name, value] of Object.entries(facts?.attributes ?? {}))
+    if (name.startsWith(engineLabelPrefix)) labels[name.replace(/[^a-zA-Z0-9_]/g, '_')] = String(value);
+  return labels;
 }
 
 function text(value: string | number | undefined): string | undefined {

@@ -22,9 +22,13 @@ const facts: Record<string, Record<string, string>> = {
     'k8s.pod.name': 'cart-7d9f',
     'k8s.container.name': 'cart',
     'container.image.name': 'registry:5000/shop/cart',
-    'container.image.tag': '1.2',
+    'container.image.tags': '1.2',
   },
-  [idOf('d')]: { 'container.name': 'web-1', 'container.image.name': 'nginx:1.27' },
+  [idOf('d')]: {
+    'container.name': 'web-1',
+    'container.image.name': 'nginx:1.27',
+    'container.label.com.docker.compose.service': 'web',
+  },
 };
 const find: FindContainer = (containerId) => {
   const attributes = facts[containerId];
@@ -41,11 +45,11 @@ const readOnce = (tree: HostTree, cgroupsMax?: number): Promise<Reading> =>
 
 /** The samples of one cgroup without the labels that all of them share, sorted. */
 function of({ samples }: Reading, id: string): string[] {
-  const common = new Set(['id', 'name', 'image', 'namespace', 'pod', 'container']);
+  const common = /^(?:id|name|image|namespace|pod|container|container_label_.*)$/;
   return samples
     .filter(({ labels }) => labels.id === id)
     .map(({ metric, labels, value }) => {
-      const own = Object.entries(labels).filter(([name]) => !common.has(name));
+      const own = Object.entries(labels).filter(([name]) => !common.test(name));
       return `${metric.name.replace('container_', '')}{${own.map(([name, text]) => `${name}=${text}`)}} ${value}`;
     })
     .sort();
@@ -159,7 +163,12 @@ test('the pause container has its pod network, and a container without a pod has
     pod: 'cart-7d9f',
     container: 'POD',
   });
-  expect(labelsOf(reading, compose)).toEqual({ id: compose, name: 'web-1', image: 'nginx:1.27' });
+  expect(labelsOf(reading, compose)).toEqual({
+    id: compose,
+    name: 'web-1',
+    image: 'nginx:1.27',
+    container_label_com_docker_compose_service: 'web',
+  });
   // Without a quota there is nothing to be throttled by.
   expect(of(reading, pause).filter((line) => /cfs|quota/.test(line))).toEqual([]);
 });
