@@ -4,6 +4,8 @@ import { containersOptions } from '#agent/containers/containers-options.ts';
 import { multilineFault } from '#agent/logs/frame/record-join.ts';
 import { countSchema, option } from '#model/config/option.ts';
 import { tenantDefault } from '#model/tenant.ts';
+import { containerOptions } from './cgroup/container-options.ts';
+import { hostOptions } from './host/host-options.ts';
 
 const targetSchema = z.strictObject({
   url: z.url({ protocol: /^https?$/, error: 'expected an http:// or https:// URL' }),
@@ -46,6 +48,6 @@ export const agentOptions = {
   ),
   'scrape.interval_ms': option(countSchema, 15_000, 'Time between two scrapes of a target.'),
   'scrape.timeout_ms': option(countSchema, 10_000, 'A scrape that takes longer has failed.'),
-  'host.is_read': option(z.boolean(), true, "Read this host's CPU, memory, disks and network from /proc."),
-  'host.interval_ms': option(countSchema, 15_000, 'Time between two readings of the host.'),
+  ...hostOptions,
+  ...containerOptions,
 };

@@ -1,4 +1,6 @@
-/** What an agent measures: scraped targets, and its host. */
+/** What an agent measures: scraped targets, its host, and the containers there. */
+import type { FindContainer } from '#agent/cgroup/container-labels.ts';
+import { startContainerMetrics } from '#agent/cgroup/container-metrics.ts';
 import { startHostMetrics } from '#agent/host/host-metrics.ts';
 import { startFileDiscovery } from '#agent/scrape/file-discovery.ts';
 import { type Scraper, type ScrapeTarget, startScraper } from '#agent/scrape/scraper.ts';
@@ -45,8 +47,42 @@ export function startHost({ config, log, node }: RoleContext, transport: Transpo
   const options = config.agent;
   if (!options['host.is_read']) return;
   const intervalMs = options['host.interval_ms'];
-  const host = startHostMetrics({ intervalMs, transport, tenant: options.tenant, node, log });
+  const host = startHostMetrics({
+    intervalMs,
+    procPath: options['host.proc_path'],
+    sysPath: options['host.sys_path'],
+    rootPath: options['host.root_path'],
+    collectorsOn: options['host.collectors_on'],
+    collectorsOff: options['host.collectors_off'],
+    transport,
+    tenant: options.tenant,
+    node,
+    log,
+  });
   parts.add('host metrics', () => host.stop());
+}
+
+/** Reads this node's containers, where the configuration does not forbid it. `find` says who a container is. */
+export function measureContainers(
+  { config, log, node }: RoleContext,
+  transport: Transport,
+  find: FindContainer,
+  parts: Parts,
+): void {
+  const options = config.agent;
+  if (!options['containers.is_measured']) return;
+  const containers = startContainerMetrics({
+    intervalMs: options['containers.interval_ms'],
+    cgroupsMax: options['containers.cgroups_max'],
+    procPath: options['host.proc_path'],
+    sysPath: options['host.sys_path'],
+    transport,
+    tenant: options.tenant,
+    node,
+    log,
+    find,
+  });
+  parts.add('container metrics', () => containers.stop());
 }
 
 export function scrapeBanner(scraper: Scraper): string[] {

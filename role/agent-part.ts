@@ -4,7 +4,7 @@ import { observeAgent } from '#agent/agent-metrics.ts';
 import { startContainers } from '#agent/containers/start-containers.ts';
 import { countBuffersWithHeap } from '#model/buffer-accounting.ts';
 import { startLogs, tailBanner } from './agent-logs.ts';
-import { scrapeBanner, startHost, startScraping } from './agent-metrics.ts';
+import { measureContainers, scrapeBanner, startHost, startScraping } from './agent-metrics.ts';
 import { listenForPushes } from './agent-receive.ts';
 import { openTransport } from './agent-transport.ts';
 import type { Parts } from './parts.ts';
@@ -32,7 +32,7 @@ export async function startAgentPart(
   const directory = await startContainers({
     options: context.config.agent,
     node: context.config.agent.node,
-    environment: process.env,
+    environment: context.environment,
     log: context.log,
   });
   parts.add('containers', () => directory.stop());
@@ -40,6 +40,7 @@ export async function startAgentPart(
   observeAgent(logs, transport);
   const scraper = await startScraping(context, transport, join(demoPath, 'targets/*.json'), parts);
   startHost(context, transport, parts);
+  measureContainers(context, transport, (id) => directory.all().get(id), parts);
   return {
     banner: [...receives, ...tailBanner(globs, logs.status()), ...scrapeBanner(scraper)],
     statusLine() {

@@ -7,6 +7,7 @@ export interface RoleContext {
   readonly config: SondeConfig;
   readonly version: string;
   readonly node: string;
+  readonly environment: Readonly<Record<string, string | undefined>>;
   readonly log: Logger;
   readonly telemetry: Telemetry;
 }

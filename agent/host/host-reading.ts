@@ -1,108 +1,57 @@
 /**
- * Reads the host once: the files below /proc come in, samples come out, and a list of what could not be read.
+ * Reads the host once: runs the collectors one after the other, and says of each whether it succeeded and how long it took.
+ *
+ *   loadavg  ->  node_load1 0.5, ..., node_scrape_collector_success{collector="loadavg"} 1, ..._duration_seconds 0.0001
  *
  * macOS has no /proc, and containers may hide parts of it: what is missing is left out and said, the rest is read.
  */
-import { open } from 'node:fs/promises';
-import { machine } from 'node:os';
-import { join } from 'node:path';
-import { errorMessage } from '#model/errors.ts';
-import { parseCpuStat } from './cpu-stat.ts';
-import { parseDiskStats } from './disk-stats.ts';
-import type { FilesystemUsage } from './filesystem-usage.ts';
-import { fieldNumber, gauge, type HostSample, splitFields } from './host-sample.ts';
-import { parseLoadAverage } from './load-average.ts';
-import { parseMemoryInfo } from './memory-info.ts';
-import { type Mount, parseMountTable } from './mount-table.ts';
-import { parseNetworkDevices } from './network-devices.ts';
+import { setImmediate } from 'node:timers/promises';
+import { type Collect, type HostCollector, NoDataError } from './host-collector.ts';
+import type { HostFiles } from './host-files.ts';
+import { gauge, type HostSample, sampleOf } from './host-sample.ts';
+import type { Reading } from './reading-loop.ts';
 
-export interface HostReading {
-  readonly samples: readonly HostSample[];
-  /** `path: reason` of each file that could not be read. */
-  readonly skipped: readonly string[];
-}
+const success = gauge('node_scrape_collector_success', 'Whether the collector succeeded.');
+const duration = gauge('node_scrape_collector_duration_seconds', 'How long the collector took.');
+const up = gauge('up', 'Whether the host was read.');
 
-export interface HostPlaces {
-  readonly procPath: string;
-  readonly filesystems: FilesystemUsage;
-  /** Unix milliseconds. */
-  readonly nowMs: number;
-}
+export class HostReader {
+  readonly #files: HostFiles;
+  readonly #collectors: readonly { readonly name: string; readonly collect: Collect }[];
 
-/** Of one file below /proc: the largest, a stat file with many interrupts or a mount table, has a tenth of it. */
-const fileBytesMax = 4 * 1024 * 1024;
-
-const time = gauge('node_time_seconds', "The host's clock, in Unix time.");
-const bootTime = gauge('node_boot_time_seconds', 'When the system was booted, in Unix time.');
-const uname = gauge('node_uname_info', 'What uname says about the system.');
-
-/** Network counters and mounts of process 1 are the host's; those of this process are its own name space's. */
-const networkPaths = ['1/net/dev', 'net/dev'];
-const mountPaths = ['1/mounts', 'mounts'];
-
-/** Never rejects. */
-export async function readHost({ procPath, filesystems, nowMs }: HostPlaces): Promise<HostReading> {
-  const skipped: string[] = [];
-  const read = async (...names: string[]): Promise<string> => {
-    let reason = '';
-    for (const name of names) {
-      try {
-        return await readText(join(procPath, name));
-      } catch (error) {
-        reason = `${join(procPath, name)}: ${errorMessage(error)}`;
-      }
-    }
-    skipped.push(reason);
-    return '';
-  };
-  const samples = [
-    ...parseCpuStat(await read('stat')),
-    ...parseMemoryInfo(await read('meminfo')),
-    ...parseLoadAverage(await read('loadavg')),
-    ...parseDiskStats(await read('diskstats')),
-    ...parseNetworkDevices(await read(...networkPaths)),
-    ...(await readUname(read)),
-    { metric: time, labels: {}, value: nowMs / 1000 },
-  ];
-  const isBootKnown = samples.some(({ metric }) => metric.name === bootTime.name);
-  if (!isBootKnown) samples.push(...bootTimeOf(await read('uptime'), nowMs));
-  const mounts: readonly Mount[] = parseMountTable(await read(...mountPaths));
-  samples.push(...(await filesystems.read(mounts)));
-  return { samples, skipped };
-}
-
-async function readUname(read: (name: string) => Promise<string>): Promise<HostSample[]> {
-  const fact = async (name: string): Promise<string> => (await read(`sys/kernel/${name}`)).trim();
-  const labels = {
-    sysname: await fact('ostype'),
-    release: await fact('osrelease'),
-    version: await fact('version'),
-    nodename: await fact('hostname'),
-    domainname: await fact('domainname'),
-    machine: machine(),
-  };
-  return labels.sysname === '' ? [] : [{ metric: uname, labels, value: 1 }];
-}
-
-function bootTimeOf(uptimeText: string, nowMs: number): HostSample[] {
-  const seconds = fieldNumber(splitFields(uptimeText)[0]);
-  return Number.isNaN(seconds)
-    ? []
-    : [{ metric: bootTime, labels: {}, value: Math.round(nowMs / 1000 - seconds) }];
-}
-
-/** Files below /proc have no size before they are read. */
-async function readText(path: string): Promise<string> {
-  await using file = await open(path);
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of file.createReadStream({
-    autoClose: false,
-    end: fileBytesMax,
-  }) as AsyncIterable<Buffer>) {
-    chunks.push(chunk);
-    length += chunk.length;
+  constructor(files: HostFiles, collectors: readonly HostCollector[]) {
+    this.#files = files;
+    this.#collectors = collectors.map(({ name, create }) => ({ name, collect: create(files) }));
   }
-  if (length > fileBytesMax) throw new Error(`larger than ${fileBytesMax} bytes`);
-  return Buffer.concat(chunks).toString('utf8');
+
+  /** Never rejects. */
+  async read(nowMs: number): Promise<Reading> {
+    const samples: HostSample[] = [];
+    const failures: string[] = [];
+    for (const { name, collect } of this.#collectors) {
+      const start = performance.now();
+      let succeeded = 1;
+      try {
+        samples.push(...(await collect(nowMs)));
+      } catch (error) {
+        succeeded = 0;
+        if (!(error instanceof NoDataError) && !isFileError(error))
+          failures.push(`collector ${name}: ${error}`);
+      }
+      const labels = { collector: name };
+      samples.push(
+        ...sampleOf(duration, (performance.now() - start) / 1000, labels),
+        ...sampleOf(success, succeeded, labels),
+      );
+      // Others have their turn between two collectors.
+      await setImmediate();
+    }
+    samples.push({ metric: up, labels: {}, value: 1 });
+    return { samples, skipped: [...this.#files.endReading(), ...failures] };
+  }
+}
+
+/** The files have noted what of them could not be read. */
+function isFileError(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).syscall !== undefined;
 }

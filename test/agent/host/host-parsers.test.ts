@@ -4,13 +4,29 @@
  */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { parseCpuStat } from '#agent/host/cpu-stat.ts';
-import { parseDiskStats } from '#agent/host/disk-stats.ts';
+import { parseBlkio, parseIoStat } from '#agent/cgroup/cgroup-files.ts';
+import { ioSamples, parseDeviceNames } from '#agent/cgroup/cgroup-layout.ts';
+import { parseContainerNetwork } from '#agent/cgroup/container-process.ts';
+import { parseArp } from '#agent/host/collectors/arp.ts';
+import { parseConntrackStat } from '#agent/host/collectors/conntrack.ts';
+import { parseCpuSeconds } from '#agent/host/collectors/cpu.ts';
+import { parseCpuInfo } from '#agent/host/collectors/cpu-info.ts';
+import { parseDiskStats } from '#agent/host/collectors/diskstats.ts';
+import { parseFileNr } from '#agent/host/collectors/filefd.ts';
+import { parseLoadAverage } from '#agent/host/collectors/loadavg.ts';
+import { parseMdstat } from '#agent/host/collectors/mdadm.ts';
+import { parseMemoryInfo } from '#agent/host/collectors/meminfo.ts';
+import { parseMountTable } from '#agent/host/collectors/mount-table.ts';
+import { parseNetworkDevices } from '#agent/host/collectors/netdev.ts';
+import { parseNetstat, parseSnmp6 } from '#agent/host/collectors/netstat.ts';
+import { parseOsRelease } from '#agent/host/collectors/os.ts';
+import { parseSchedstat } from '#agent/host/collectors/schedstat.ts';
+import { parseSockstat } from '#agent/host/collectors/sockstat.ts';
+import { parseSoftnet } from '#agent/host/collectors/softnet.ts';
+import { parseStat } from '#agent/host/collectors/stat.ts';
+import { parseUdpQueues } from '#agent/host/collectors/udp-queues.ts';
+import { parseVmstat } from '#agent/host/collectors/vmstat.ts';
 import type { HostSample } from '#agent/host/host-sample.ts';
-import { parseLoadAverage } from '#agent/host/load-average.ts';
-import { parseMemoryInfo } from '#agent/host/memory-info.ts';
-import { parseMountTable } from '#agent/host/mount-table.ts';
-import { parseNetworkDevices } from '#agent/host/network-devices.ts';
 
 function render(samples: readonly HostSample[]): string[] {
   return samples.map(({ metric, labels, value }) => {
@@ -51,7 +67,9 @@ describe('/proc/stat', () => {
       ],
     ],
     ['odd lines', '\ncpu\ncpux 1\nctxt\nctxt abc\nbtime -1\n', []],
-  ])('%s', (_name, text, samples) => expect(render(parseCpuStat(text))).toEqual(samples));
+  ])('%s', (_name, text, samples) =>
+    expect(render([...parseCpuSeconds(text), ...parseStat(text)])).toEqual(samples),
+  );
 });
 
 describe('/proc/meminfo', () => {
@@ -104,16 +122,16 @@ describe('/proc/diskstats', () => {
     );
   });
 
-  test.each(['loop0', 'ram3', 'zram0', 'sda1', 'xvdb12', 'nvme0n1p2', 'mmcblk0p1', 'fd0'])(
-    '%s is left out',
+  test.each(['loop0', 'ram3', 'zram0', 'sda1', 'xvdb12', 'nvme0n1p2', 'fd0'])('%s is left out', (device) => {
+    expect(names(`8 0 ${device} 1 2 3 4 5 6 7 8 9 10 11`)).toEqual([]);
+  });
+
+  test.each(['sda', 'nvme0n1', 'dm-0', 'md127', 'vdaa', 'mmcblk0', 'mmcblk0p1', 'sr0'])(
+    '%s is a disk',
     (device) => {
-      expect(names(`8 0 ${device} 1 2 3 4 5 6 7 8 9 10 11`)).toEqual([]);
+      expect(names(`8 0 ${device} 1 2 3 4 5 6 7 8 9 10 11`)).toHaveLength(11);
     },
   );
-
-  test.each(['sda', 'nvme0n1', 'dm-0', 'md127', 'vdaa', 'mmcblk0', 'sr0'])('%s is a disk', (device) => {
-    expect(names(`8 0 ${device} 1 2 3 4 5 6 7 8 9 10 11`)).toHaveLength(11);
-  });
 
   test('odd lines are left out', () =>
     expect(names('\n8 0\n8 0 sda 1 2 3\n8 0 sdb a b c d e f g h i j k\n')).toEqual([]));
@@ -179,7 +197,26 @@ test('/proc/mounts: storage stays, kernel file systems go, the last mount on a p
 
 test('any text gives finite samples or none', () => {
   const word = fc.oneof(
-    fc.constantFrom('cpu0', 'ctxt', 'eth0:', 'sda', 'MemFree:', 'kB', '1', '2.5', '-1', '9e9', 'NaN'),
+    fc.constantFrom(
+      'cpu0',
+      'ctxt',
+      'eth0:',
+      'Tcp:',
+      'md0',
+      ':',
+      '8:0',
+      'rbytes=1',
+      'Read',
+      '[2/1]',
+      'sda',
+      'MemFree:',
+      'kB',
+      '1',
+      '2.5',
+      '-1',
+      '9e9',
+      'NaN',
+    ),
     fc.string(),
   );
   const text = fc
@@ -188,7 +225,30 @@ test('any text gives finite samples or none', () => {
       { maxLength: 8 },
     )
     .map((lines) => lines.join('\n'));
-  const parsers = [parseCpuStat, parseMemoryInfo, parseLoadAverage, parseDiskStats, parseNetworkDevices];
+  const parsers: ((content: string) => readonly HostSample[])[] = [
+    parseCpuSeconds,
+    parseStat,
+    parseMemoryInfo,
+    parseLoadAverage,
+    parseDiskStats,
+    parseNetworkDevices,
+    parseVmstat,
+    parseNetstat,
+    parseSnmp6,
+    (content) => parseSockstat(content, 4096),
+    parseConntrackStat,
+    parseFileNr,
+    parseMdstat,
+    parseArp,
+    parseSchedstat,
+    parseSoftnet,
+    (content) => parseUdpQueues(content, 'v4'),
+    parseOsRelease,
+    parseCpuInfo,
+    (content) => parseContainerNetwork(content, {}),
+    (content) => ioSamples(parseIoStat(content), {}, parseDeviceNames(content)),
+    (content) => ioSamples(parseBlkio(content, content), {}, new Map()),
+  ];
   fc.assert(
     fc.property(text, (content) => {
       for (const parser of parsers)

@@ -5,9 +5,18 @@
  *   Active(anon):  4 kB       ->  node_memory_Active_anon_bytes 4096
  *   HugePages_Total:  3       ->  node_memory_HugePages_Total 3
  */
-import { gauge, type HostSample } from './host-sample.ts';
+import type { HostCollector } from '../host-collector.ts';
+import { gauge, type HostSample } from '../host-sample.ts';
 
 const linePattern = /^([A-Za-z0-9_]+)(?:\(([A-Za-z0-9_]+)\))?:\s+(\d+)( kB)?\s*$/;
+
+export const meminfoCollector: HostCollector = {
+  name: 'meminfo',
+  isDefault: true,
+  reads: '/proc/meminfo',
+  makes: 'node_memory_<field>_bytes, node_memory_HugePages_*',
+  create: (files) => () => parseMemoryInfo(files.proc('meminfo')),
+};
 
 /** Lines of other shapes are left out. */
 export function parseMemoryInfo(text: string): HostSample[] {

@@ -3,7 +3,7 @@
  *
  *   /dev/sda1 / ext4 ro,relatime 0 0   ->  { device: '/dev/sda1', mountpoint: '/', fstype: 'ext4', isReadonly: true }
  */
-import { splitFields } from './host-sample.ts';
+import { splitFields } from '../host-sample.ts';
 
 export interface Mount {
   readonly device: string;
@@ -21,8 +21,6 @@ const ignoredTypes = new Set(
 );
 const ignoredMountpoint =
   /^\/(?:dev|proc|sys|run\/credentials\/.+|var\/lib\/docker\/.+|var\/lib\/containers\/storage\/.+)(?:$|\/)/;
-/** More mounts than this are not looked at one by one. */
-const mountsMax = 500;
 
 /** Returns the mounts with storage behind them; of several on one mount point the last, which hides the others. */
 export function parseMountTable(text: string): Mount[] {
@@ -36,7 +34,7 @@ export function parseMountTable(text: string): Mount[] {
     const isReadonly = options.split(',').includes('ro');
     mounts.set(mountpoint, { device: unescapeOctal(device), mountpoint, fstype, isReadonly });
   }
-  return [...mounts.values()].slice(0, mountsMax);
+  return [...mounts.values()];
 }
 
 /** Blanks and backslashes stand as \040, \011, \012 and \134. */

@@ -5,14 +5,24 @@
  *
  * Columns as in the kernel's Documentation/admin-guide/iostats.rst: 11, since 4.18 15, since 5.5 17 of them.
  */
-import { counter, fieldNumber, gauge, type HostMetric, type HostSample, splitFields } from './host-sample.ts';
+import { join } from 'node:path';
+import type { HostCollector } from '../host-collector.ts';
+import {
+  counter,
+  fieldNumber,
+  gauge,
+  type HostMetric,
+  type HostSample,
+  sampleOf,
+  splitFields,
+} from '../host-sample.ts';
 
 /** The kernel counts sectors of this size, whatever the device has. */
 const sectorBytes = 512;
 const millisecond = 0.001;
 
-/** Partitions are counted in their disk, and memory and loop devices are no disks. */
-const ignoredDevice = /^(?:z?ram|loop|fd|(?:h|s|v|xv)d[a-z]+|nvme\d+n\d+p|mmcblk\d+p)\d+$/;
+/** As node_exporter's --collector.diskstats.device-exclude: partitions of disks, memory and loop devices. */
+const ignoredDevice = /^(?:z?ram|loop|fd|(?:h|s|v|xv)d[a-z]|nvme\d+n\d+p)\d+$/;
 
 /** Metric and unit of each column. */
 const columns: readonly (readonly [HostMetric, number])[] = [
@@ -38,6 +48,45 @@ const columns: readonly (readonly [HostMetric, number])[] = [
   [counter('node_disk_flush_requests_time_seconds_total', 'Seconds spent by all flushes.'), millisecond],
 ];
 const columnsMin = 11;
+
+const diskInfo = gauge('node_disk_info', 'What udev says of the block device.');
+/** Properties in /run/udev/data that become labels. */
+const udevLabels = new Map([
+  ['E:ID_PATH', 'path'],
+  ['E:ID_MODEL', 'model'],
+  ['E:ID_SERIAL_SHORT', 'serial'],
+  ['E:ID_WWN', 'wwn'],
+  ['E:ID_REVISION', 'revision'],
+]);
+
+export const diskstatsCollector: HostCollector = {
+  name: 'diskstats',
+  isDefault: true,
+  reads: '/proc/diskstats, /run/udev/data',
+  makes: 'node_disk_*',
+  create: (files) => () => {
+    const text = files.proc('diskstats');
+    const infos = text.split('\n').flatMap((line) => {
+      const [major, minor, device] = splitFields(line);
+      if (major === undefined || minor === undefined || device === undefined || ignoredDevice.test(device))
+        return [];
+      const udev = files.text(join(files.paths.rootPath, 'run/udev/data', `b${major}:${minor}`)) ?? '';
+      return sampleOf(diskInfo, 1, { device, major, minor, ...parseUdevProperties(udev) });
+    });
+    return [...parseDiskStats(text), ...infos];
+  },
+};
+
+/** "E:ID_MODEL=QEMU" -> { model: 'QEMU' } */
+export function parseUdevProperties(text: string): Record<string, string> {
+  const labels: Record<string, string> = {};
+  for (const line of text.split('\n')) {
+    const equals = line.indexOf('=');
+    const label = udevLabels.get(line.slice(0, equals));
+    if (label !== undefined) labels[label] = line.slice(equals + 1);
+  }
+  return labels;
+}
 
 /** Lines with fewer columns (partitions of old kernels) are left out. */
 export function parseDiskStats(text: string): HostSample[] {

@@ -3,7 +3,8 @@
  *
  *   eth0: 1000 10 0 0 0 0 0 0 2000 20 0 0 0 0 0 0   ->  node_network_receive_bytes_total{device="eth0"} 1000, ...
  */
-import { counter, fieldNumber, type HostSample, splitFields } from './host-sample.ts';
+import type { HostCollector } from '../host-collector.ts';
+import { counter, fieldNumber, type HostSample, sampleOf, splitFields } from '../host-sample.ts';
 
 const received = ['bytes', 'packets', 'errs', 'drop', 'fifo', 'frame', 'compressed', 'multicast'];
 const sent = ['bytes', 'packets', 'errs', 'drop', 'fifo', 'colls', 'carrier', 'compressed'];
@@ -13,6 +14,27 @@ const columns = [
   ),
   ...sent.map((name) => counter(`node_network_transmit_${name}_total`, `Sent ${name} of /proc/net/dev.`)),
 ];
+
+const noHandler = counter('node_network_receive_nohandler_total', 'Received packets that no handler took.');
+
+/** Devices and counters of process 1 are the host's; those of this process are its own name space's. */
+const paths = ['1/net/dev', 'net/dev'];
+
+export const netdevCollector: HostCollector = {
+  name: 'netdev',
+  isDefault: true,
+  reads: '/proc/1/net/dev or /proc/net/dev, /sys/class/net/*/statistics/rx_nohandler',
+  makes: 'node_network_receive_*_total, node_network_transmit_*_total',
+  create: (files) => () => {
+    const samples = parseNetworkDevices(files.proc(...paths));
+    const devices = new Set(samples.map(({ labels }) => labels.device!));
+    for (const device of devices) {
+      const count = files.attribute(files.sys('class/net', device, 'statistics/rx_nohandler'));
+      samples.push(...sampleOf(noHandler, fieldNumber(count), { device }));
+    }
+    return samples;
+  },
+};
 
 /** The two heading lines, and lines with other columns, are left out. */
 export function parseNetworkDevices(text: string): HostSample[] {
