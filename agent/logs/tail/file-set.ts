@@ -149,17 +149,19 @@ export class FileSet {
   /** Looks at the sizes of all files. */
   async poll(nowMs: number): Promise<void> {
     for (const file of this.#files.values()) {
-      if (file.isOpen && !this.#pollFile(file, nowMs)) await this.#recover(file, nowMs);
+      if (file.isOpen && !(await this.#pollFile(file, nowMs))) await this.#recover(file, nowMs);
       file.finishIfQuiet(this.#options.rotatedQuietMs, nowMs);
       await this.#releaseIfDone(file);
     }
   }
 
   /** Returns false where the file was truncated. One that cannot be looked at stays as it is, and is a problem. */
-  #pollFile(file: TailedFile, nowMs: number): boolean {
+  async #pollFile(file: TailedFile, nowMs: number): Promise<boolean> {
     const kind = `file ${file.id}`;
     try {
-      const isIntact = file.poll(nowMs);
+      const hasShrunk = !file.poll(nowMs);
+      const isIntact = !hasShrunk && (!file.isTouched || (await file.isIntact()));
+      file.isTouched = false;
       this.#options.ledger.setProblems(kind, []);
       return isIntact;
     } catch (error) {

@@ -57,6 +57,8 @@ export class TailedFile {
   isFinished = false;
   /** Nothing of it is left to read: it is remembered for the batches that name it. */
   isGone = false;
+  /** Written without having grown: it may have been truncated, and grown to the very size that it had. */
+  isTouched = false;
   /** Its bytes are no longer those that were read: it was truncated and written anew. */
   isReplaced = false;
   #handle: FileHandle | undefined;
@@ -169,6 +171,7 @@ export class TailedFile {
     const { size, mtimeMs } = fstatSync(this.#handle.fd);
     // Logs only grow: a shorter one was truncated, be it behind what was read or before.
     if (size < this.size) return false;
+    if (size === this.size && mtimeMs !== this.mtimeMs) this.isTouched = true;
     if (size !== this.size) {
       this.#grewAtMs = nowMs;
       this.#rateLimit?.grow(this.size, size, nowMs);
