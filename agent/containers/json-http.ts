@@ -67,7 +67,7 @@ export async function getJson(
     if (body.length > bodyBytesMax) throw new Error(`the answer is larger than ${bodyBytesMax} bytes`);
     return { headers: response.headers, body: body.length === 0 ? undefined : parseBody(body, path) };
   } catch (error) {
-    throw timeout.aborted && !signal.aborted ? noAnswer(error) : error;
+    throw timeout.aborted && !signal.aborted ? noAnswer(error) : explained(error);
   }
 }
 
@@ -87,12 +87,18 @@ export async function streamJson(endpoint: HttpEndpoint, path: string, stream: L
       for (const value of lines.push(chunk)) stream.onValue(value);
     }
   } catch (error) {
-    if (stream.signal.aborted || !(late.signal.aborted || over.signal.aborted)) throw error;
+    if (stream.signal.aborted || !(late.signal.aborted || over.signal.aborted)) throw explained(error);
     if (late.signal.aborted) throw noAnswer(error);
   } finally {
     clearTimeout(lateTimer);
     clearTimeout(overTimer);
   }
+}
+
+/** Node says "aborted" of a server that goes away within an answer. */
+function explained(error: unknown): unknown {
+  const isBroken = error instanceof Error && error.message === 'aborted' && 'code' in error;
+  return isBroken ? new Error('the connection broke within the answer', { cause: error }) : error;
 }
 
 function noAnswer(cause: unknown): Error {

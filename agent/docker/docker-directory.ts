@@ -178,6 +178,7 @@ export class DockerDirectory implements ContainerDirectory {
     this.#containers.keepOnly(ids, this.#now());
     for (const id of ids) this.#pending.add(id);
     this.#refused = 0;
+    this.#skipped = 0;
     await this.#inspectPending(engine);
     this.#problem = '';
     this.#isReady = true;

@@ -76,6 +76,14 @@ test('pods of this node are listed in pages and followed: added, modified, delet
     expect(directory.find({ podUid: `uid-${index}`, containerName: 'web' })).toBeDefined();
   expect(directory.find({ podUid: 'uid-elsewhere', containerName: 'web' })).toBeUndefined();
   await eventually(() => server.watchers === 1);
+  const { timeoutSeconds, ...query } = Object.fromEntries(server.requests[2]!.query);
+  expect(query).toEqual({
+    watch: '1',
+    allowWatchBookmarks: 'true',
+    fieldSelector: `spec.nodeName=${nodeName}`,
+    resourceVersion: '1005',
+  });
+  expect(Number(timeoutSeconds)).toBeGreaterThanOrEqual(240);
   server.apply(cart);
   await eventually(() => directory.find(place));
   server.apply(labelled('2'));
@@ -165,6 +173,26 @@ test.each(faults)('what changes meanwhile is known after: %s', async (_name, fau
   now = 2000;
   await eventually(() => directory.find({ podUid: 'uid-gone', containerName: 'web' }) === undefined);
   expect(directory.size).toBe(2);
+});
+
+test('a server that ends each watch at once is asked less and less often', async () => {
+  const server = await startServer();
+  server.apply(cart);
+  const { directory } = follow(server, { retry: { msMin: 10, msMax: 100_000 }, random: () => 1 });
+  await eventually(() => directory.isReady);
+  for (let round = 0; round < 4; round += 1) {
+    await eventually(() => server.watchers === 1);
+    await server.dropWatches('end');
+  }
+  const ended = server.count('watch', 'pods');
+  // After 10, 20 and 40 ms the next is 80 ms away: there is time to look.
+  expect(ended).toBe(4);
+  await eventually(() => server.watchers === 1);
+  server.apply(labelled('2'));
+  await eventually(() => versionOf(directory) === '2');
+  await server.dropWatches('destroy');
+  await eventually(() => server.watchers === 1);
+  expect(directory.problem()).toBe('');
 });
 
 test('a bookmark moves the version on, so that a watch after it need not list', async () => {
