@@ -34,11 +34,12 @@ export interface JsonAnswer {
 }
 
 export interface LineStream {
-  /** The answer has begun. */
-  readonly onOpen?: () => void | Promise<void>;
+  readonly onOpen?: () => void;
   readonly onValue: (value: unknown) => void;
   /** The stream is given up when it lasts longer. */
   readonly durationMsMax?: number;
+  /** The server may send not even a status before there is something to say: podman's events. */
+  readonly isLate?: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -76,13 +77,13 @@ export async function streamJson(endpoint: HttpEndpoint, path: string, stream: L
   const lines = new JsonLines(lineBytesMax);
   const late = new AbortController();
   const over = new AbortController();
-  const lateTimer = setTimeout(() => late.abort(), answerMsMax);
+  const lateTimer = stream.isLate ? undefined : setTimeout(() => late.abort(), answerMsMax);
   const { durationMsMax } = stream;
   const overTimer = durationMsMax === undefined ? undefined : setTimeout(() => over.abort(), durationMsMax);
   try {
     const response = await ask(endpoint, path, AbortSignal.any([stream.signal, late.signal, over.signal]));
     clearTimeout(lateTimer);
-    await stream.onOpen?.();
+    stream.onOpen?.();
     for await (const chunk of response as AsyncIterable<Buffer>) {
       for (const value of lines.push(chunk)) stream.onValue(value);
     }

@@ -2,11 +2,12 @@
  * The containers of a Docker or podman engine: listed and inspected once, then one by one as the engine's events name
  * them.
  *
- *   GET /events  open          nothing that happens from here on is missed
- *   GET /containers/json?all=1 ->  inspect each
+ *   GET /version                                 ->  the engine's time
+ *   GET /containers/json?all=1                   ->  inspect each
+ *   GET /events?since=<that time>                ->  what has happened meanwhile, and from now on
  *   {"Action":"start","Actor":{"ID":"3f2a..."}}  ->  inspect 3f2a...
  *
- * When the stream of events breaks, something may have been missed: all is listed again.
+ * When the stream of events breaks, something may have been missed (Docker remembers 256 events): all is listed again.
  */
 import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -140,9 +141,9 @@ export class DockerDirectory implements ContainerDirectory {
       try {
         const engine = await connectEngine(target, this.#stop.signal);
         this.#hasAnswered = true;
-        await this.#follow(engine, () => {
-          failures = 0;
-        });
+        await this.#list(engine);
+        failures = 0;
+        await this.#follow(engine);
       } catch (error) {
         if (this.#stop.signal.aborted) return;
         this.#explain(error);
@@ -153,16 +154,14 @@ export class DockerDirectory implements ContainerDirectory {
   }
 
   /** Resolves when the engine ends its stream of events, as it does when it is restarted. */
-  async #follow(engine: Engine, onListed: () => void): Promise<void> {
+  async #follow(engine: Engine): Promise<void> {
     const filters = JSON.stringify({ type: ['container'], event: actions });
+    const query = new URLSearchParams({ filters, since: String(engine.timeSeconds) });
     const broken = new AbortController();
     try {
-      await streamJson(engine.endpoint, `/events?${new URLSearchParams({ filters })}`, {
+      await streamJson(engine.endpoint, `/events?${query}`, {
         signal: AbortSignal.any([this.#stop.signal, broken.signal]),
-        onOpen: async () => {
-          await this.#list(engine);
-          onListed();
-        },
+        isLate: true,
         onValue: (value) => this.#take(engine, value, broken),
       });
     } catch (error) {
