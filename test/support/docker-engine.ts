@@ -95,6 +95,8 @@ export class DockerEngine {
   pieceBytes = 5;
   /** Runs when the next list has been answered. */
   afterList: (() => Promise<void>) | undefined;
+  /** Runs before an inspection is sent that was answered before: it comes late. */
+  beforeInspection: (() => Promise<void>) | undefined;
   /** The next so many inspections are 500. */
   brokenInspections = 0;
   readonly requests: string[] = [];
@@ -216,7 +218,10 @@ export class DockerEngine {
       this.brokenInspections -= 1;
       sendJson(response, 500, { message: 'layer does not exist' });
     } else if (id !== undefined && this.#containers.has(id)) {
-      sendJson(response, 200, this.#containers.get(id));
+      const container = this.#containers.get(id);
+      const { beforeInspection } = this;
+      this.beforeInspection = undefined;
+      void Promise.resolve(beforeInspection?.()).then(() => sendJson(response, 200, container));
     } else {
       sendJson(response, 404, { message: id === undefined ? 'page not found' : `No such container: ${id}` });
     }

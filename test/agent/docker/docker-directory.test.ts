@@ -94,6 +94,26 @@ test('what happens between the list and the stream of events is not missed', asy
   expect(engine.count(/containers\/json/)).toBe(1);
 });
 
+test('an answer that is older than the end of its container does not bring it back', async () => {
+  const path = await socketPath();
+  const engine = await startEngine(path);
+  engine.pieceBytes = 10_000;
+  let now = 0;
+  const { directory } = follow(path, { now: () => now, keepDeletedMs: 1000, sweepIntervalMs: 10 });
+  await eventually(() => directory.isReady && engine.streams === 1);
+  engine.beforeInspection = async () => {
+    await engine.remove(web.id);
+    // By the time that this one is known, the removal was seen.
+    await engine.put({ id: hexId('bb'), name: 'next' });
+    await eventually(() => nameOf(directory, hexId('bb')) === 'next');
+  };
+  await engine.put(web);
+  await eventually(() => nameOf(directory, web.id) === 'shop-web-1');
+  now = 2000;
+  await eventually(() => nameOf(directory, web.id) === undefined);
+  expect(nameOf(directory, hexId('bb'))).toBe('next');
+});
+
 test('after a gap in the events all is listed again', async () => {
   const path = await socketPath();
   const engine = await startEngine(path);
