@@ -34,11 +34,12 @@ export interface JsonAnswer {
 }
 
 export interface LineStream {
-  /** The answer has begun. */
-  readonly onOpen?: () => void | Promise<void>;
+  readonly onOpen?: () => void;
   readonly onValue: (value: unknown) => void;
   /** The stream is given up when it lasts longer. */
   readonly durationMsMax?: number;
+  /** The server may send not even a status before there is something to say: podman's events. */
+  readonly isLate?: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -67,7 +68,7 @@ export async function getJson(
     if (body.length > bodyBytesMax) throw new Error(`the answer is larger than ${bodyBytesMax} bytes`);
     return { headers: response.headers, body: body.length === 0 ? undefined : parseBody(body, path) };
   } catch (error) {
-    throw timeout.aborted && !signal.aborted ? noAnswer(error) : error;
+    throw timeout.aborted && !signal.aborted ? noAnswer(error) : explained(error);
   }
 }
 
@@ -76,23 +77,29 @@ export async function streamJson(endpoint: HttpEndpoint, path: string, stream: L
   const lines = new JsonLines(lineBytesMax);
   const late = new AbortController();
   const over = new AbortController();
-  const lateTimer = setTimeout(() => late.abort(), answerMsMax);
+  const lateTimer = stream.isLate ? undefined : setTimeout(() => late.abort(), answerMsMax);
   const { durationMsMax } = stream;
   const overTimer = durationMsMax === undefined ? undefined : setTimeout(() => over.abort(), durationMsMax);
   try {
     const response = await ask(endpoint, path, AbortSignal.any([stream.signal, late.signal, over.signal]));
     clearTimeout(lateTimer);
-    await stream.onOpen?.();
+    stream.onOpen?.();
     for await (const chunk of response as AsyncIterable<Buffer>) {
       for (const value of lines.push(chunk)) stream.onValue(value);
     }
   } catch (error) {
-    if (stream.signal.aborted || !(late.signal.aborted || over.signal.aborted)) throw error;
+    if (stream.signal.aborted || !(late.signal.aborted || over.signal.aborted)) throw explained(error);
     if (late.signal.aborted) throw noAnswer(error);
   } finally {
     clearTimeout(lateTimer);
     clearTimeout(overTimer);
   }
+}
+
+/** Node says "aborted" of a server that goes away within an answer. */
+function explained(error: unknown): unknown {
+  const isBroken = error instanceof Error && error.message === 'aborted' && 'code' in error;
+  return isBroken ? new Error('the connection broke within the answer', { cause: error }) : error;
 }
 
 function noAnswer(cause: unknown): Error {

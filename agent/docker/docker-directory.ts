@@ -2,11 +2,12 @@
  * The containers of a Docker or podman engine: listed and inspected once, then one by one as the engine's events name
  * them.
  *
- *   GET /events  open          nothing that happens from here on is missed
- *   GET /containers/json?all=1 ->  inspect each
+ *   GET /version                                 ->  the engine's time
+ *   GET /containers/json?all=1                   ->  inspect each
+ *   GET /events?since=<that time>                ->  what has happened meanwhile, and from now on
  *   {"Action":"start","Actor":{"ID":"3f2a..."}}  ->  inspect 3f2a...
  *
- * When the stream of events breaks, something may have been missed: all is listed again.
+ * When the stream of events breaks, something may have been missed (Docker remembers 256 events): all is listed again.
  */
 import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -71,7 +72,10 @@ export class DockerDirectory implements ContainerDirectory {
   readonly #ended: Promise<void>;
   /** Ids to inspect; a set, as a container that restarts all the time needs but the last look. */
   readonly #pending = new Set<string>();
-  #inspecting: Promise<void> | undefined;
+  readonly #inFlight = new Set<string>();
+  /** Of those in flight. */
+  readonly #destroyed = new Set<string>();
+  readonly #workers = new Set<Promise<void>>();
   #all: ReadonlyMap<string, ContainerFacts> | undefined;
   #isReady = false;
   #hasAnswered = false;
@@ -130,7 +134,7 @@ export class DockerDirectory implements ContainerDirectory {
     this.#notifier.stop();
     this.#stop.abort();
     await this.#ended;
-    await this.#inspecting;
+    await Promise.all(this.#workers);
   }
 
   async #run(target: ReturnType<typeof engineOptions>): Promise<void> {
@@ -140,9 +144,9 @@ export class DockerDirectory implements ContainerDirectory {
       try {
         const engine = await connectEngine(target, this.#stop.signal);
         this.#hasAnswered = true;
-        await this.#follow(engine, () => {
-          failures = 0;
-        });
+        await this.#list(engine);
+        failures = 0;
+        await this.#follow(engine);
       } catch (error) {
         if (this.#stop.signal.aborted) return;
         this.#explain(error);
@@ -153,16 +157,14 @@ export class DockerDirectory implements ContainerDirectory {
   }
 
   /** Resolves when the engine ends its stream of events, as it does when it is restarted. */
-  async #follow(engine: Engine, onListed: () => void): Promise<void> {
+  async #follow(engine: Engine): Promise<void> {
     const filters = JSON.stringify({ type: ['container'], event: actions });
+    const query = new URLSearchParams({ filters, since: String(engine.timeSeconds) });
     const broken = new AbortController();
     try {
-      await streamJson(engine.endpoint, `/events?${new URLSearchParams({ filters })}`, {
+      await streamJson(engine.endpoint, `/events?${query}`, {
         signal: AbortSignal.any([this.#stop.signal, broken.signal]),
-        onOpen: async () => {
-          await this.#list(engine);
-          onListed();
-        },
+        isLate: true,
         onValue: (value) => this.#take(engine, value, broken),
       });
     } catch (error) {
@@ -178,7 +180,8 @@ export class DockerDirectory implements ContainerDirectory {
     this.#containers.keepOnly(ids, this.#now());
     for (const id of ids) this.#pending.add(id);
     this.#refused = 0;
-    await this.#inspectPending(engine);
+    this.#skipped = 0;
+    await Promise.all(Array.from({ length: inspectionsMax }, () => this.#inspectPending(engine)));
     this.#problem = '';
     this.#isReady = true;
     this.#changed();
@@ -194,30 +197,49 @@ export class DockerDirectory implements ContainerDirectory {
     if (action === 'destroy' || action === 'remove') {
       this.#pending.delete(id);
       this.#containers.remove(id, this.#now());
+      // The answer that is under way may be from before.
+      if (this.#inFlight.has(id)) this.#destroyed.add(id);
       return;
     }
     this.#pending.add(id);
-    this.#inspecting ??= this.#inspectPending(engine)
+    this.#inspectSoon(engine, broken);
+  }
+
+  /** One more at work, where there is something to do: one slow answer does not hold up the others. */
+  #inspectSoon(engine: Engine, broken: AbortController): void {
+    if (this.#workers.size === inspectionsMax || this.#nextPending() === undefined) return;
+    if (this.#stop.signal.aborted) return;
+    const worker = this.#inspectPending(engine)
       .catch((error: unknown) => broken.abort(error))
       .finally(() => {
-        this.#inspecting = undefined;
+        this.#workers.delete(worker);
+        // What came while this was ending.
+        if (!broken.signal.aborted) this.#inspectSoon(engine, broken);
       });
+    this.#workers.add(worker);
   }
 
   /** Rejects when the engine does not answer; what is pending stays so. */
   async #inspectPending(engine: Engine): Promise<void> {
-    const work = async (): Promise<void> => {
-      for (const id of this.#pending) {
-        this.#pending.delete(id);
-        try {
-          await this.#inspect(engine, id);
-        } catch (error) {
-          this.#pending.add(id);
-          throw error;
-        }
+    for (let id = this.#nextPending(); id !== undefined; id = this.#nextPending()) {
+      this.#pending.delete(id);
+      this.#inFlight.add(id);
+      try {
+        await this.#inspect(engine, id);
+      } catch (error) {
+        this.#pending.add(id);
+        throw error;
+      } finally {
+        this.#inFlight.delete(id);
+        if (this.#destroyed.delete(id)) this.#containers.remove(id, this.#now());
       }
-    };
-    await Promise.all(Array.from({ length: inspectionsMax }, work));
+    }
+  }
+
+  /** One at a time of each container: an older answer must not come after a newer one. */
+  #nextPending(): string | undefined {
+    for (const id of this.#pending) if (!this.#inFlight.has(id)) return id;
+    return undefined;
   }
 
   async #inspect(engine: Engine, id: string): Promise<void> {

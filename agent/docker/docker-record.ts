@@ -12,7 +12,7 @@ export interface DockerRecord {
   readonly name: string;
   /** As it was asked for: `nginx:1.27`. */
   readonly image: string;
-  /** `sha256:...` */
+  /** `sha256:<64 hex digits>`; '' for a container without an image, as podman makes one of a directory. */
   readonly imageId: string;
   readonly restartCount: number;
   readonly labels: Readonly<Record<string, string>>;
@@ -58,7 +58,7 @@ export function readDockerContainer(object: unknown): DockerRecord {
     id: Id,
     name: Name.replace(/^\//, ''),
     image: Config.Image,
-    imageId: Image,
+    imageId: /^(sha256:)?[0-9a-f]{64}$/.test(Image) ? Image : '',
     restartCount: RestartCount,
     labels: Object.fromEntries(kept),
     labelsLeftOut: labels.length - kept.length,

@@ -27,13 +27,15 @@ export function engineOptions(address: string): EndpointOptions & { socketPath?:
 export interface Engine {
   readonly endpoint: HttpEndpoint;
   readonly runtime: 'docker' | 'podman';
+  /** The engine's own time when it was asked, in whole seconds: events since then are asked for. */
+  readonly timeSeconds: number;
 }
 
 /** Asks the engine for its version (Engine API, "Versioning"). Rejects as getJson does, and for an engine that is too old. */
 export async function connectEngine(options: EndpointOptions, signal: AbortSignal): Promise<Engine> {
   const bare: HttpEndpoint = { basePath: '', requestOptions: async () => options };
   // /version is answered under no version by every engine, and says what it is besides.
-  const { body } = await getJson(bare, '/version', signal);
+  const { headers, body } = await getJson(bare, '/version', signal);
   const { ApiVersion, Components } = (body ?? {}) as { ApiVersion?: unknown; Components?: unknown };
   if (typeof ApiVersion !== 'string' || !/^\d+\.\d+$/.test(ApiVersion)) {
     throw new Error('the engine does not say its ApiVersion: is this the socket of Docker or podman?');
@@ -46,6 +48,7 @@ export async function connectEngine(options: EndpointOptions, signal: AbortSigna
   return {
     endpoint: { basePath: `/v${version}`, requestOptions: async () => options },
     runtime: isPodman ? 'podman' : 'docker',
+    timeSeconds: Math.floor((Date.parse(headers.date ?? '') || Date.now()) / 1000),
   };
 }
 

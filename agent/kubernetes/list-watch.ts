@@ -71,6 +71,10 @@ export class ListWatch<Kept> {
   #problem = '';
   #hasWarnedOfRule = false;
   #skipped = 0;
+  /** In a row. */
+  #failures = 0;
+  /** The last watch brought something or lasted. */
+  #isUseful = false;
 
   /** Starts at once. */
   constructor(options: ListWatchOptions<Kept>) {
@@ -99,25 +103,27 @@ export class ListWatch<Kept> {
 
   async #run(): Promise<void> {
     const { retry, random } = this.#options;
-    let failures = 0;
     while (!this.#stop.signal.aborted) {
       let waitMs = 0;
       try {
         if (this.#version === undefined) await this.#list();
-        failures = (await this.#watch()) ? 0 : failures + 1;
+        await this.#watch();
         this.#problem = '';
+        // A good watch that the server ends goes on at once; one that brought nothing may be ended again.
+        if (this.#isUseful) continue;
       } catch (error) {
         if (this.#stop.signal.aborted) return;
-        failures += 1;
         waitMs = this.#explain(error);
       }
-      if (failures > 0) await this.#wait(Math.max(waitMs, retryDelayMs(retry, failures, random())));
+      this.#failures += 1;
+      await this.#wait(Math.max(waitMs, retryDelayMs(retry, this.#failures, random())));
     }
   }
 
   async #list(): Promise<void> {
     const { endpoint, path, query, pick } = this.#options;
     const kept: Kept[] = [];
+    this.#skipped = 0;
     let next = '';
     let version = '';
     do {
@@ -138,8 +144,8 @@ export class ListWatch<Kept> {
     this.#problem = '';
   }
 
-  /** Resolves with true where the watch was of use: it brought something or lasted. */
-  async #watch(): Promise<boolean> {
+  /** Resolves when the server ends the watch. Failures are forgotten where it was of use: it brought something or lasted. */
+  async #watch(): Promise<void> {
     const { endpoint, path, query, random } = this.#options;
     const seconds = Math.round(watchSecondsMin + watchSecondsSpread * random());
     const parameters = new URLSearchParams({
@@ -149,20 +155,21 @@ export class ListWatch<Kept> {
       resourceVersion: this.#version!,
       timeoutSeconds: String(seconds),
     });
-    let events = 0;
     const startedAt = performance.now();
-    await streamJson(endpoint, `${path}?${parameters}`, {
-      signal: this.#stop.signal,
-      durationMsMax: seconds * 1000 + watchGraceMs,
-      onOpen: () => {
-        this.#problem = '';
-      },
-      onValue: (value) => {
-        this.#apply(value);
-        events += 1;
-      },
-    });
-    return events > 0 || performance.now() - startedAt >= goodWatchMs;
+    this.#isUseful = false;
+    try {
+      await streamJson(endpoint, `${path}?${parameters}`, {
+        signal: this.#stop.signal,
+        durationMsMax: seconds * 1000 + watchGraceMs,
+        onOpen: () => {
+          this.#problem = '';
+        },
+        onValue: (value) => this.#apply(value),
+      });
+    } finally {
+      if (performance.now() - startedAt >= goodWatchMs) this.#isUseful = true;
+      if (this.#isUseful) this.#failures = 0;
+    }
   }
 
   /** Throws HttpStatusError for the event ERROR: it has the status that an answer would have had. */
@@ -175,6 +182,7 @@ export class ListWatch<Kept> {
       const status = statusSchema.safeParse(object);
       throw new HttpStatusError(status.data?.code ?? 0, status.data?.message ?? 'the watch failed');
     }
+    this.#isUseful = true;
     if (type === 'ADDED' || type === 'MODIFIED') this.#take(() => onUpsert(pick(object)));
     else if (type === 'DELETED') this.#take(() => onRemove(pick(object)));
     const meta = objectSchema.safeParse(object);

@@ -1,6 +1,7 @@
 /**
  * The part of Docker's engine that the agent asks, over a real unix socket or TCP: version, list, inspection, and the
- * stream of events in chunks. Answers are as Engine 28 (API 1.51) or podman 5's compatible API gives them.
+ * stream of events in chunks, with what has happened since a time. Answers are as Engine 28 (API 1.51) gives them, or
+ * podman's compatible API, which sends no status before the first event.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -92,12 +93,17 @@ export class DockerEngine {
   isPodman = false;
   /** Bytes of one write of the stream of events. */
   pieceBytes = 5;
+  /** Runs when the next list has been answered. */
+  afterList: (() => Promise<void>) | undefined;
+  /** Runs before an inspection is sent that was answered before: it comes late. */
+  beforeInspection: (() => Promise<void>) | undefined;
   /** The next so many inspections are 500. */
   brokenInspections = 0;
   readonly requests: string[] = [];
   readonly #server: Server;
   readonly #containers = new Map<string, Record<string, unknown>>();
   readonly #streams = new Set<ServerResponse>();
+  readonly #history: { readonly timeSeconds: number; readonly line: Buffer }[] = [];
 
   private constructor() {
     this.#server = createServer((request, response) => this.#answer(request, response));
@@ -137,6 +143,7 @@ export class DockerEngine {
   }
 
   async event(action: string, id: string): Promise<void> {
+    const timeSeconds = Math.floor(Date.now() / 1000);
     const line = Buffer.from(
       `${JSON.stringify({
         status: action,
@@ -146,20 +153,24 @@ export class DockerEngine {
         Action: action,
         Actor: { ID: id, Attributes: { image: 'nginx:1.27', name: 'größe' } },
         scope: 'local',
-        time: 1772619072,
-        timeNano: 1772619072123456789n.toString(),
+        time: timeSeconds,
+        timeNano: timeSeconds * 1e9,
       })}\n`,
     );
+    this.#history.push({ timeSeconds, line });
+    // A stream that opens meanwhile has the line from the history.
+    const streams = [...this.#streams];
     for (let at = 0; at < line.length; at += this.pieceBytes) {
-      for (const stream of this.#streams) stream.write(line.subarray(at, at + this.pieceBytes));
+      for (const stream of streams) stream.write(line.subarray(at, at + this.pieceBytes));
       await new Promise((resolve) => setImmediate(resolve));
     }
   }
 
-  /** Breaks the streams of events. */
+  /** Breaks the streams of events, and forgets what they have said: an engine that was restarted. */
   dropStreams(): void {
     for (const stream of this.#streams) stream.destroy();
     this.#streams.clear();
+    this.#history.length = 0;
   }
 
   async close(): Promise<void> {
@@ -193,16 +204,24 @@ export class DockerEngine {
         Status: 'Up 2 hours',
       }));
       sendJson(response, 200, summaries);
+      const { afterList } = this;
+      this.afterList = undefined;
+      void afterList?.();
     } else if (path === '/events') {
       response.writeHead(200, { 'content-type': 'application/json' });
-      response.flushHeaders();
+      if (!this.isPodman) response.flushHeaders();
+      const since = Number(new URL(request.url!, 'http://engine').searchParams.get('since') ?? Infinity);
+      for (const { timeSeconds, line } of this.#history) if (timeSeconds >= since) response.write(line);
       this.#streams.add(response);
       request.on('close', () => this.#streams.delete(response));
     } else if (id !== undefined && this.brokenInspections > 0) {
       this.brokenInspections -= 1;
       sendJson(response, 500, { message: 'layer does not exist' });
     } else if (id !== undefined && this.#containers.has(id)) {
-      sendJson(response, 200, this.#containers.get(id));
+      const container = this.#containers.get(id);
+      const { beforeInspection } = this;
+      this.beforeInspection = undefined;
+      void Promise.resolve(beforeInspection?.()).then(() => sendJson(response, 200, container));
     } else {
       sendJson(response, 404, { message: id === undefined ? 'page not found' : `No such container: ${id}` });
     }

@@ -106,6 +106,15 @@ test('labels are bounded, and what is left out is said', () => {
   ]);
 });
 
+test("podman's container of a directory has no image", () => {
+  const record = readDockerContainer({
+    ...inspectedContainer({ id, name: 'a', image: '' }),
+    Image: 'sha256:',
+  });
+  const { attributes } = dockerFacts(record, 'podman', () => false);
+  expect(Object.keys(attributes).filter((name) => name.startsWith('container.image.'))).toEqual([]);
+});
+
 test.each([
   ['no object', [], 'an inspected container is not as expected'],
   ['a short id', { ...inspectedContainer({ id, name: 'a' }), Id: 'aa' }, 'Id: expected 64 hex digits'],

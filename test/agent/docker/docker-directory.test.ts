@@ -51,16 +51,16 @@ const nameOf = (directory: DockerDirectory, id: string) =>
 test('containers are listed once and then followed by events', async () => {
   const path = await socketPath();
   const engine = await startEngine(path);
-  await engine.put(web);
+  await engine.put(web, '');
   const { directory } = follow(path);
-  await eventually(() => directory.isReady);
+  await eventually(() => directory.isReady && engine.streams === 1);
   expect(engine.requests.map((url) => url.replace(/\?.*/, ''))).toEqual([
     '/version',
-    '/v1.51/events',
     '/v1.51/containers/json',
     `/v1.51/containers/${web.id}/json`,
+    '/v1.51/events',
   ]);
-  expect(JSON.parse(new URL(engine.requests[1]!, 'http://e').searchParams.get('filters')!).type).toEqual([
+  expect(JSON.parse(new URL(engine.requests[3]!, 'http://e').searchParams.get('filters')!).type).toEqual([
     'container',
   ]);
   await engine.put({ id: hexId('bb'), name: 'shop-cart-1' });
@@ -79,6 +79,41 @@ test('containers are listed once and then followed by events', async () => {
   expect(engine.requests.length, 'a look-up asks nobody').toBe(asked);
 });
 
+test('what happens between the list and the stream of events is not missed', async () => {
+  const path = await socketPath();
+  const engine = await startEngine(path);
+  await engine.put(web, '');
+  engine.afterList = async () => {
+    await engine.put({ id: hexId('bb'), name: 'between' });
+    await engine.put({ ...web, name: 'renamed' }, 'rename');
+  };
+  const { directory } = follow(path);
+  await eventually(
+    () => nameOf(directory, hexId('bb')) === 'between' && nameOf(directory, web.id) === 'renamed',
+  );
+  expect(engine.count(/containers\/json/)).toBe(1);
+});
+
+test('an answer that is older than the end of its container does not bring it back', async () => {
+  const path = await socketPath();
+  const engine = await startEngine(path);
+  engine.pieceBytes = 10_000;
+  let now = 0;
+  const { directory } = follow(path, { now: () => now, keepDeletedMs: 1000, sweepIntervalMs: 10 });
+  await eventually(() => directory.isReady && engine.streams === 1);
+  engine.beforeInspection = async () => {
+    await engine.remove(web.id);
+    // By the time that this one is known, the removal was seen.
+    await engine.put({ id: hexId('bb'), name: 'next' });
+    await eventually(() => nameOf(directory, hexId('bb')) === 'next');
+  };
+  await engine.put(web);
+  await eventually(() => nameOf(directory, web.id) === 'shop-web-1');
+  now = 2000;
+  await eventually(() => nameOf(directory, web.id) === undefined);
+  expect(nameOf(directory, hexId('bb'))).toBe('next');
+});
+
 test('after a gap in the events all is listed again', async () => {
   const path = await socketPath();
   const engine = await startEngine(path);
@@ -86,7 +121,7 @@ test('after a gap in the events all is listed again', async () => {
   await engine.put({ id: hexId('dd'), name: 'gone' });
   let now = 0;
   const { directory } = follow(path, { now: () => now, keepDeletedMs: 1000, sweepIntervalMs: 20 });
-  await eventually(() => directory.isReady);
+  await eventually(() => directory.isReady && engine.streams === 1);
   engine.dropStreams();
   await engine.put({ ...web, name: 'renamed' }, '');
   await engine.remove(hexId('dd'), false);
@@ -104,13 +139,13 @@ test('an engine that is restarted is a problem only until it is back', async () 
   const { directory, warnings } = follow(path, { isRequired: false });
   await eventually(() => directory.isReady);
   await engine.close();
-  await eventually(() => directory.problem() !== '');
-  expect(directory.problem()).toContain(`Docker at ${path}: connect ENOENT`);
+  await eventually(() => directory.problem() === `Docker at ${path}: connect ENOENT ${path}`);
   expect(nameOf(directory, web.id), 'what was known stays known').toBe('shop-web-1');
   const next = await startEngine(path);
   await next.put({ ...web, name: 'after' });
   await eventually(() => nameOf(directory, web.id) === 'after' && directory.problem() === '');
-  expect(warnings).toHaveLength(1);
+  // Not one for each try: another only where the engine was back for a moment.
+  expect(warnings.length).toBeLessThan(4);
 });
 
 test('a container that cannot be inspected is asked for again', async () => {
@@ -142,9 +177,10 @@ test('podman over TCP, with an older API, is asked in its version', async () => 
   const engine = await startEngine();
   engine.apiVersion = '1.41';
   engine.isPodman = true;
-  await engine.put({ ...web, mergedDir: undefined, pid: 77 });
+  await engine.put({ ...web, mergedDir: undefined, pid: 77 }, '');
   const { directory } = follow(`tcp://127.0.0.1:${engine.port}`);
   await eventually(() => directory.isReady);
+  await eventually(() => engine.streams === 1);
   expect(engine.count(/^\/v1\.41\//)).toBe(3);
   expect(directory.find({ containerId: web.id })).toMatchObject({
     attributes: { 'container.runtime.name': 'podman' },
@@ -184,7 +220,7 @@ test('many starts at once are one call of a listener, and more containers than f
 test('a label that is no rule is said when it is seen, once', async () => {
   const path = await socketPath();
   const engine = await startEngine(path);
-  await engine.put({ ...web, labels: { 'sonde.rate-limit': 'fast' } });
+  await engine.put({ ...web, labels: { 'sonde.rate-limit': 'fast' } }, '');
   const { directory, warnings } = follow(path);
   await eventually(() => directory.isReady && engine.streams === 1);
   await engine.event('update', web.id);

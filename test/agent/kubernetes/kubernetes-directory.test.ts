@@ -3,59 +3,16 @@
  * look-up asks nobody.
  * Method: a server that speaks the watch protocol over HTTP, with whole objects, and faults made on demand.
  */
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { pino } from 'pino';
-import { expect, onTestFinished, test } from 'vitest';
-import {
-  KubernetesDirectory,
-  type KubernetesDirectoryOptions,
-} from '#agent/kubernetes/kubernetes-directory.ts';
+import { expect, test } from 'vitest';
+import { getJson } from '#agent/containers/json-http.ts';
+import type { KubernetesDirectory } from '#agent/kubernetes/kubernetes-directory.ts';
 import { eventually } from '../../support/eventually.ts';
-import { KubeApiServer } from '../../support/kube-api-server.ts';
-import { hexId, labelledObject, mirrorPodObject, nodeName, podObject } from '../../support/kube-objects.ts';
+import type { KubeApiServer } from '../../support/kube-api-server.ts';
+import { labelledObject, nodeName, podObject } from '../../support/kube-objects.ts';
+import { follow, startServer } from './followed-directory.ts';
 
 const cart = podObject({ name: 'cart-5d9c7b6f4-abcde', uid: 'uid-cart' });
 const place = { podUid: 'uid-cart', containerName: 'web', restartCount: 0 };
-
-async function startServer(): Promise<KubeApiServer> {
-  const server = await KubeApiServer.start();
-  onTestFinished(() => server.close());
-  return server;
-}
-
-interface Started {
-  readonly directory: KubernetesDirectory;
-  readonly warnings: string[];
-  readonly changes: () => number;
-}
-
-function follow(server: KubeApiServer, changes: Partial<KubernetesDirectoryOptions> = {}): Started {
-  const warnings: string[] = [];
-  const log = pino({ level: 'warn' }, { write: (line: string) => void warnings.push(line) });
-  const directory = new KubernetesDirectory({
-    endpoint: server.endpoint,
-    node: nodeName,
-    podLabels: ['*'],
-    podAnnotations: [],
-    namespaceLabels: [],
-    nodeLabels: [],
-    isServiceFromLabels: true,
-    keepDeletedMs: 60_000,
-    hostPath: '/nonexistent',
-    log,
-    retry: { msMin: 5, msMax: 20 },
-    changeQuietMs: 20,
-    ...changes,
-  });
-  onTestFinished(() => directory.stop());
-  let count = 0;
-  directory.onChange(() => {
-    count += 1;
-  });
-  return { directory, warnings, changes: () => count };
-}
 
 const labelled = (version: string) =>
   podObject({ name: cart.metadata.name, uid: 'uid-cart', labels: { ...cart.metadata.labels, version } });
@@ -76,6 +33,14 @@ test('pods of this node are listed in pages and followed: added, modified, delet
     expect(directory.find({ podUid: `uid-${index}`, containerName: 'web' })).toBeDefined();
   expect(directory.find({ podUid: 'uid-elsewhere', containerName: 'web' })).toBeUndefined();
   await eventually(() => server.watchers === 1);
+  const { timeoutSeconds, ...query } = Object.fromEntries(server.requests[2]!.query);
+  expect(query).toEqual({
+    watch: '1',
+    allowWatchBookmarks: 'true',
+    fieldSelector: `spec.nodeName=${nodeName}`,
+    resourceVersion: '1005',
+  });
+  expect(Number(timeoutSeconds)).toBeGreaterThanOrEqual(240);
   server.apply(cart);
   await eventually(() => directory.find(place));
   server.apply(labelled('2'));
@@ -165,6 +130,23 @@ test.each(faults)('what changes meanwhile is known after: %s', async (_name, fau
   now = 2000;
   await eventually(() => directory.find({ podUid: 'uid-gone', containerName: 'web' }) === undefined);
   expect(directory.size).toBe(2);
+});
+
+test('a watch that brought something goes on at once, and one that brought nothing waits', async () => {
+  const server = await startServer();
+  server.apply(cart);
+  const { directory } = follow(server, { retry: { msMin: 3_600_000, msMax: 3_600_000 } });
+  await eventually(() => directory.isReady && server.watchers === 1);
+  server.apply(labelled('2'));
+  await eventually(() => versionOf(directory) === '2');
+  await server.dropWatches('end');
+  await eventually(() => server.watchers === 1);
+  await server.dropWatches('end');
+  // Long enough for the end to be seen: as many answers come over the same loop of events.
+  for (let round = 0; round < 50; round += 1) {
+    await getJson(server.endpoint, '/api/v1/nodes', new AbortController().signal);
+  }
+  expect(server.count('watch', 'pods')).toBe(2);
 });
 
 test('a bookmark moves the version on, so that a watch after it need not list', async () => {
@@ -300,80 +282,4 @@ test('an object that is none leaves the others known, and is said once', async (
   expect(directory.find(place)).toBeDefined();
   expect(directory.problem()).toBe('Kubernetes sent 1 objects that are not as expected: they were left out');
   expect(JSON.parse(warnings[0]!).reason).toContain('a pod is not as expected: status.containerStatuses');
-});
-
-test('containers are found by the pod, by names, by id, and static pods by the hash in their path', async () => {
-  const server = await startServer();
-  const hash = '0123456789abcdef0123456789abcdef';
-  server.apply(
-    podObject({
-      name: 'cart-0',
-      uid: 'uid-cart',
-      containers: [{ name: 'web', id: hexId('aa'), previousId: hexId('bb'), restartCount: 4 }],
-    }),
-  );
-  server.apply(mirrorPodObject(hash));
-  const { directory } = follow(server);
-  await eventually(() => directory.isReady);
-  const runOf = (found: ReturnType<typeof directory.find>) => [
-    found?.attributes['container.id'],
-    found?.attributes['k8s.container.restart_count'],
-  ];
-  expect(runOf(directory.find({ ...place, restartCount: 4 }))).toEqual([hexId('aa'), 4]);
-  expect(runOf(directory.find({ ...place, restartCount: 3 }))).toEqual([hexId('bb'), 3]);
-  expect(runOf(directory.find({ ...place, restartCount: 1 }))).toEqual([undefined, 1]);
-  expect(runOf(directory.find({ namespace: 'shop', podName: 'cart-0', containerName: 'web' }))).toEqual([
-    hexId('aa'),
-    4,
-  ]);
-  expect(runOf(directory.find({ containerId: hexId('bb') }))).toEqual([hexId('bb'), 3]);
-  const names = { namespace: 'shop', podName: 'cart-0', containerName: 'web' };
-  expect(runOf(directory.find({ ...names, containerId: hexId('bb') }))).toEqual([hexId('bb'), 3]);
-  expect(runOf(directory.find({ ...names, containerId: hexId('cc') })), 'an older run').toEqual([
-    hexId('cc'),
-    undefined,
-  ]);
-  expect(directory.find({ podUid: hash, containerName: 'kube-apiserver' })?.attributes).toMatchObject({
-    'k8s.pod.uid': '77777777-0000-4000-8000-000000000001',
-    'service.name': `kube-apiserver-${nodeName}`,
-  });
-  expect([...directory.all().keys()].sort()).toEqual([hexId('a91'), hexId('aa'), hexId('bb')].sort());
-});
-
-test('the root of a container is found by its processes, where a rule asks for files in it', async () => {
-  const host = await mkdtemp(join(tmpdir(), 'sonde-host-'));
-  onTestFinished(() => rm(host, { recursive: true }));
-  const scope = (id: string) =>
-    `0::/kubelet.slice/kubelet-kubepods.slice/kubepods-pod1.slice/cri-containerd-${id}.scope\n`;
-  const processes = {
-    1: '0::/init.scope\n',
-    200: scope(hexId('aa')),
-    31: scope(hexId('aa')),
-    400: scope(hexId('bb')),
-  };
-  for (const [pid, cgroup] of Object.entries(processes)) {
-    await mkdir(join(host, 'proc', pid), { recursive: true });
-    await writeFile(join(host, 'proc', pid, 'cgroup'), cgroup);
-  }
-  const server = await startServer();
-  const { directory } = follow(server, { hostPath: host, sweepIntervalMs: 500 });
-  const withFiles = { 'sonde.io/files.web': 'a=/opt/app/*.log' };
-  const make = (name: string, id: string, annotations = {}) =>
-    server.apply(podObject({ name, uid: `uid-${name}`, annotations, containers: [{ name: 'web', id }] }));
-  make('with', hexId('aa'), withFiles);
-  make('without', hexId('bb'));
-  const rootOf = (name: string) => directory.find({ podUid: `uid-${name}`, containerName: 'web' })?.rootPath;
-  await eventually(() => rootOf('with') === '/proc/31/root');
-  expect(rootOf('without')).toBeUndefined();
-  await eventually(() => server.watchers === 1);
-  make('without', hexId('bb'), withFiles);
-  await eventually(() => rootOf('without') === '/proc/400/root');
-  expect(rootOf('with')).toBe('/proc/31/root');
-  // A container whose process comes after its id is found at a later look.
-  make('late', hexId('cc'), withFiles);
-  await eventually(() => directory.find({ podUid: 'uid-late', containerName: 'web' }));
-  expect(rootOf('late')).toBeUndefined();
-  await mkdir(join(host, 'proc/500'));
-  await writeFile(join(host, 'proc/500/cgroup'), scope(hexId('cc')));
-  await eventually(() => rootOf('late') === '/proc/500/root');
 });
