@@ -1,0 +1,48 @@
+/**
+ * The list of target groups that files (file_sd) and servers (http_sd) answer with.
+ *
+ *   [{ "targets": ["a:80"], "labels": { "zone": "b" } }]
+ *     ->  [{ source: 'targets.json:0', targets: [{ __address__: 'a:80' }], labels: { zone: 'b' } }]
+ */
+import { parseDocument } from 'yaml';
+import { z } from 'zod';
+import type { TargetGroup } from './target-group.ts';
+
+const groupsSchema = z.array(
+  z.strictObject({
+    targets: z.array(z.string()).nullish(),
+    labels: z.record(z.string().min(1), z.string()).nullish(),
+  }),
+);
+
+/** So deep is no list of groups; the parsers recurse. */
+const aliasesMax = 100;
+
+/** `name` begins the sources; `extraLabels` are added to each group. Throws Error that says which group is at fault. */
+export function parseTargetGroups(
+  text: string,
+  format: 'json' | 'yaml',
+  name: string,
+  extraLabels: Readonly<Record<string, string>>,
+): TargetGroup[] {
+  const value: unknown = format === 'json' ? JSON.parse(text) : parseYaml(text);
+  const parsed = groupsSchema.safeParse(value ?? []);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0]!;
+    throw new Error(
+      `expected [{ targets: [...], labels: {...} }]: ${issue.path.join('.')}: ${issue.message}`,
+    );
+  }
+  return parsed.data.map(({ targets, labels }, index) => ({
+    source: `${name}:${index}`,
+    targets: (targets ?? []).map((address) => ({ __address__: address })),
+    labels: { ...labels, ...extraLabels },
+  }));
+}
+
+function parseYaml(text: string): unknown {
+  const document = parseDocument(text, { schema: 'core' });
+  const [error] = document.errors;
+  if (error) throw error;
+  return document.toJS({ maxAliasCount: aliasesMax });
+}
