@@ -28,10 +28,10 @@ export async function startAgentPart(
   const demoPath = join(context.config.store.path, 'demo');
   const { logs, globs } = await startLogs(context, transport, demoPath, parts);
   observeAgent(logs, transport);
-  const scraper = await startScraping(context, transport, join(demoPath, 'targets/*.json'), parts);
+  const { discovery } = await startScraping(context, transport, join(demoPath, 'targets/*.json'), parts);
   startHost(context, transport, parts);
   return {
-    banner: [...receives, ...tailBanner(globs, logs.status()), ...scrapeBanner(scraper)],
+    banner: [...receives, ...tailBanner(globs, logs.status()), ...scrapeBanner(discovery)],
     statusLine() {
       const { bytesRead, lagBytes, files, lost } = logs.status();
       const lostRecords = lost.reduce((total, { records }) => total + records, 0);

@@ -59,7 +59,11 @@ export function dnsDiscovery(options: DnsDiscoveryOptions): StartDiscovery {
   };
 }
 
-async function lookUp(resolver: Resolver, name: string, { type, port }: DnsDiscoveryOptions): Promise<Target[]> {
+async function lookUp(
+  resolver: Resolver,
+  name: string,
+  { type, port }: DnsDiscoveryOptions,
+): Promise<Target[]> {
   try {
     return await records(resolver, name, type, port);
   } catch (error) {
@@ -69,7 +73,12 @@ async function lookUp(resolver: Resolver, name: string, { type, port }: DnsDisco
   }
 }
 
-async function records(resolver: Resolver, name: string, type: DnsRecordType, port: number): Promise<Target[]> {
+async function records(
+  resolver: Resolver,
+  name: string,
+  type: DnsRecordType,
+  port: number,
+): Promise<Target[]> {
   const target = (host: string, targetPort: number, extra: Target = {}): Target => ({
     __address__: hostPort(host, targetPort),
     __meta_dns_name: name,

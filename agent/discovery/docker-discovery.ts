@@ -86,7 +86,8 @@ export function dockerDiscovery(options: DockerDiscoveryOptions): StartDiscovery
       onGroups,
       async refresh(abort) {
         const filters = Object.fromEntries(options.filters.map(({ name, values }) => [name, values]));
-        const query = options.filters.length > 0 ? `?filters=${encodeURIComponent(JSON.stringify(filters))}` : '';
+        const query =
+          options.filters.length > 0 ? `?filters=${encodeURIComponent(JSON.stringify(filters))}` : '';
         const [containers, networks] = await Promise.all([
           askEngine(options, `/containers/json${query}`, containersSchema, abort),
           askEngine(options, '/networks', networksSchema, abort),
@@ -113,7 +114,9 @@ async function askEngine<Value>(
     abort,
   });
   if (answer.status !== 200) {
-    throw new Error(`${host}${path} answered ${answer.status}: ${answer.body.toString('utf8', 0, 200).trim()}`);
+    throw new Error(
+      `${host}${path} answered ${answer.status}: ${answer.body.toString('utf8', 0, 200).trim()}`,
+    );
   }
   const parsed = schema.safeParse(JSON.parse(answer.body.toString('utf8')));
   if (parsed.success) return parsed.data;
@@ -134,7 +137,11 @@ function dockerTargets(
     const common = labelsOfContainer(container);
     return networksOf(container, byId, options.isMatchingFirstNetwork).flatMap((network) => {
       const ip = network.IPAddress || network.GlobalIPv6Address || '';
-      const shared = { ...common, ...networkLabels.get(network.NetworkID ?? ''), __meta_docker_network_ip: ip };
+      const shared = {
+        ...common,
+        ...networkLabels.get(network.NetworkID ?? ''),
+        __meta_docker_network_ip: ip,
+      };
       const ports = (container.Ports ?? []).filter(({ Type }) => Type === 'tcp');
       if (ports.length > 0) return ports.map((port) => ({ ...shared, ...labelsOfPort(port, ip) }));
       const isOnHost = container.HostConfig?.NetworkMode === 'host';
@@ -184,7 +191,11 @@ function labelsOfPort(port: NonNullable<Container['Ports']>[number], ip: string)
 type Endpoint = NonNullable<NonNullable<NonNullable<Container['NetworkSettings']>['Networks']>[string]>;
 
 /** A container's own networks, or those of the container whose network it joins; sorted by name. */
-function networksOf(container: Container, byId: ReadonlyMap<string, Container>, isFirstOnly: boolean): Endpoint[] {
+function networksOf(
+  container: Container,
+  byId: ReadonlyMap<string, Container>,
+  isFirstOnly: boolean,
+): Endpoint[] {
   let owner: Container | undefined = container;
   for (let hops = 0; hops < sharedNetworksMax && owner !== undefined; hops++) {
     const networks = Object.entries(owner.NetworkSettings?.Networks ?? {});

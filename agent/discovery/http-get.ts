@@ -42,7 +42,9 @@ export async function httpGet(get: HttpGet): Promise<HttpAnswer> {
   } catch (error) {
     get.abort.throwIfAborted();
     if (timeout.aborted) {
-      throw new Error(`${get.url.host} did not answer completely within ${get.timeoutMs / 1000} s`, { cause: error });
+      throw new Error(`${get.url.host} did not answer completely within ${get.timeoutMs / 1000} s`, {
+        cause: error,
+      });
     }
     throw error;
   }
@@ -57,7 +59,8 @@ export async function openGet(get: HttpGet): Promise<IncomingMessage> {
     const isRedirect = [301, 302, 303, 307, 308].includes(response.statusCode ?? 0) && location !== undefined;
     if (!isRedirect || !get.client.isFollowingRedirects) return response;
     response.destroy();
-    if (redirects === redirectsMax) throw new Error(`${get.url.host} redirects more than ${redirectsMax} times`);
+    if (redirects === redirectsMax)
+      throw new Error(`${get.url.host} redirects more than ${redirectsMax} times`);
     url = new URL(location, url);
     if (url.protocol !== 'http:' && url.protocol !== 'https:') {
       throw new Error(`${get.url.host} redirects to ${url.protocol}`);
@@ -77,7 +80,9 @@ async function ask(get: HttpGet, isOwnHost: boolean): Promise<IncomingMessage> {
     headers: {
       'user-agent': userAgent,
       ...get.headers,
-      ...(isOwnHost ? { ...get.options?.headers as OutgoingHttpHeaders, ...(await credentialHeaders(get.client)) } : {}),
+      ...(isOwnHost
+        ? { ...(get.options?.headers as OutgoingHttpHeaders), ...(await credentialHeaders(get.client)) }
+        : {}),
     },
   };
   return await new Promise((resolve, reject) => {

@@ -30,8 +30,7 @@ export const countValue = textValue.transform((text, context) => {
 
 export const portValue = countValue.refine((port) => port <= 65_535, 'expected a port up to 65535');
 
-const durationPattern =
-  /^(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?$/;
+const durationPattern = /^(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?$/;
 const durationUnitsMs = [31_536_000_000, 604_800_000, 86_400_000, 3_600_000, 60_000, 1000, 1];
 
 /** Milliseconds of a duration in Prometheus's syntax (`1h30m`, units from large to small, or `0`); undefined if it is none. */
@@ -73,7 +72,8 @@ const sizeUnits = ['B', 'KB', 'MB', 'GB', 'TB', 'PB'];
 export const sizeValue = textValue.transform((text, context) => {
   if (text === '0' || text === '') return 0;
   const parts = /^(\d+(?:\.\d+)?)\s*([KMGTP]?)i?B$/i.exec(text);
-  const bytes = parts && Math.floor(Number(parts[1]) * 1024 ** sizeUnits.indexOf(`${parts[2]!.toUpperCase()}B`));
+  const bytes =
+    parts && Math.floor(Number(parts[1]) * 1024 ** sizeUnits.indexOf(`${parts[2]!.toUpperCase()}B`));
   if (bytes !== null && Number.isSafeInteger(bytes)) return bytes;
   context.addIssue(`expected a size with its unit such as 512KB or 10MB, got "${text}"`);
   return z.NEVER;
@@ -91,7 +91,10 @@ export type RefusedKeys = Readonly<Record<string, string>>;
  * An object of exactly these keys. Any other is refused by its name: with the reason in `refused`, or else the key that was
  * probably meant.
  */
-export function strictMap<Shape extends z.ZodRawShape>(shape: Shape, refused: RefusedKeys = {}): z.ZodObject<Shape, z.core.$strict> {
+export function strictMap<Shape extends z.ZodRawShape>(
+  shape: Shape,
+  refused: RefusedKeys = {},
+): z.ZodObject<Shape, z.core.$strict> {
   return z.strictObject(shape, {
     error: (issue) => {
       if (issue.code !== 'unrecognized_keys') return 'expected a map';

@@ -10,7 +10,12 @@ import {
   textValue,
   urlValue,
 } from './config-values.ts';
-import { conflictingAuthentication, type HttpClientConfig, httpClientRefused, httpClientShape } from './http-client-config.ts';
+import {
+  conflictingAuthentication,
+  type HttpClientConfig,
+  httpClientRefused,
+  httpClientShape,
+} from './http-client-config.ts';
 
 const labelsValue = z.record(z.string().min(1, 'a label name must not be empty'), textValue);
 
@@ -44,7 +49,8 @@ function checkAuthentication(config: HttpClientConfig, context: z.RefinementCtx)
 }
 
 const refreshDefaultMs = 60_000;
-const refreshInterval = (defaultMs: number): z.ZodDefault<typeof positiveDuration> => positiveDuration.default(defaultMs);
+const refreshInterval = (defaultMs: number): z.ZodDefault<typeof positiveDuration> =>
+  positiveDuration.default(defaultMs);
 const positiveDuration = durationValue.refine((ms) => ms > 0, 'expected more than 0');
 
 const httpSchema = strictMap(
@@ -102,7 +108,10 @@ const kubernetesSchema = strictMap(
     api_server: urlValue.optional(),
     kubeconfig_file: textValue.optional(),
     role: roleValue,
-    namespaces: strictMap({ own_namespace: booleanValue.default(false), names: textList.default([]) }).nullish(),
+    namespaces: strictMap({
+      own_namespace: booleanValue.default(false),
+      names: textList.default([]),
+    }).nullish(),
     selectors: z
       .array(strictMap({ role: roleValue, label: textValue.default(''), field: textValue.default('') }))
       .default([]),
@@ -120,7 +129,9 @@ const kubernetesSchema = strictMap(
   const seen = new Set<string>();
   for (const { role } of config.selectors) {
     if (!selectorRoles[config.role].includes(role)) {
-      context.addIssue(`role ${config.role} takes selectors of role ${selectorRoles[config.role].join(', ')} only, not ${role}`);
+      context.addIssue(
+        `role ${config.role} takes selectors of role ${selectorRoles[config.role].join(', ')} only, not ${role}`,
+      );
     }
     if (seen.has(role)) context.addIssue(`more than one selector of role ${role}`);
     seen.add(role);
@@ -146,7 +157,8 @@ export type DnsConfig = z.infer<typeof dnsSchema>;
 export type DockerConfig = z.infer<typeof dockerSchema>;
 export type KubernetesConfig = z.infer<typeof kubernetesSchema>;
 
-const missing = 'of the discoveries there are static, file, http, dns, docker and kubernetes; file_sd_configs and http_sd_configs can bring any other';
+const missing =
+  'of the discoveries there are static, file, http, dns, docker and kubernetes; file_sd_configs and http_sd_configs can bring any other';
 export const discoveryRefused: RefusedKeys = Object.fromEntries(
   'aws azure consul digitalocean dockerswarm ec2 eureka gce hetzner ionos kuma lightsail linode marathon nerve nomad openstack outscale ovhcloud puppetdb scaleway serverset stackit triton uyuni vultr xds'
     .split(' ')

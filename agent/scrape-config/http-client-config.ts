@@ -22,7 +22,9 @@ const tlsSchema = strictMap(
     key_file: textValue.optional(),
     server_name: textValue.optional(),
     insecure_skip_verify: booleanValue.default(false),
-    min_version: z.enum(['TLS10', 'TLS11', 'TLS12', 'TLS13'], 'expected TLS10, TLS11, TLS12 or TLS13').optional(),
+    min_version: z
+      .enum(['TLS10', 'TLS11', 'TLS12', 'TLS13'], 'expected TLS10, TLS11, TLS12 or TLS13')
+      .optional(),
   },
   {
     max_version: 'the newest version that both sides know is used',
@@ -31,24 +33,39 @@ const tlsSchema = strictMap(
     key_ref: secretRef,
   },
 ).superRefine((tls, context) => {
-  for (const [one, other] of [['ca', 'ca_file'], ['cert', 'cert_file'], ['key', 'key_file']] as const) {
+  for (const [one, other] of [
+    ['ca', 'ca_file'],
+    ['cert', 'cert_file'],
+    ['key', 'key_file'],
+  ] as const) {
     if (tls[one] && tls[other]) context.addIssue(`at most one of ${one} and ${other} must be given`);
   }
   const hasCert = Boolean(tls.cert || tls.cert_file);
   const hasKey = Boolean(tls.key || tls.key_file);
-  if (hasCert !== hasKey) context.addIssue('a client certificate needs both: cert or cert_file, and key or key_file');
+  if (hasCert !== hasKey)
+    context.addIssue('a client certificate needs both: cert or cert_file, and key or key_file');
 });
 
 const basicAuthSchema = strictMap(
   { username: textValue.default(''), password: textValue.optional(), password_file: textValue.optional() },
   { username_file: 'write the name as username', username_ref: secretRef, password_ref: secretRef },
-).refine((auth) => !(auth.password && auth.password_file), 'at most one of password and password_file must be given');
+).refine(
+  (auth) => !(auth.password && auth.password_file),
+  'at most one of password and password_file must be given',
+);
 
 const authorizationSchema = strictMap(
-  { type: textValue.default('Bearer'), credentials: textValue.optional(), credentials_file: textValue.optional() },
+  {
+    type: textValue.default('Bearer'),
+    credentials: textValue.optional(),
+    credentials_file: textValue.optional(),
+  },
   { credentials_ref: secretRef },
 )
-  .refine((auth) => !(auth.credentials && auth.credentials_file), 'at most one of credentials and credentials_file must be given')
+  .refine(
+    (auth) => !(auth.credentials && auth.credentials_file),
+    'at most one of credentials and credentials_file must be given',
+  )
   .refine((auth) => auth.type.trim().toLowerCase() !== 'basic', 'type "Basic" is written as basic_auth');
 
 const oauth2Schema = strictMap(
@@ -69,7 +86,10 @@ const oauth2Schema = strictMap(
     proxy_from_environment: 'the token is asked for directly',
     proxy_connect_header: 'the token is asked for directly',
   },
-).refine((auth) => !(auth.client_secret && auth.client_secret_file), 'at most one of client_secret and client_secret_file must be given');
+).refine(
+  (auth) => !(auth.client_secret && auth.client_secret_file),
+  'at most one of client_secret and client_secret_file must be given',
+);
 
 const headerSchema = strictMap(
   { values: textList.default([]), secrets: textList.default([]) },
@@ -77,7 +97,9 @@ const headerSchema = strictMap(
 );
 /** Set by the request itself (Prometheus, http_config). */
 const reservedHeaders = new Set(
-  'authorization host content-encoding content-length content-type user-agent connection keep-alive proxy-authenticate proxy-authorization www-authenticate accept-encoding x-prometheus-remote-write-version x-prometheus-remote-read-version x-prometheus-scrape-timeout-seconds x-amz-date x-amz-security-token x-amz-content-sha256'.split(' '),
+  'authorization host content-encoding content-length content-type user-agent connection keep-alive proxy-authenticate proxy-authorization www-authenticate accept-encoding x-prometheus-remote-write-version x-prometheus-remote-read-version x-prometheus-scrape-timeout-seconds x-amz-date x-amz-security-token x-amz-content-sha256'.split(
+    ' ',
+  ),
 );
 const headersSchema = z.record(z.string(), headerSchema).superRefine((headers, context) => {
   for (const name of Object.keys(headers)) {
@@ -123,7 +145,8 @@ export function conflictingAuthentication(config: HttpClientConfig): string | un
 
 /** `directory` is where relative paths begin: that of the configuration file. */
 export function httpClientSettings(config: HttpClientConfig, directory: string): HttpClientSettings {
-  const path = (file: string | undefined): string | undefined => (file ? resolve(directory, file) : undefined);
+  const path = (file: string | undefined): string | undefined =>
+    file ? resolve(directory, file) : undefined;
   const { basic_auth: basic, oauth2, http_headers: headers } = config;
   const authorization =
     config.authorization ??
@@ -132,7 +155,11 @@ export function httpClientSettings(config: HttpClientConfig, directory: string):
       : undefined);
   return present({
     basicAuth: basic
-      ? present({ username: basic.username, password: basic.password, passwordFile: path(basic.password_file) })
+      ? present({
+          username: basic.username,
+          password: basic.password,
+          passwordFile: path(basic.password_file),
+        })
       : undefined,
     authorization: authorization
       ? present({
@@ -154,7 +181,9 @@ export function httpClientSettings(config: HttpClientConfig, directory: string):
       : undefined,
     tls: tlsSettings(config.tls_config, path),
     headers: headers
-      ? Object.fromEntries(Object.entries(headers).map(([name, { values, secrets }]) => [name, [...values, ...secrets]]))
+      ? Object.fromEntries(
+          Object.entries(headers).map(([name, { values, secrets }]) => [name, [...values, ...secrets]]),
+        )
       : undefined,
     isFollowingRedirects: config.follow_redirects,
     proxyUrl: config.proxy_url,

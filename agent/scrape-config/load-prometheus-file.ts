@@ -35,7 +35,10 @@ export async function loadPrometheusFile(path: string): Promise<LoadedJobs> {
   const global = main.value.global ?? {};
   const jobs: ScrapeJob[] = [];
   const names = new Map<string, string>();
-  const add = (file: ParsedFile<Pick<z.infer<typeof prometheusSchema>, 'scrape_configs'>>, from: string): void => {
+  const add = (
+    file: ParsedFile<Pick<z.infer<typeof prometheusSchema>, 'scrape_configs'>>,
+    from: string,
+  ): void => {
     file.value.scrape_configs?.forEach((config, index) => {
       const where = `${file.path}:${file.yaml.lineOf(['scrape_configs', index])}`;
       const first = names.get(config.job_name);
@@ -61,9 +64,7 @@ export async function loadPrometheusFile(path: string): Promise<LoadedJobs> {
   }
   const unread = unreadSections.filter((section) => main.value[section] !== undefined);
   const notes =
-    unread.length > 0
-      ? [`${path}: not read by this agent, which only scrapes: ${unread.join(', ')}`]
-      : [];
+    unread.length > 0 ? [`${path}: not read by this agent, which only scrapes: ${unread.join(', ')}`] : [];
   return { jobs, notes, texts };
 }
 

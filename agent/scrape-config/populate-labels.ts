@@ -26,13 +26,14 @@ export function populateLabels(
   const discoveredLabels = Object.fromEntries(sortLabels(labels));
   if (!relabel(labels, job.relabelRules)) return { kind: 'dropped', discoveredLabels };
   const address = labels.get('__address__') ?? '';
-  const times = scrapeTimes(labels);
+  const times = scrapeTimes(labels, job.isTimeoutCut ?? false);
   const invalid = (reason: string): Resolution => ({ kind: 'invalid', reason: `${job.name}: ${reason}` });
   if (address === '') return invalid('a target without __address__');
   if (typeof times === 'string') return invalid(`${address}: ${times}`);
   const url = targetUrl(labels, address, job);
   if (!(url instanceof URL)) return invalid(url);
-  for (const [name, value] of Object.entries(job.externalLabels)) if (!labels.has(name)) labels.set(name, value);
+  for (const [name, value] of Object.entries(job.externalLabels))
+    if (!labels.has(name)) labels.set(name, value);
   if (!labels.has('instance')) labels.set('instance', address);
   const bad = [...labels].find(([, value]) => !value.isWellFormed());
   if (bad !== undefined) return invalid(`${address}: the value of label "${bad[0]}" is not valid UTF-8`);
@@ -79,7 +80,7 @@ interface ScrapeTimes {
 }
 
 /** A rule may have set times of its own. Returns what is wrong with them. */
-function scrapeTimes(labels: LabelSet): ScrapeTimes | string {
+function scrapeTimes(labels: LabelSet, isTimeoutCut: boolean): ScrapeTimes | string {
   const read = (name: string): number | string => {
     const text = labels.get(name) ?? '';
     const ms = parseDuration(text);
@@ -91,6 +92,7 @@ function scrapeTimes(labels: LabelSet): ScrapeTimes | string {
   if (typeof intervalMs === 'string') return intervalMs;
   if (typeof timeoutMs === 'string') return timeoutMs;
   if (timeoutMs > intervalMs) {
+    if (isTimeoutCut) return { intervalMs, timeoutMs: intervalMs };
     return `__scrape_timeout__ (${formatDuration(timeoutMs)}) is greater than __scrape_interval__ (${formatDuration(intervalMs)})`;
   }
   return { intervalMs, timeoutMs };
@@ -106,7 +108,8 @@ function settingsWith(settings: ScrapeSettings, { intervalMs, timeoutMs }: Scrap
 function targetUrl(labels: LabelSet, address: string, job: ScrapeJob): URL | string {
   if (address.includes('/')) return `"${address}" is no valid address: a path belongs into __metrics_path__`;
   const scheme = labels.get('__scheme__') ?? '';
-  if (scheme !== 'http' && scheme !== 'https') return `${address}: __scheme__ is "${scheme}", neither http nor https`;
+  if (scheme !== 'http' && scheme !== 'https')
+    return `${address}: __scheme__ is "${scheme}", neither http nor https`;
   const base = `${scheme}://${address}`;
   if (!/^[^?#@\s\\]+$/.test(address) || !URL.canParse(base)) {
     return `"${address}" is no valid address: expected a host and port such as 127.0.0.1:8080`;

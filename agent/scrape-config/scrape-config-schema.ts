@@ -64,10 +64,16 @@ const sharedShape = {
     .refine((isOn) => !isOn, 'the extra metrics are not made: true is not supported')
     .optional(),
   metric_name_validation_scheme: textValue
-    .refine((scheme) => scheme === 'utf8' || scheme === '', 'only utf8 is supported: names are kept as they come')
+    .refine(
+      (scheme) => scheme === 'utf8' || scheme === '',
+      'only utf8 is supported: names are kept as they come',
+    )
     .optional(),
   metric_name_escaping_scheme: textValue
-    .refine((scheme) => scheme === 'allow-utf-8' || scheme === '', 'only allow-utf-8 is supported: names are kept as they come')
+    .refine(
+      (scheme) => scheme === 'allow-utf-8' || scheme === '',
+      'only allow-utf-8 is supported: names are kept as they come',
+    )
     .optional(),
 };
 
@@ -75,7 +81,10 @@ const failureLog = { scrape_failure_log_file: "failures are in the agent's own l
 
 const externalLabelsValue = z.record(
   z.string().min(1, 'a label name must not be empty'),
-  textValue.refine((text) => !text.includes('$'), 'environment variables are not expanded here: write the value'),
+  textValue.refine(
+    (text) => !text.includes('$'),
+    'environment variables are not expanded here: write the value',
+  ),
 );
 
 const globalSchema = strictMap(

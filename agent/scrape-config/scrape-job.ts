@@ -42,6 +42,8 @@ export interface ScrapeJob {
   /** 0: none. */
   readonly targetLimit: number;
   readonly keptDroppedTargets: number;
+  /** A timeout beyond a target's own interval is cut to it, where Prometheus refuses the target. */
+  readonly isTimeoutCut?: boolean;
   readonly discoveries: readonly DiscoverySpec[];
 }
 
@@ -132,7 +134,8 @@ function scrapeTimes(
     );
   }
   const intervalMs = config.scrape_interval || globalIntervalMs;
-  const timeoutMs = config.scrape_timeout || Math.min(global.scrape_timeout || defaults.timeoutMs, intervalMs);
+  const timeoutMs =
+    config.scrape_timeout || Math.min(global.scrape_timeout || defaults.timeoutMs, intervalMs);
   if (timeoutMs > intervalMs) {
     throw new ConfigError(
       `scrape_timeout ${formatDuration(timeoutMs)} is greater than scrape_interval ${formatDuration(intervalMs)}`,

@@ -44,6 +44,8 @@ interface Pool {
   readonly sourceKeys: readonly string[];
   /** What was made of a group; discoveries keep the object of a group that has not changed. */
   readonly resolved: WeakMap<TargetGroup, readonly Resolution[]>;
+  /** Of the pool that this one replaces: valid until all of its discoveries have answered. */
+  before: ScrapePoolStatus | undefined;
   status: ScrapePoolStatus;
 }
 
@@ -59,17 +61,29 @@ export class ScrapePools {
     this.#options = options;
   }
 
+  /** True once every discovery has answered, and its targets were told. */
+  get isReady(): boolean {
+    return this.#timer === undefined && [...this.#sources.values()].every(({ isReady }) => isReady);
+  }
+
   /** Replaces all jobs. Targets of jobs that stay go on undisturbed. */
   setJobs(jobs: readonly ScrapeJob[]): void {
     if (this.#isStopped) return;
     const wanted = new Map<string, DiscoverySpec>();
+    const before = new Map(this.#pools.map(({ status }) => [status.scrapePool, status]));
     this.#pools = jobs.map((job) => {
       const sourceKeys = job.discoveries.map((spec) => {
         const key = JSON.stringify(spec);
         wanted.set(key, spec);
         return key;
       });
-      return { job, sourceKeys, resolved: new WeakMap(), status: emptyStatus(job.name) };
+      return {
+        job,
+        sourceKeys,
+        resolved: new WeakMap(),
+        before: before.get(job.name),
+        status: emptyStatus(job.name),
+      };
     });
     for (const [key, source] of this.#sources) {
       if (wanted.has(key)) continue;
@@ -128,7 +142,11 @@ export class ScrapePools {
   }
 
   #update(): void {
-    for (const pool of this.#pools) pool.status = this.#resolvePool(pool);
+    for (const pool of this.#pools) {
+      const isReady = pool.sourceKeys.every((key) => this.#sources.get(key)?.isReady);
+      if (isReady) pool.before = undefined;
+      pool.status = pool.before ?? this.#resolvePool(pool);
+    }
     this.#options.onTargets(this.#pools.flatMap(({ status }) => status.active));
   }
 

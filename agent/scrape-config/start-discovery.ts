@@ -17,7 +17,11 @@ export function discoveryOf(spec: DiscoverySpec): StartDiscovery {
     case 'file':
       return fileDiscovery(spec.config.files);
     case 'http':
-      return httpDiscovery({ url: spec.config.url, refreshMs: spec.config.refresh_interval, client: spec.client });
+      return httpDiscovery({
+        url: spec.config.url,
+        refreshMs: spec.config.refresh_interval,
+        client: spec.client,
+      });
     case 'dns':
       return dnsDiscovery({
         names: spec.config.names,
@@ -44,7 +48,7 @@ export function discoveryOf(spec: DiscoverySpec): StartDiscovery {
           client: spec.client,
         }),
         namespaces: spec.config.namespaces?.names ?? [],
-        isOwnNamespace: spec.config.namespaces?.own_namespace ?? false,
+        includesOwnNamespace: spec.config.namespaces?.own_namespace ?? false,
         selectors: spec.config.selectors,
         attachesNode: spec.config.attach_metadata?.node ?? false,
         attachesNamespace: spec.config.attach_metadata?.namespace ?? false,

@@ -5,8 +5,8 @@
  *   role pod, selector spec.nodeName=node-1  ->  groups `pod/shop/web-1`, ... whenever one changes
  */
 import type {
-  V1Endpoints,
   V1EndpointSlice,
+  V1Endpoints,
   V1Ingress,
   V1Namespace,
   V1Node,
@@ -19,7 +19,12 @@ import { type KubeConnection, ownNamespace } from './kube-connection.ts';
 import { ingressGroup, nodeGroup } from './node-targets.ts';
 import { type KubeObject, ObjectWatch } from './object-watch.ts';
 import { podGroup } from './pod-targets.ts';
-import { type EndpointNeighbours, endpointSliceGroup, endpointsGroup, serviceGroup } from './service-targets.ts';
+import {
+  type EndpointNeighbours,
+  endpointSliceGroup,
+  endpointsGroup,
+  serviceGroup,
+} from './service-targets.ts';
 
 export type KubernetesRole = 'node' | 'service' | 'pod' | 'endpoints' | 'endpointslice' | 'ingress';
 type WatchedKind = KubernetesRole | 'namespace';
@@ -30,8 +35,12 @@ export interface KubernetesDiscoveryOptions {
   /** Empty: all. */
   readonly namespaces: readonly string[];
   /** The namespace that this pod runs in, besides. */
-  readonly isOwnNamespace: boolean;
-  readonly selectors: readonly { readonly role: KubernetesRole; readonly label: string; readonly field: string }[];
+  readonly includesOwnNamespace: boolean;
+  readonly selectors: readonly {
+    readonly role: KubernetesRole;
+    readonly label: string;
+    readonly field: string;
+  }[];
   readonly attachesNode: boolean;
   readonly attachesNamespace: boolean;
   /** Changes of this time are told together. */
@@ -88,8 +97,8 @@ class ClusterWatch implements Discovery {
   }
 
   async #start(): Promise<void> {
-    const { role, isOwnNamespace, attachesNode, attachesNamespace } = this.#options;
-    const own = isOwnNamespace ? [await ownNamespace()] : [];
+    const { role, includesOwnNamespace, attachesNode, attachesNamespace } = this.#options;
+    const own = includesOwnNamespace ? [await ownNamespace()] : [];
     if (this.#isStopped) return;
     const namespaces = [...new Set([...own, ...this.#options.namespaces])];
     const isEndpoints = role === 'endpoints' || role === 'endpointslice';

@@ -25,7 +25,10 @@ export function nodeGroup(node: V1Node): TargetGroup {
     __address__: hostPort(host, port),
     instance: name,
     ...Object.fromEntries(
-      [...addresses].map(([kind, value]) => [`__meta_kubernetes_node_address_${sanitizeLabelName(kind)}`, value]),
+      [...addresses].map(([kind, value]) => [
+        `__meta_kubernetes_node_address_${sanitizeLabelName(kind)}`,
+        value,
+      ]),
     ),
   });
   return {

@@ -18,7 +18,10 @@ export function objectLabels(kind: LabelKind, metadata: V1ObjectMeta | undefined
 /** Labels and annotations, each with a second label that says that it is there, as values may be empty. */
 function mapLabels(kind: LabelKind, metadata: V1ObjectMeta | undefined): Target {
   const labels: Target = {};
-  for (const [what, map] of [['label', metadata?.labels], ['annotation', metadata?.annotations]] as const) {
+  for (const [what, map] of [
+    ['label', metadata?.labels],
+    ['annotation', metadata?.annotations],
+  ] as const) {
     for (const [key, value] of Object.entries(map ?? {})) {
       const name = sanitizeLabelName(key);
       labels[`__meta_kubernetes_${kind}_${what}_${name}`] = value;

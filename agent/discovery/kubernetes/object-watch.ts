@@ -81,7 +81,6 @@ export class ObjectWatch<Kind extends KubeObject> {
     while (!signal.aborted) {
       try {
         if (this.#version === undefined) await this.#list(failures === 0);
-        this.#problem = '';
         await this.#watch(() => {
           failures = 0;
         });
@@ -119,7 +118,9 @@ export class ObjectWatch<Kind extends KubeObject> {
     this.#options.onChange();
   }
 
-  async #readList(query: Record<string, string>): Promise<{ items: unknown[]; version: string; next: string }> {
+  async #readList(
+    query: Record<string, string>,
+  ): Promise<{ items: unknown[]; version: string; next: string }> {
     const abort = AbortSignal.any([this.#abort.signal, AbortSignal.timeout(listTimeoutMs)]);
     const response = await this.#open(query, abort);
     const body = JSON.parse((await readAtMost(response, listBytesMax)).toString('utf8')) as {
@@ -127,7 +128,8 @@ export class ObjectWatch<Kind extends KubeObject> {
       metadata?: { resourceVersion?: unknown; continue?: unknown };
     } | null;
     const version = body?.metadata?.resourceVersion;
-    if (body === null || typeof version !== 'string') throw new Error('the answer is no list with a resourceVersion');
+    if (body === null || typeof version !== 'string')
+      throw new Error('the answer is no list with a resourceVersion');
     const { items } = body;
     const next = body.metadata?.continue;
     return { items: Array.isArray(items) ? items : [], version, next: typeof next === 'string' ? next : '' };
@@ -148,6 +150,7 @@ export class ObjectWatch<Kind extends KubeObject> {
       },
       abort,
     );
+    this.#problem = '';
     for await (const { type, object } of watchEvents(response as AsyncIterable<Buffer>)) {
       if (type === 'ERROR') {
         const { code, message } = object;

@@ -7,8 +7,8 @@ import type {
   CoreV1EndpointPort,
   V1Endpoint,
   V1EndpointAddress,
-  V1Endpoints,
   V1EndpointSlice,
+  V1Endpoints,
   V1Pod,
   V1Service,
 } from '@kubernetes/client-node';
@@ -44,7 +44,9 @@ export function serviceGroup(service: V1Service, attached: AttachedMetadata): Ta
       ...(type === 'ExternalName'
         ? { __meta_kubernetes_service_external_name: spec?.externalName ?? '' }
         : { __meta_kubernetes_service_cluster_ip: spec?.clusterIP ?? '' }),
-      ...(type === 'LoadBalancer' && { __meta_kubernetes_service_loadbalancer_ip: spec?.loadBalancerIP ?? '' }),
+      ...(type === 'LoadBalancer' && {
+        __meta_kubernetes_service_loadbalancer_ip: spec?.loadBalancerIP ?? '',
+      }),
     })),
     labels: { ...serviceLabels(service), ...attachedNamespaceLabels(attached, namespace) },
   };

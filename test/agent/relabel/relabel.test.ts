@@ -3,6 +3,7 @@
  * Method: a table of rules with labels before and after, told again from Prometheus's behaviour; then errors; then fast
  * paths against the machine they replace.
  */
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: references to groups and variables are written so
 import fc from 'fast-check';
 import { RE2JS } from 're2js';
 import { expect, test } from 'vitest';
