@@ -209,7 +209,7 @@ async function run(role: RoleName, flags: Flags): Promise<void> {
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
   const { startRole } = await import('./role/start-role.ts');
-  running = await startRole(role, { config, version, node, log, telemetry });
+  running = await startRole(role, { config, version, node, environment: process.env, log, telemetry });
   process.stdout.write(`${running.banner.join('\n')}\n`);
   statusLine = showStatusLine(running.statusLine, process.stdout);
 }

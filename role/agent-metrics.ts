@@ -19,7 +19,7 @@ const firstTargetsPollMs = 20;
 
 /** Targets from the configuration, and those that are discovered for as long as they are there. */
 export async function startScraping(
-  { config, log, node }: RoleContext,
+  { config, log, node, environment }: RoleContext,
   transport: Transport,
   demoTargets: string,
   parts: Parts,
@@ -38,6 +38,7 @@ export async function startScraping(
       ? options['scrape.docker_host']
       : undefined,
     defaults: { ...defaults, timeoutMs: Math.min(defaults.timeoutMs, defaults.intervalMs) },
+    environment,
     log,
     onTargets: (targets) => scraper.setTargets(targets.map(scrapeTargetOf)),
   });

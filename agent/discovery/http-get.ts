@@ -17,9 +17,12 @@ export interface HttpGet {
   readonly client: HttpClientSettings;
   /** TLS options and headers that were made elsewhere. */
   readonly options?: RequestOptions;
+  readonly abort: AbortSignal;
+}
+
+export interface BoundedHttpGet extends HttpGet {
   readonly timeoutMs: number;
   readonly bodyBytesMax: number;
-  readonly abort: AbortSignal;
 }
 
 export interface HttpAnswer {
@@ -32,7 +35,7 @@ const redirectsMax = 5;
 const userAgent = 'Sonde';
 
 /** Rejects with an Error in words where there is no complete answer. The status may be any. */
-export async function httpGet(get: HttpGet): Promise<HttpAnswer> {
+export async function httpGet(get: BoundedHttpGet): Promise<HttpAnswer> {
   const timeout = AbortSignal.timeout(get.timeoutMs);
   const signal = AbortSignal.any([get.abort, timeout]);
   try {

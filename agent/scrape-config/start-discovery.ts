@@ -3,14 +3,14 @@ import { dnsDiscovery } from '#agent/discovery/dns-discovery.ts';
 import { dockerDiscovery } from '#agent/discovery/docker-discovery.ts';
 import { fileDiscovery } from '#agent/discovery/file-discovery.ts';
 import { httpDiscovery } from '#agent/discovery/http-discovery.ts';
-import { kubeConnection } from '#agent/discovery/kubernetes/kube-connection.ts';
+import { type Environment, kubeConnection } from '#agent/discovery/kubernetes/kube-connection.ts';
 import { kubernetesDiscovery } from '#agent/discovery/kubernetes/kubernetes-discovery.ts';
 import { staticDiscovery } from '#agent/discovery/static-discovery.ts';
 import type { StartDiscovery } from '#agent/discovery/target-group.ts';
 import type { DiscoverySpec } from './scrape-job.ts';
 
 /** Never throws: what cannot be reached is told by the discovery's problem(). */
-export function discoveryOf(spec: DiscoverySpec): StartDiscovery {
+export function discoveryOf(spec: DiscoverySpec, environment: Environment): StartDiscovery {
   switch (spec.kind) {
     case 'static':
       return staticDiscovery(spec.configs);
@@ -46,6 +46,7 @@ export function discoveryOf(spec: DiscoverySpec): StartDiscovery {
           apiServer: spec.config.api_server,
           kubeconfigFile: spec.config.kubeconfig_file,
           client: spec.client,
+          environment,
         }),
         namespaces: spec.config.namespaces?.names ?? [],
         includesOwnNamespace: spec.config.namespaces?.own_namespace ?? false,

@@ -5,6 +5,7 @@
  *     ->  onTargets([...]) whenever a target comes, goes or changes
  */
 import type { Logger } from 'pino';
+import type { Environment } from '#agent/discovery/kubernetes/kube-connection.ts';
 import type { ResolvedTarget } from '#agent/scrape/scrape-settings.ts';
 import { ConfigError } from '#model/errors.ts';
 import { annotatedPodsJob, labelledContainersJob, targetFilesJob } from './built-in-jobs.ts';
@@ -29,6 +30,8 @@ export interface TargetDiscoveryOptions {
   readonly labelledContainersOf: string | undefined;
   /** Of all targets but those of configFiles, which have Prometheus's. */
   readonly defaults: ScrapeDefaults;
+  /** The variables of this process: they say where the API server of its cluster is. */
+  readonly environment: Environment;
   readonly configPollMs?: number;
   readonly log: Logger;
   readonly onTargets: (targets: readonly ResolvedTarget[]) => void;
@@ -49,7 +52,7 @@ export async function startTargetDiscovery(options: TargetDiscoveryOptions): Pro
   const fixed = fixedTargets(options.targets, options.defaults);
   const ownJobs = jobsOfOptions(options);
   const pools = new ScrapePools({
-    discoveryOf,
+    discoveryOf: (spec) => discoveryOf(spec, options.environment),
     onTargets: (found) => {
       log.debug({ targets: fixed.length + found.length }, 'scrape targets were found');
       onTargets([...fixed, ...found]);

@@ -1,20 +1,30 @@
 /**
  * How to reach a cluster's API server: as a pod of it, by a kubeconfig file, or by an address with credentials.
  *
- *   kubeConnection({ kubeconfigFile: '/etc/kubeconfig' })  ->  { get('/api/v1/pods?limit=500', abort) }
+ *   kubeConnection({ kubeconfigFile: '/etc/kubeconfig', ... }).get('/api/v1/pods?limit=500', abort)
+ *
+ * A pod's account is read here: the official client costs 90 MB of memory as soon as it is loaded. It is loaded for a
+ * kubeconfig, whose users may log in by certificates, exec plug-ins or OpenID.
  */
 import { readFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import type { RequestOptions } from 'node:https';
-import { KubeConfig } from '@kubernetes/client-node';
+import { join } from 'node:path';
+import type { KubeConfig } from '@kubernetes/client-node';
 import type { HttpClientSettings } from '#agent/scrape/scrape-settings.ts';
 import { openGet } from '../http-get.ts';
+
+/** The variables of this process. */
+export type Environment = Readonly<Record<string, string | undefined>>;
 
 export interface KubeConnectionOptions {
   /** Undefined, with no kubeconfigFile: this process runs in a pod of the cluster. */
   readonly apiServer?: string | undefined;
   readonly kubeconfigFile?: string | undefined;
   readonly client: HttpClientSettings;
+  readonly environment: Environment;
+  /** Where a pod finds its service account. */
+  readonly accountPath?: string | undefined;
 }
 
 export interface KubeConnection {
@@ -22,52 +32,80 @@ export interface KubeConnection {
   get(path: string, abort: AbortSignal): Promise<IncomingMessage>;
 }
 
-const namespaceFile = '/var/run/secrets/kubernetes.io/serviceaccount/namespace';
+const accountPathDefault = '/var/run/secrets/kubernetes.io/serviceaccount';
 
 /** Never throws: what is wrong with a file is told by each request, so that it is tried again. */
 export function kubeConnection(options: KubeConnectionOptions): KubeConnection {
-  let config: KubeConfig | undefined;
-  const clusterConfig = (): KubeConfig => {
-    if (config === undefined) {
-      const loading = new KubeConfig();
-      if (options.kubeconfigFile === undefined) loading.loadFromCluster();
-      else loading.loadFromFile(options.kubeconfigFile);
-      config = loading;
-    }
-    return config;
-  };
+  const access = accessOf(options);
   return {
     async get(path, abort) {
-      const client = { ...options.client, isFollowingRedirects: false };
-      const limits = { timeoutMs: 0, bodyBytesMax: 0 };
-      const headers = { accept: 'application/json' };
-      if (options.apiServer !== undefined) {
-        const url = urlOf(options.apiServer, path);
-        return await openGet({ url, headers, client, ...limits, abort });
-      }
-      const cluster = clusterConfig().getCurrentCluster();
-      if (!cluster?.server) throw new Error('the kubeconfig names no cluster with a server');
-      const request: RequestOptions = {};
-      // Tokens are renewed and exec plugins are run where needed.
-      await clusterConfig().applyToHTTPSOptions(request);
-      const { agent: _agent, ...ownConnection } = request;
+      const { server, client, request } = await access();
       return await openGet({
-        url: urlOf(cluster.server, path),
-        headers,
-        client,
-        options: ownConnection,
-        ...limits,
+        url: new URL(server.replace(/\/+$/, '') + path),
+        headers: { accept: 'application/json' },
+        client: { ...client, isFollowingRedirects: false },
+        ...(request && { options: request }),
         abort,
       });
     },
   };
 }
 
-/** The namespace that this pod runs in. Rejects outside of a cluster. */
-export async function ownNamespace(): Promise<string> {
-  return (await readFile(namespaceFile, 'utf8')).trim();
+interface Access {
+  readonly server: string;
+  readonly client: HttpClientSettings;
+  readonly request?: RequestOptions;
 }
 
-function urlOf(server: string, path: string): URL {
-  return new URL(server.replace(/\/+$/, '') + path);
+function accessOf({
+  apiServer,
+  kubeconfigFile,
+  client,
+  environment,
+  accountPath = accountPathDefault,
+}: KubeConnectionOptions): () => Promise<Access> {
+  if (apiServer !== undefined) return async () => ({ server: apiServer, client });
+  if (kubeconfigFile === undefined) return async () => podAccess(environment, accountPath);
+  let config: KubeConfig | undefined;
+  return async () => {
+    config ??= await loadKubeconfig(kubeconfigFile);
+    const server = config.getCurrentCluster()?.server;
+    if (!server) throw new Error(`${kubeconfigFile}: the current context names no cluster with a server`);
+    const request: RequestOptions = {};
+    // Tokens are renewed and exec plug-ins are run where needed.
+    await config.applyToHTTPSOptions(request);
+    const { agent: _agent, ...ownConnection } = request;
+    return { server, client, request: ownConnection };
+  };
+}
+
+async function loadKubeconfig(path: string): Promise<KubeConfig> {
+  const kubernetes = await import('@kubernetes/client-node');
+  const config = new kubernetes.KubeConfig();
+  config.loadFromFile(path);
+  return config;
+}
+
+/** Files are read for each request: kubelet changes the token within the hour. */
+function podAccess(environment: Environment, accountPath: string): Access {
+  const host = environment.KUBERNETES_SERVICE_HOST;
+  const port = environment.KUBERNETES_SERVICE_PORT_HTTPS ?? environment.KUBERNETES_SERVICE_PORT ?? '443';
+  if (!host) {
+    throw new Error(
+      'this process runs in no pod (no KUBERNETES_SERVICE_HOST): give kubeconfig_file or api_server',
+    );
+  }
+  return {
+    server: `https://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    client: {
+      isFollowingRedirects: false,
+      tls: { caFile: join(accountPath, 'ca.crt'), isInsecure: false },
+      authorization: { type: 'Bearer', credentialsFile: join(accountPath, 'token') },
+    },
+  };
+}
+
+/** The namespace that this pod runs in. Rejects outside of a cluster. */
+export async function ownNamespace(accountPath = accountPathDefault): Promise<string> {
+  return (await readFile(join(accountPath, 'namespace'), 'utf8')).trim();
 }

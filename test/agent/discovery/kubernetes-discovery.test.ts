@@ -15,6 +15,8 @@ import type { Discovery, TargetGroup } from '#agent/discovery/target-group.ts';
 import { eventually } from '../../support/eventually.ts';
 import { KubeApi, type StoredObject } from '../../support/sd-kube-api.ts';
 
+const client = { isFollowingRedirects: true };
+
 function pod(name: string, more: { node?: string; namespace?: string; ip?: string } = {}): StoredObject {
   const { node = 'node-1', namespace = 'shop', ip = '10.0.0.7' } = more;
   return {
@@ -59,7 +61,7 @@ async function follow(
   let groups: readonly TargetGroup[] | undefined;
   const discovery = kubernetesDiscovery({
     role: 'pod',
-    connection: kubeConnection({ apiServer, client: { isFollowingRedirects: true } }),
+    connection: kubeConnection({ apiServer, client, environment: {} }),
     namespaces: [],
     includesOwnNamespace: false,
     selectors: [],
@@ -232,10 +234,11 @@ test('a kubeconfig and an API server with credentials authenticate', async () =>
       contexts: [{name: c, context: {cluster: k, user: u}}], users: [{name: u, user: {token: from-kubeconfig}}]}`,
   );
   for (const connection of [
-    kubeConnection({ kubeconfigFile, client: { isFollowingRedirects: true } }),
+    kubeConnection({ kubeconfigFile, client, environment: {} }),
     kubeConnection({
       apiServer: server,
-      client: { isFollowingRedirects: true, authorization: { type: 'Bearer', credentialsFile: token } },
+      client: { ...client, authorization: { type: 'Bearer', credentialsFile: token } },
+      environment: {},
     }),
   ]) {
     const response = await connection.get('/api/v1/pods', AbortSignal.timeout(5000));

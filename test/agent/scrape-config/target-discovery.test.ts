@@ -44,6 +44,7 @@ async function start(
     annotatedPodsOf: undefined,
     labelledContainersOf: undefined,
     defaults: { intervalMs: 15_000, timeoutMs: 10_000 },
+    environment: {},
     configPollMs: 5,
     log: pino({ level: 'silent' }),
     onTargets: (found) => {
@@ -205,7 +206,7 @@ test('pods of this node are scraped as their annotations ask', async () => {
     discoveryOf: (spec) => {
       if (spec.kind !== 'kubernetes') throw new Error(`BUG: ${spec.kind}`);
       const { role, selectors } = spec.config;
-      const connection = kubeConnection({ apiServer, client: spec.client });
+      const connection = kubeConnection({ apiServer, client: spec.client, environment: {} });
       return kubernetesDiscovery({
         role,
         selectors,
