@@ -23,6 +23,7 @@ export interface HttpDiscoveryOptions {
 export function httpDiscovery({ url, refreshMs, client }: HttpDiscoveryOptions): StartDiscovery {
   return (onGroups) => {
     let etag: string | undefined;
+    const shown = url.replace(/\/\/[^/@]*@/, '//');
     const refresh = async (abort: AbortSignal): Promise<readonly TargetGroup[] | undefined> => {
       const answer = await httpGet({
         url: new URL(url),
@@ -37,10 +38,10 @@ export function httpDiscovery({ url, refreshMs, client }: HttpDiscoveryOptions):
         abort,
       });
       if (answer.status === 304 && etag !== undefined) return undefined;
-      if (answer.status !== 200) throw new Error(`${url} answered ${answer.status}, expected 200`);
+      if (answer.status !== 200) throw new Error(`${shown} answered ${answer.status}, expected 200`);
       const type = answer.headers['content-type'] ?? '';
       if (!/^application\/json\s*(;|$)/i.test(type)) {
-        throw new Error(`${url} answered with content type "${type}", expected application/json`);
+        throw new Error(`${shown} answered with content type "${type}", expected application/json`);
       }
       const groups = parseTargetGroups(answer.body.toString('utf8'), 'json', url, { __meta_url: url });
       etag = answer.headers.etag;

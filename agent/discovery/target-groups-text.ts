@@ -4,9 +4,9 @@
  *   [{ "targets": ["a:80"], "labels": { "zone": "b" } }]
  *     ->  [{ source: 'targets.json:0', targets: [{ __address__: 'a:80' }], labels: { zone: 'b' } }]
  */
-import { parseDocument } from 'yaml';
 import { z } from 'zod';
 import type { TargetGroup } from './target-group.ts';
+import { parseYamlText } from './yaml-text.ts';
 
 const groupsSchema = z.array(
   z.strictObject({
@@ -15,9 +15,6 @@ const groupsSchema = z.array(
   }),
 );
 
-/** So deep is no list of groups; the parsers recurse. */
-const aliasesMax = 100;
-
 /** `name` begins the sources; `extraLabels` are added to each group. Throws Error that says which group is at fault. */
 export function parseTargetGroups(
   text: string,
@@ -25,7 +22,7 @@ export function parseTargetGroups(
   name: string,
   extraLabels: Readonly<Record<string, string>>,
 ): TargetGroup[] {
-  const value: unknown = format === 'json' ? JSON.parse(text) : parseYaml(text);
+  const value: unknown = format === 'json' ? JSON.parse(text) : parseYamlText(text).value;
   const parsed = groupsSchema.safeParse(value ?? []);
   if (!parsed.success) {
     const issue = parsed.error.issues[0]!;
@@ -38,11 +35,4 @@ export function parseTargetGroups(
     targets: (targets ?? []).map((address) => ({ __address__: address })),
     labels: { ...labels, ...extraLabels },
   }));
-}
-
-function parseYaml(text: string): unknown {
-  const document = parseDocument(text, { schema: 'core' });
-  const [error] = document.errors;
-  if (error) throw error;
-  return document.toJS({ maxAliasCount: aliasesMax });
 }

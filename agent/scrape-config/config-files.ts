@@ -7,7 +7,7 @@ import { glob } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { errorMessage } from '#model/errors.ts';
-import { type LoadedJobs, loadPrometheusFile } from './load-prometheus-file.ts';
+import { hasChanged, type LoadedJobs, loadPrometheusFile } from './load-prometheus-file.ts';
 import type { ScrapeJob } from './scrape-job.ts';
 
 export interface ConfigFilesOptions {
@@ -31,8 +31,6 @@ const filesMax = 1_000;
 interface KnownFile {
   readonly loaded: LoadedJobs | undefined;
   readonly fault: string;
-  /** All texts that were read for it, as one. */
-  readonly version: string;
 }
 
 /** Resolves after the first look, with onJobs called where there is a job. */
@@ -120,28 +118,36 @@ class Follower implements ConfigFiles {
     names: Map<string, string>,
   ): Promise<KnownFile> {
     const { log } = this.#options;
-    let file: KnownFile;
+    let loaded = before?.loaded;
+    let fault = '';
     try {
-      const loaded = await loadPrometheusFile(path);
-      const version = JSON.stringify([...loaded.texts]);
-      if (version === before?.version) {
-        file = before;
-      } else {
-        for (const { name } of loaded.jobs) {
-          const first = names.get(name);
-          if (first !== undefined)
-            throw new Error(`${path}: job_name "${name}" is taken already, by ${first}`);
-        }
-        for (const note of loaded.notes) log.warn(note);
-        log.info({ path, jobs: loaded.jobs.length }, 'a scrape configuration was read');
-        file = { loaded, fault: '', version };
+      if (loaded === undefined || before?.fault !== '' || (await hasChanged(path, loaded))) {
+        const read = await loadPrometheusFile(path);
+        const conflict = takenName(read, names);
+        if (conflict !== undefined) throw new Error(`${path}: ${conflict}`);
+        for (const note of read.notes) log.warn(note);
+        log.info({ path, jobs: read.jobs.length }, 'a scrape configuration was read');
+        loaded = read;
       }
     } catch (error) {
-      const fault = `${errorMessage(error)}${before?.loaded ? '; the version before stays in use' : ''}`;
-      if (fault !== before?.fault) log.error({ path, reason: fault }, 'a scrape configuration was not taken');
-      file = { loaded: before?.loaded, fault, version: '' };
+      fault = errorMessage(error);
     }
-    for (const { name } of file.loaded?.jobs ?? []) names.set(name, path);
-    return file;
+    // Another file may have taken a name meanwhile.
+    const conflict = loaded && takenName(loaded, names);
+    if (conflict !== undefined) {
+      fault ||= `${path}: ${conflict}`;
+      loaded = undefined;
+    }
+    if (fault !== '' && loaded !== undefined) fault += '; the version before stays in use';
+    if (fault !== '' && fault !== before?.fault) {
+      log.error({ path, reason: fault }, 'a scrape configuration was not taken');
+    }
+    for (const { name } of loaded?.jobs ?? []) names.set(name, path);
+    return { loaded, fault };
   }
+}
+
+function takenName({ jobs }: LoadedJobs, names: ReadonlyMap<string, string>): string | undefined {
+  const taken = jobs.find(({ name }) => names.has(name));
+  return taken && `job_name "${taken.name}" is taken already, by ${names.get(taken.name)}`;
 }

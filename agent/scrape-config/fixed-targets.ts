@@ -10,6 +10,9 @@ import { sortLabels } from '#model/labels.ts';
 import { scrapeConfigSchema } from './scrape-config-schema.ts';
 import { type ScrapeDefaults, scrapeJob } from './scrape-job.ts';
 
+/** The pool's name: no scrape config can have it. */
+export const fixedPool = 'targets';
+
 export interface FixedTarget {
   readonly url: string;
   readonly job: string;
@@ -18,7 +21,7 @@ export interface FixedTarget {
 
 /** Throws ConfigError where a URL is not http or https. */
 export function fixedTargets(targets: readonly FixedTarget[], defaults: ScrapeDefaults): ResolvedTarget[] {
-  const { name, settings } = scrapeJob(scrapeConfigSchema.parse({ job_name: 'targets' }), {}, '/', defaults);
+  const { settings } = scrapeJob(scrapeConfigSchema.parse({ job_name: fixedPool }), {}, '/', defaults);
   return targets.map(({ url, job, labels }) => {
     const parsed = URL.canParse(url) ? new URL(url) : undefined;
     if (parsed?.protocol !== 'http:' && parsed?.protocol !== 'https:') {
@@ -30,7 +33,7 @@ export function fixedTargets(targets: readonly FixedTarget[], defaults: ScrapeDe
       url,
       labels: sortLabels(Object.entries(all)),
       settings,
-      scrapePool: name,
+      scrapePool: fixedPool,
       discoveredLabels: all,
     };
   });

@@ -5,20 +5,22 @@
  *
  * What is wrong is thrown with file, line and key, all of it at once; what is not read here (`alerting` and the like) is noted.
  */
-import { glob, open } from 'node:fs/promises';
+import { glob, open, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { z } from 'zod';
+import { parseYamlText, type YamlText } from '#agent/discovery/yaml-text.ts';
 import { ConfigError, errorMessage } from '#model/errors.ts';
 import { prometheusSchema, scrapeConfigFileSchema, unreadSections } from './scrape-config-schema.ts';
 import { type ScrapeJob, scrapeJob } from './scrape-job.ts';
-import { parseYamlText, type YamlText } from './yaml-text.ts';
 
 export interface LoadedJobs {
   readonly jobs: readonly ScrapeJob[];
   /** What a person should know of the files, a line each. */
   readonly notes: readonly string[];
-  /** Paths and texts that were read: what changes when they do. */
-  readonly texts: ReadonlyMap<string, string>;
+  /** Of each file that was read, what changes with its content. */
+  readonly versions: ReadonlyMap<string, string>;
+  /** Globs of further files. */
+  readonly patterns: readonly string[];
 }
 
 const fileBytesMax = 4 * 1024 * 1024;
@@ -28,9 +30,9 @@ const problemsMax = 50;
 
 /** Throws ConfigError that lists what is wrong, one a line. */
 export async function loadPrometheusFile(path: string): Promise<LoadedJobs> {
-  const text = await readText(path);
+  const { text, version } = await readText(path);
   const directory = dirname(resolve(path));
-  const texts = new Map([[path, text]]);
+  const versions = new Map([[path, version]]);
   const main = parseFile(path, text, prometheusSchema);
   const global = main.value.global ?? {};
   const jobs: ScrapeJob[] = [];
@@ -55,17 +57,16 @@ export async function loadPrometheusFile(path: string): Promise<LoadedJobs> {
     });
   };
   add(main, directory);
-  for (const pattern of main.value.scrape_config_files ?? []) {
-    for (const found of await filesOf(resolve(directory, pattern))) {
-      const foundText = await readText(found);
-      texts.set(found, foundText);
-      add(parseFile(found, foundText, scrapeConfigFileSchema), dirname(found));
-    }
+  const patterns = (main.value.scrape_config_files ?? []).map((pattern) => resolve(directory, pattern));
+  for (const found of await filesOf(patterns)) {
+    const file = await readText(found);
+    versions.set(found, file.version);
+    add(parseFile(found, file.text, scrapeConfigFileSchema), dirname(found));
   }
   const unread = unreadSections.filter((section) => main.value[section] !== undefined);
   const notes =
     unread.length > 0 ? [`${path}: not read by this agent, which only scrapes: ${unread.join(', ')}`] : [];
-  return { jobs, notes, texts };
+  return { jobs, notes, versions, patterns };
 }
 
 interface ParsedFile<Value> {
@@ -94,22 +95,40 @@ function parseFile<Value>(path: string, text: string, schema: z.ZodType<Value>):
   throw new ConfigError(problems.slice(0, problemsMax).join('\n'));
 }
 
-async function readText(path: string): Promise<string> {
+async function readText(path: string): Promise<{ text: string; version: string }> {
   try {
     await using file = await open(path);
-    const { size } = await file.stat();
+    const stats = await file.stat();
+    const { size } = stats;
     if (size > fileBytesMax) throw new Error(`the file is larger than ${fileBytesMax} bytes`);
-    return await file.readFile('utf8');
+    return { text: await file.readFile('utf8'), version: versionOf(stats) };
   } catch (error) {
     throw new ConfigError(`${path}: ${errorMessage(error)}`, { cause: error });
   }
 }
 
-async function filesOf(pattern: string): Promise<string[]> {
-  const paths: string[] = [];
-  for await (const path of glob(pattern)) {
-    if (paths.length === filesMax) throw new ConfigError(`${pattern}: more than ${filesMax} files`);
-    paths.push(path);
+async function filesOf(patterns: readonly string[]): Promise<string[]> {
+  const paths = new Set<string>();
+  for (const pattern of patterns) {
+    for await (const path of glob(pattern)) {
+      if (paths.size === filesMax) throw new ConfigError(`${pattern}: more than ${filesMax} files`);
+      paths.add(path);
+    }
   }
-  return paths.sort();
+  return [...paths].sort();
+}
+
+function versionOf({ mtimeMs, size, ino }: { mtimeMs: number; size: number; ino: number }): string {
+  return `${mtimeMs} ${size} ${ino}`;
+}
+
+/** Looks at times and sizes only: whether reading `path` again could bring anything else than `loaded`. */
+export async function hasChanged(path: string, { versions, patterns }: LoadedJobs): Promise<boolean> {
+  const paths = new Set([path, ...(await filesOf(patterns))]);
+  if (paths.size !== versions.size) return true;
+  for (const known of paths) {
+    const stats = await stat(known).catch(() => undefined); // Gone: that is a change.
+    if (stats === undefined || versions.get(known) !== versionOf(stats)) return true;
+  }
+  return false;
 }

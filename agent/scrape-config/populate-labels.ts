@@ -32,9 +32,10 @@ export function populateLabels(
   if (typeof times === 'string') return invalid(`${address}: ${times}`);
   const url = targetUrl(labels, address, job);
   if (!(url instanceof URL)) return invalid(url);
-  for (const [name, value] of Object.entries(job.externalLabels))
-    if (!labels.has(name)) labels.set(name, value);
   if (!labels.has('instance')) labels.set('instance', address);
+  for (const [name, value] of Object.entries(job.externalLabels)) {
+    if (!labels.has(name)) labels.set(name, value);
+  }
   const bad = [...labels].find(([, value]) => !value.isWellFormed());
   if (bad !== undefined) return invalid(`${address}: the value of label "${bad[0]}" is not valid UTF-8`);
   return {

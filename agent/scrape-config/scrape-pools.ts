@@ -24,6 +24,8 @@ export interface ScrapePoolStatus {
   /** Discovered and dropped by relabeling: all of them counted, some of them listed. */
   readonly droppedCount: number;
   readonly dropped: readonly Readonly<Record<string, string>>[];
+  /** Targets that cannot be scraped: some of them are among the problems. */
+  readonly invalidCount: number;
   /** What is wrong, for a person: discoveries that fail, targets that are none. */
   readonly problems: readonly string[];
 }
@@ -54,6 +56,8 @@ export class ScrapePools {
   readonly #sources = new Map<string, Source>();
   readonly #stopping = new Set<Promise<void>>();
   #pools: Pool[] = [];
+  /** Targets as they were told last. */
+  #told: readonly ResolvedTarget[] | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isStopped = false;
 
@@ -147,7 +151,11 @@ export class ScrapePools {
       if (isReady) pool.before = undefined;
       pool.status = pool.before ?? this.#resolvePool(pool);
     }
-    this.#options.onTargets(this.#pools.flatMap(({ status }) => status.active));
+    const targets = this.#pools.flatMap(({ status }) => status.active);
+    const known = this.#told;
+    if (known?.length === targets.length && targets.every((target, index) => target === known[index])) return;
+    this.#told = targets;
+    this.#options.onTargets(targets);
   }
 
   #resolvePool({ job, sourceKeys, resolved }: Pool): ScrapePoolStatus {
@@ -177,6 +185,7 @@ export class ScrapePools {
       active: isOverLimit ? [] : [...active.values()],
       droppedCount,
       dropped,
+      invalidCount: isOverLimit ? active.size + invalid.length : invalid.length,
       problems: [
         ...(isOverLimit
           ? [`${job.name}: ${active.size} targets exceed target_limit ${job.targetLimit}: none is scraped`]
@@ -189,5 +198,5 @@ export class ScrapePools {
 }
 
 function emptyStatus(scrapePool: string): ScrapePoolStatus {
-  return { scrapePool, active: [], droppedCount: 0, dropped: [], problems: [] };
+  return { scrapePool, active: [], droppedCount: 0, dropped: [], invalidCount: 0, problems: [] };
 }

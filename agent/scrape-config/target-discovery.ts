@@ -10,7 +10,8 @@ import type { ResolvedTarget } from '#agent/scrape/scrape-settings.ts';
 import { ConfigError } from '#model/errors.ts';
 import { annotatedPodsJob, labelledContainersJob, targetFilesJob } from './built-in-jobs.ts';
 import { followConfigFiles } from './config-files.ts';
-import { type FixedTarget, fixedTargets } from './fixed-targets.ts';
+import { type FixedTarget, fixedPool, fixedTargets } from './fixed-targets.ts';
+import { observeDiscovery } from './observe-discovery.ts';
 import { scrapeConfigSchema } from './scrape-config-schema.ts';
 import { type ScrapeDefaults, type ScrapeJob, scrapeJob } from './scrape-job.ts';
 import { type ScrapePoolStatus, ScrapePools } from './scrape-pools.ts';
@@ -62,21 +63,25 @@ export async function startTargetDiscovery(options: TargetDiscoveryOptions): Pro
   pools.setJobs(ownJobs);
   const files = await followConfigFiles({
     globs: options.configFiles,
-    takenNames: ownJobs.map(({ name }) => name),
+    takenNames: [fixedPool, ...ownJobs.map(({ name }) => name)],
     ...(options.configPollMs !== undefined && { pollMs: options.configPollMs }),
     log,
     onJobs: (jobs) => pools.setJobs([...ownJobs, ...jobs]),
   });
+  const status = (): ScrapePoolStatus[] => [
+    { scrapePool: fixedPool, active: fixed, droppedCount: 0, dropped: [], invalidCount: 0, problems: [] },
+    ...pools.status(),
+  ];
+  const problems = (): string[] => [...files.problems(), ...pools.status().flatMap((pool) => pool.problems)];
+  const stopObserving = observeDiscovery(status, problems, log);
   return {
     get isReady() {
       return pools.isReady;
     },
-    status: () => [
-      { scrapePool: 'targets', active: fixed, droppedCount: 0, dropped: [], problems: [] },
-      ...pools.status(),
-    ],
-    problems: () => [...files.problems(), ...pools.status().flatMap(({ problems }) => problems)],
+    status,
+    problems,
     async stop() {
+      stopObserving();
       await files.stop();
       await pools.stop();
     },
@@ -91,7 +96,7 @@ function jobsOfOptions(options: TargetDiscoveryOptions): ScrapeJob[] {
   if (options.labelledContainersOf !== undefined) {
     jobs.push(labelledContainersJob(options.labelledContainersOf, defaults));
   }
-  const names = new Set(['targets', ...jobs.map(({ name }) => name)]);
+  const names = new Set([fixedPool, ...jobs.map(({ name }) => name)]);
   for (const config of options.configs) {
     const job = scrapeJob(scrapeConfigSchema.parse(config), {}, process.cwd(), defaults);
     if (names.has(job.name)) {

@@ -48,7 +48,8 @@ export interface KubernetesDiscoveryOptions {
   readonly backoffMs?: number;
 }
 
-const coalesceMsDefault = 250;
+/** Pods of a busy cluster change all the time. */
+const coalesceMsDefault = 1000;
 
 const resources: Readonly<Record<WatchedKind, { api: string; plural: string; isNamespaced: boolean }>> = {
   pod: { api: '/api/v1', plural: 'pods', isNamespaced: true },
@@ -72,6 +73,8 @@ class ClusterWatch implements Discovery {
   readonly #starting: Promise<void>;
   /** Counts changes of the objects that labels come from: groups made before are stale. */
   #generation = 0;
+  /** Groups as they were told last. */
+  #told: readonly TargetGroup[] | undefined;
   #startFault = '';
   #timer: NodeJS.Timeout | undefined;
   #isStopped = false;
@@ -158,17 +161,27 @@ class ClusterWatch implements Discovery {
       namespaces: this.#watches.has('namespace') ? this.#objects<V1Namespace>('namespace') : undefined,
     };
     const groups: TargetGroup[] = [];
+    const bySource = new Map((this.#told ?? []).map((group) => [group.source, group]));
     for (const watch of this.#watches.get(this.#options.role) ?? []) {
-      for (const object of watch.objects.values()) groups.push(this.#groupOf(object, neighbours));
+      for (const object of watch.objects.values()) groups.push(this.#groupOf(object, neighbours, bySource));
     }
+    const told = this.#told;
+    if (told?.length === groups.length && groups.every((group, index) => group === told[index])) return;
+    this.#told = groups;
     this.#onGroups(groups);
   }
 
-  /** The same group as before where neither the object nor what its labels come from has changed. */
-  #groupOf(object: KubeObject, neighbours: EndpointNeighbours): TargetGroup {
+  /** The same group as before where its content is the same: most changes of objects are none for their targets. */
+  #groupOf(
+    object: KubeObject,
+    neighbours: EndpointNeighbours,
+    bySource: ReadonlyMap<string, TargetGroup>,
+  ): TargetGroup {
     const known = this.#groups.get(object);
     if (known?.generation === this.#generation) return known.group;
-    const group = groupOf(this.#options.role, object, neighbours);
+    const made = groupOf(this.#options.role, object, neighbours);
+    const before = bySource.get(made.source);
+    const group = before !== undefined && JSON.stringify(before) === JSON.stringify(made) ? before : made;
     this.#groups.set(object, { generation: this.#generation, group });
     return group;
   }

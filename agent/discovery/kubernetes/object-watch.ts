@@ -31,6 +31,7 @@ const listLimit = 500;
 const listBytesMax = 256 * 1024 * 1024;
 const listTimeoutMs = 120_000;
 const objectsMax = 500_000;
+const pagesMax = 10_000;
 const errorBytesMax = 64 * 1024;
 /** The server ends a watch then; the client some time later, where the connection is dead. */
 const watchSeconds = 300;
@@ -100,7 +101,8 @@ export class ObjectWatch<Kind extends KubeObject> {
     const objects = new Map<string, Kind>();
     let version = '';
     let next = '';
-    do {
+    for (let pages = 0; ; pages++) {
+      if (pages === pagesMax) throw new Error(`the list has more than ${pagesMax} pages`);
       const query: Record<string, string> = { limit: String(listLimit) };
       if (next !== '') query.continue = next;
       else if (fromCache) query.resourceVersion = '0';
@@ -111,7 +113,8 @@ export class ObjectWatch<Kind extends KubeObject> {
       }
       version = page.version;
       next = page.next;
-    } while (next !== '');
+      if (next === '') break;
+    }
     this.#objects = objects;
     this.#version = version;
     this.#isListed = true;

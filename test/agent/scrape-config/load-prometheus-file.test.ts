@@ -202,7 +202,7 @@ test('paths begin where the file is, and secrets may be files', async () => {
 });
 
 test('scrape_config_files are read with the global settings, anchors and merges too', async () => {
-  const { jobs, texts } = await load(
+  const { jobs, versions } = await load(
     'global: {scrape_interval: 7s, scrape_timeout: 3s}\nscrape_config_files: ["conf.d/*.yml"]',
     {
       'conf.d/a.yml':
@@ -213,7 +213,7 @@ test('scrape_config_files are read with the global settings, anchors and merges 
     'b https 7000',
     'c https 7000',
   ]);
-  expect(texts.size).toBe(2);
+  expect(versions.size).toBe(2);
 });
 
 test.each<[string, string, string]>([

@@ -138,7 +138,7 @@ test.each<[string, object, Record<string, string>, string]>([
 ])('%s', (_name, config, discovered, expected) => expect(resolve(config, discovered)).toBe(expected));
 
 test('external labels are added where a target has none of that name', () => {
-  expect(resolve({}, { __address__: 'a:80' }, { cluster: 'c', group: 'x' })).toBe(
+  expect(resolve({}, { __address__: 'a:80' }, { cluster: 'c', group: 'x', instance: 'y' })).toBe(
     `http://a/metrics cluster=c ${plain}`,
   );
 });

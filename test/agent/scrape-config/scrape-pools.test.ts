@@ -67,13 +67,12 @@ test('a job that is replaced keeps its targets until what it asks for now has an
   pools.setJobs([job({ job_name: 'a', ...files('/x.json') })]);
   tell.get('/x.json')?.([group('1', 'h:1')]);
   await eventually(() => told.at(-1) === 'a http://h:1/metrics');
-  const before = told.length;
-  pools.setJobs([job({ job_name: 'a', ...files('/y.json') })]);
-  await eventually(() => told.length > before);
-  expect(told.at(-1)).toBe('a http://h:1/metrics');
+  pools.setJobs([job({ job_name: 'a', ...files('/y.json') }), job({ job_name: 'b', ...files('/z.json') })]);
+  tell.get('/z.json')?.([group('1', 'h:3')]);
+  await eventually(() => told.at(-1) === 'a http://h:1/metrics, b http://h:3/metrics');
   expect(stopped).toEqual(['/x.json']);
   tell.get('/y.json')?.([group('1', 'h:2')]);
-  await eventually(() => told.at(-1) === 'a http://h:2/metrics');
+  await eventually(() => told.at(-1) === 'a http://h:2/metrics, b http://h:3/metrics');
 });
 
 test('a discovery that stays goes on while jobs are replaced', async () => {

@@ -23,17 +23,19 @@ const aliasesMax = 1000;
 export function parseYamlText(text: string): YamlText {
   checkDepth(text);
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, merge: true });
+  const document = withinStack(() =>
+    parseDocument(text, { lineCounter: lines, prettyErrors: false, merge: true }),
+  );
   const [error] = document.errors;
   if (error !== undefined) {
     throw new ConfigError(`line ${lines.linePos(error.pos[0]).line}: ${error.message}`);
   }
-  visit(document, (key, node) => {
-    if (key !== 'key' && isScalar(node) && isWritten(node.value) && node.source !== undefined) {
+  visit(document, (_key, node) => {
+    if (isScalar(node) && isWritten(node.value) && node.source !== undefined) {
       node.value = node.source;
     }
   });
-  const value: unknown = document.toJS({ maxAliasCount: aliasesMax });
+  const value: unknown = withinStack(() => document.toJS({ maxAliasCount: aliasesMax }));
   return {
     value,
     lineOf(path) {
@@ -57,11 +59,21 @@ export function parseYamlText(text: string): YamlText {
   };
 }
 
+/** The parser recurses as deep as the text is nested. */
+function withinStack<Value>(parse: () => Value): Value {
+  try {
+    return parse();
+  } catch (error) {
+    if (error instanceof RangeError) throw new ConfigError('nested too deeply', { cause: error });
+    throw error;
+  }
+}
+
 function isWritten(value: unknown): boolean {
   return typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint';
 }
 
-/** The parser recurses: brackets and indentation are counted before it sees them. */
+/** What is nested in one line or by indentation is counted before the parser sees it. */
 function checkDepth(text: string): void {
   let brackets = 0;
   for (let index = 0, line = 1; index < text.length; index++) {
