@@ -72,9 +72,12 @@ function machineRegex(pattern: string): RelabelRegex {
     // The same text as Prometheus compiles, so that unbalanced patterns mean here what they mean there.
     regex = RE2JS.compile(`^(?s:${pattern})$`);
   } catch (error) {
-    throw new ConfigError(`"${pattern}" is not a regular expression of RE2: ${errorMessage(error)}`, {
-      cause: error,
-    });
+    throw new ConfigError(
+      `"${pattern.slice(0, 200)}" is not a regular expression of RE2: ${errorMessage(error)}`,
+      {
+        cause: error,
+      },
+    );
   }
   const names = regex.namedGroups();
   const groups = regex.groupCount();

@@ -31,7 +31,7 @@ export function populateLabels(
   if (address === '') return invalid('a target without __address__');
   if (typeof times === 'string') return invalid(`${address}: ${times}`);
   const url = targetUrl(labels, address, job);
-  if (!(url instanceof URL)) return invalid(url);
+  if ('fault' in url) return invalid(url.fault);
   if (!labels.has('instance')) labels.set('instance', address);
   for (const [name, value] of Object.entries(job.externalLabels)) {
     if (!labels.has(name)) labels.set(name, value);
@@ -41,7 +41,7 @@ export function populateLabels(
   return {
     kind: 'target',
     target: {
-      url: url.href,
+      url: url.url,
       labels: sortLabels([...labels].filter(([name]) => !name.startsWith('__'))),
       settings: settingsWith(job.settings, times),
       scrapePool: job.name,
@@ -105,20 +105,23 @@ function settingsWith(settings: ScrapeSettings, { intervalMs, timeoutMs }: Scrap
   return { ...settings, intervalMs, timeoutMs };
 }
 
-/** Returns what is wrong where there is no URL. */
-function targetUrl(labels: LabelSet, address: string, job: ScrapeJob): URL | string {
-  if (address.includes('/')) return `"${address}" is no valid address: a path belongs into __metrics_path__`;
+function targetUrl(labels: LabelSet, address: string, job: ScrapeJob): { url: string } | { fault: string } {
+  if (address.includes('/')) {
+    return { fault: `"${address}" is no valid address: a path belongs into __metrics_path__` };
+  }
   const scheme = labels.get('__scheme__') ?? '';
-  if (scheme !== 'http' && scheme !== 'https')
-    return `${address}: __scheme__ is "${scheme}", neither http nor https`;
+  if (scheme !== 'http' && scheme !== 'https') {
+    return { fault: `${address}: __scheme__ is "${scheme}", neither http nor https` };
+  }
   const base = `${scheme}://${address}`;
   if (!/^[^?#@\s\\]+$/.test(address) || !URL.canParse(base)) {
-    return `"${address}" is no valid address: expected a host and port such as 127.0.0.1:8080`;
+    return { fault: `"${address}" is no valid address: expected a host and port such as 127.0.0.1:8080` };
   }
   const url = new URL(base);
   url.pathname = labels.get('__metrics_path__') ?? '';
   url.search = searchOf(labels, job).toString();
-  return url;
+  // As Prometheus shows it: the address as it is, with a port that a URL would leave out.
+  return { url: `${base}${url.pathname}${url.search}` };
 }
 
 /** `params` of the job; the first value of each is a label as well, so that rules can set it. */

@@ -172,7 +172,9 @@ export class ScrapePools {
       }
       for (const resolution of resolutions) {
         if (resolution.kind === 'target') {
-          active.set(JSON.stringify([resolution.target.url, resolution.target.labels]), resolution.target);
+          const identity = JSON.stringify([resolution.target.url, resolution.target.labels]);
+          // As in Prometheus the first of equal targets is the one that is kept.
+          if (!active.has(identity)) active.set(identity, resolution.target);
         } else if (resolution.kind === 'dropped') {
           droppedCount++;
           if (dropped.length < listedMax) dropped.push(resolution.discoveredLabels);

@@ -17,10 +17,13 @@ export interface DockerEngine {
 /** Listens on the socket, or on a free port of 127.0.0.1. */
 export async function startDockerEngine(socketPath?: string): Promise<DockerEngine> {
   const server = createServer((request, response) => {
-    const url = new URL(request.url ?? '/', 'http://docker');
+    const url = new URL((request.url ?? '/').replace(/^\/v\d+\.\d+/, ''), 'http://docker');
     response.setHeader('content-type', 'application/json');
     if (engine.status !== 200) {
       response.writeHead(engine.status).end(JSON.stringify({ message: 'the engine is not well' }));
+    } else if (url.pathname === '/_ping') {
+      response.setHeader('api-version', '1.45');
+      response.end('OK');
     } else if (url.pathname === '/containers/json') {
       const filters = url.searchParams.get('filters');
       engine.filters = filters === null ? undefined : JSON.parse(filters);

@@ -126,6 +126,8 @@ export class KubeApi {
     if (this.status !== 200) {
       const message = `${url.pathname} is forbidden`;
       response.writeHead(this.status).end(JSON.stringify({ kind: 'Status', code: this.status, message }));
+    } else if (url.pathname === '/version') {
+      response.end(JSON.stringify({ major: '1', minor: '33', gitVersion: 'v1.33.0' }));
     } else if (isWatch) this.#watch(url, response);
     else this.#list(url, response);
   }
@@ -137,7 +139,6 @@ export class KubeApi {
     const isLast = start + this.pageSize >= all.length;
     response.end(
       JSON.stringify({
-        kind: 'List',
         metadata: {
           resourceVersion: String(this.#version),
           ...(!isLast && { continue: String(start + this.pageSize) }),

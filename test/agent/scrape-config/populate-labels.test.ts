@@ -28,7 +28,12 @@ function resolve(
 const plain = 'group=g instance=a:80 job=j shared=of the group';
 
 test.each<[string, object, Record<string, string>, string]>([
-  ['the defaults; the port stays in the address', {}, { __address__: 'a:80' }, `http://a/metrics ${plain}`],
+  [
+    'the defaults; the port stays in the address',
+    {},
+    { __address__: 'a:80' },
+    `http://a:80/metrics ${plain}`,
+  ],
   [
     'no port is added',
     {},
@@ -39,13 +44,13 @@ test.each<[string, object, Record<string, string>, string]>([
     'own labels win over the group',
     {},
     { __address__: 'a:80', shared: 'own', job: 'x' },
-    'http://a/metrics group=g instance=a:80 job=x shared=own',
+    'http://a:80/metrics group=g instance=a:80 job=x shared=own',
   ],
   [
     'an instance of its own',
     {},
     { __address__: 'a:80', instance: 'i' },
-    'http://a/metrics group=g instance=i job=j shared=of the group',
+    'http://a:80/metrics group=g instance=i job=j shared=of the group',
   ],
   [
     'labels that steer',
@@ -57,7 +62,7 @@ test.each<[string, object, Record<string, string>, string]>([
     'parameters; the first may come from a label',
     { params: { m: ['1', '2'], n: ['3'] } },
     { __address__: 'a:80', __param_m: 'x', __param_a: 'y z' },
-    `http://a/metrics?a=y+z&m=x&m=2&n=3 ${plain}`,
+    `http://a:80/metrics?a=y+z&m=x&m=2&n=3 ${plain}`,
   ],
   [
     'rules see the defaults and set the rest',
@@ -66,19 +71,19 @@ test.each<[string, object, Record<string, string>, string]>([
       params: { x: ['p'] },
     },
     { __address__: 'a:80' },
-    'http://a/metrics?x=p group=g instance=a:80 job=j seen=j;1m;p shared=of the group',
+    'http://a:80/metrics?x=p group=g instance=a:80 job=j seen=j;1m;p shared=of the group',
   ],
   [
     'times of its own',
     {},
     { __address__: 'a:80', __scrape_interval__: '10s', __scrape_timeout__: '5s' },
-    `http://a/metrics ${plain} every 10000 within 5000`,
+    `http://a:80/metrics ${plain} every 10000 within 5000`,
   ],
   [
     'all that starts with __ is gone',
     {},
     { __address__: 'a:80', __meta_x: '1', __tmp: '2' },
-    `http://a/metrics ${plain}`,
+    `http://a:80/metrics ${plain}`,
   ],
   [
     'an address of IPv6',
@@ -139,7 +144,7 @@ test.each<[string, object, Record<string, string>, string]>([
 
 test('external labels are added where a target has none of that name', () => {
   expect(resolve({}, { __address__: 'a:80' }, { cluster: 'c', group: 'x', instance: 'y' })).toBe(
-    `http://a/metrics cluster=c ${plain}`,
+    `http://a:80/metrics cluster=c ${plain}`,
   );
 });
 

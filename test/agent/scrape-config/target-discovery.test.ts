@@ -152,7 +152,7 @@ test('containers are scraped as their labels ask', async () => {
   const { discovery, targets } = await start({ labelledContainersOf: engine.host });
   await eventually(() => discovery.isReady);
   expect(targets()).toEqual([
-    'http://172.17.0.2/metrics container=all instance=172.17.0.2:80 job=shop',
+    'http://172.17.0.2:80/metrics container=all instance=172.17.0.2:80 job=shop',
     'http://172.17.0.2:81/metrics container=all instance=172.17.0.2:81 job=shop',
     'http://172.17.0.2:9000/m container=one instance=172.17.0.2:9000 job=j',
     'http://localhost:9100/metrics container=host instance=localhost:9100 job=host',
@@ -225,7 +225,7 @@ test('pods of this node are scraped as their annotations ask', async () => {
   pools.setJobs([annotatedPodsJob('node-1', { intervalMs: 15_000, timeoutMs: 10_000 })]);
   await eventually(() => targets.length === 2);
   expect(targets.map(render)).toEqual([
-    'http://10.0.0.7/metrics container=app instance=10.0.0.7:80 job=web namespace=shop node=node-1 pod=ports',
+    'http://10.0.0.7:80/metrics container=app instance=10.0.0.7:80 job=web namespace=shop node=node-1 pod=ports',
     'https://[fd00::6]:9000/m instance=[fd00::6]:9000 job=web namespace=shop node=node-1 pod=six',
   ]);
   expect(targets[1]?.settings).toMatchObject({ intervalMs: 5000, timeoutMs: 5000 });
