@@ -7,7 +7,7 @@
  * (`regex: 1.10` is a text).
  */
 import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, visit } from 'yaml';
-import { ConfigError } from '#model/errors.ts';
+import { ConfigError, errorMessage } from '#model/errors.ts';
 
 export interface YamlText {
   readonly value: unknown;
@@ -23,8 +23,8 @@ const aliasesMax = 1000;
 export function parseYamlText(text: string): YamlText {
   checkDepth(text);
   const lines = new LineCounter();
-  const document = withinStack(() =>
-    parseDocument(text, { lineCounter: lines, prettyErrors: false, merge: true }),
+  const document = orConfigError(() =>
+    parseDocument(text, { lineCounter: lines, prettyErrors: false, merge: true, logLevel: 'error' }),
   );
   const [error] = document.errors;
   if (error !== undefined) {
@@ -35,7 +35,7 @@ export function parseYamlText(text: string): YamlText {
       node.value = node.source;
     }
   });
-  const value: unknown = withinStack(() => document.toJS({ maxAliasCount: aliasesMax }));
+  const value: unknown = orConfigError(() => document.toJS({ maxAliasCount: aliasesMax }));
   return {
     value,
     lineOf(path) {
@@ -59,13 +59,13 @@ export function parseYamlText(text: string): YamlText {
   };
 }
 
-/** The parser recurses as deep as the text is nested. */
-function withinStack<Value>(parse: () => Value): Value {
+/** Aliases that lead nowhere and bad merges are found only now, as errors of the library; it recurses as deep as the text. */
+function orConfigError<Value>(parse: () => Value): Value {
   try {
     return parse();
   } catch (error) {
-    if (error instanceof RangeError) throw new ConfigError('nested too deeply', { cause: error });
-    throw error;
+    const fact = error instanceof RangeError ? 'nested too deeply' : errorMessage(error);
+    throw new ConfigError(fact, { cause: error });
   }
 }
 

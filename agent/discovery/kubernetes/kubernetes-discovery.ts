@@ -76,6 +76,8 @@ class ClusterWatch implements Discovery {
   /** Groups as they were told last. */
   #told: readonly TargetGroup[] | undefined;
   #startFault = '';
+  /** An object that is not as the API has it. */
+  #objectFault = '';
   #timer: NodeJS.Timeout | undefined;
   #isStopped = false;
 
@@ -89,7 +91,7 @@ class ClusterWatch implements Discovery {
 
   problem(): string {
     const problems = this.#all().map((watch) => watch.problem());
-    return [this.#startFault, ...problems].filter((text) => text !== '').join('; ');
+    return [this.#startFault, this.#objectFault, ...problems].filter((text) => text !== '').join('; ');
   }
 
   async stop(): Promise<void> {
@@ -160,11 +162,20 @@ class ClusterWatch implements Discovery {
       nodes: this.#watches.has('node') ? this.#objects<V1Node>('node') : undefined,
       namespaces: this.#watches.has('namespace') ? this.#objects<V1Namespace>('namespace') : undefined,
     };
+    let fault = '';
     const groups: TargetGroup[] = [];
     const bySource = new Map((this.#told ?? []).map((group) => [group.source, group]));
     for (const watch of this.#watches.get(this.#options.role) ?? []) {
-      for (const object of watch.objects.values()) groups.push(this.#groupOf(object, neighbours, bySource));
+      for (const [key, object] of watch.objects) {
+        try {
+          groups.push(this.#groupOf(object, neighbours, bySource));
+        } catch (error) {
+          // A field has another type than the API says. The other objects have their targets all the same.
+          fault = `${this.#options.role} ${key}: ${errorMessage(error)}`;
+        }
+      }
     }
+    this.#objectFault = fault;
     const told = this.#told;
     if (told?.length === groups.length && groups.every((group, index) => group === told[index])) return;
     this.#told = groups;
@@ -180,6 +191,7 @@ class ClusterWatch implements Discovery {
     const known = this.#groups.get(object);
     if (known?.generation === this.#generation) return known.group;
     const made = groupOf(this.#options.role, object, neighbours);
+    checkTexts(made);
     const before = bySource.get(made.source);
     const group = before !== undefined && JSON.stringify(before) === JSON.stringify(made) ? before : made;
     this.#groups.set(object, { generation: this.#generation, group });
@@ -191,6 +203,14 @@ class ClusterWatch implements Discovery {
     const [only] = watches;
     if (only !== undefined && watches.length === 1) return only.objects;
     return new Map(watches.flatMap(({ objects }) => [...objects]));
+  }
+}
+
+function checkTexts({ targets, labels }: TargetGroup): void {
+  for (const set of [labels, ...targets]) {
+    for (const [name, value] of Object.entries(set)) {
+      if (typeof value !== 'string') throw new Error(`the value of ${name} is no text`);
+    }
   }
 }
 

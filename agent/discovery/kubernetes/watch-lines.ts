@@ -4,6 +4,8 @@
  *   '{"type":"ADDED","object":' + '{...}}\n{"type":"BOOK'  ->  { type: 'ADDED', object: {...} }; the rest waits
  */
 
+import { DecodeError, errorMessage } from '#model/errors.ts';
+
 /** One object of etcd is at most 1.5 MB. */
 const lineBytesMax = 16 * 1024 * 1024;
 const newline = 0x0a;
@@ -13,30 +15,38 @@ export interface WatchEvent {
   readonly object: Readonly<Record<string, unknown>>;
 }
 
-/** Yields events as they come. Throws Error on a line that is too long, no JSON, or no event. */
+/** Yields events as they come. Throws DecodeError, with the place of the line in the answer, on a line that is too long, no JSON, or no event. */
 export async function* watchEvents(chunks: AsyncIterable<Buffer>): AsyncGenerator<WatchEvent> {
   let waiting: Buffer[] = [];
   let waitingBytes = 0;
+  let lineStart = 0;
   for await (const chunk of chunks) {
     let start = 0;
     for (;;) {
       const end = chunk.indexOf(newline, start);
       const part = chunk.subarray(start, end === -1 ? undefined : end);
       waitingBytes += part.length;
-      if (waitingBytes > lineBytesMax) throw new Error(`an event is larger than ${lineBytesMax} bytes`);
+      if (waitingBytes > lineBytesMax)
+        throw new DecodeError(`an event is larger than ${lineBytesMax} bytes`, lineStart);
       waiting.push(part);
       if (end === -1) break;
       const line = Buffer.concat(waiting).toString('utf8').trim();
+      if (line !== '') yield parseEvent(line, lineStart);
+      lineStart += waitingBytes + 1;
       waiting = [];
       waitingBytes = 0;
       start = end + 1;
-      if (line !== '') yield parseEvent(line);
     }
   }
 }
 
-function parseEvent(line: string): WatchEvent {
-  const event: unknown = JSON.parse(line);
+function parseEvent(line: string, position: number): WatchEvent {
+  let event: unknown;
+  try {
+    event = JSON.parse(line);
+  } catch (error) {
+    throw new DecodeError(`a line of the watch is no JSON (${errorMessage(error)})`, position);
+  }
   if (
     typeof event === 'object' &&
     event !== null &&
@@ -48,5 +58,5 @@ function parseEvent(line: string): WatchEvent {
   ) {
     return { type: event.type, object: event.object as Record<string, unknown> };
   }
-  throw new Error('a line of the watch is no event with type and object');
+  throw new DecodeError('a line of the watch is no event with type and object', position);
 }

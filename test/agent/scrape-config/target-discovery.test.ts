@@ -97,6 +97,26 @@ test('a prometheus.yml is followed; a bad version keeps the one before, and is t
   await eventually(() => targets().length === 0);
 });
 
+test('files that scrape_config_files name are followed too', async () => {
+  const directory = await temporaryDirectory();
+  const path = join(directory, 'prometheus.yml');
+  await writeFile(path, 'scrape_config_files: ["*.part.yml"]');
+  const part = (name: string): string =>
+    `scrape_configs: [{job_name: ${name}, static_configs: [{targets: [${name}:1]}]}]`;
+  await writeFile(join(directory, 'a.part.yml'), part('a'));
+  const { discovery, targets } = await start({ configFiles: [join(directory, 'prom*.yml')] });
+  await eventually(() => targets().join() === 'http://a:1/metrics instance=a:1 job=a');
+  await writeFile(join(directory, 'b.part.yml'), part('b'));
+  await eventually(() => targets().length === 2);
+  await writeFile(join(directory, 'b.part.yml'), part('a'));
+  await eventually(() => discovery.problems()[0]?.includes('b.part.yml:1: job_name "a" is taken already'));
+  expect(targets()).toHaveLength(2);
+  await rm(join(directory, 'b.part.yml'));
+  await eventually(() => targets().length === 1 && discovery.problems().length === 0);
+  await rm(path);
+  await eventually(() => targets().length === 0);
+});
+
 test('a job name that is taken is refused, in options and in files', async () => {
   const path = join(await temporaryDirectory(), 'prometheus.yml');
   await writeFile(path, 'scrape_configs: [{job_name: inline}]');
