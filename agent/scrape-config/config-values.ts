@@ -6,25 +6,33 @@
 import { z } from 'zod';
 import { nearest } from '#model/config/nearest.ts';
 
-/** A text; numbers and booleans are their text. */
-export const textValue = z.union([z.string(), z.number(), z.boolean()], 'expected a text').transform(String);
-export const textList = z.array(textValue, 'expected a list');
+/** A key without a value is null: as in Prometheus that is the empty text, 0, false or the empty list. */
+const scalarValue = z.union([z.string(), z.number(), z.boolean(), z.null()], 'expected a text');
 
-const wordsOfTruth: Readonly<Record<string, boolean>> = {
-  true: true, yes: true, on: true, false: false, no: false, off: false,
-}; // biome-ignore format: the words of YAML 1.1, which Prometheus reads
-export const booleanValue = textValue.transform((text, context) => {
-  const value = wordsOfTruth[text.toLowerCase()];
-  if (value !== undefined) return value;
-  context.addIssue(`expected true or false, got "${text}"`);
+/** A text; numbers and booleans are their text. */
+export const textValue = scalarValue.transform((value) => (value === null ? '' : String(value)));
+export const textList = z
+  .array(textValue, 'expected a list')
+  .nullable()
+  .transform((list) => list ?? []);
+
+/** The words of YAML 1.1, which Prometheus reads. */
+const wordsOfTruth = new Map([
+  ...['true', 'yes', 'on', 'y'].map((word) => [word, true] as const),
+  ...['false', 'no', 'off', 'n'].map((word) => [word, false] as const),
+]);
+export const booleanValue = scalarValue.transform((value, context) => {
+  const isTrue = value === null ? false : wordsOfTruth.get(String(value).toLowerCase());
+  if (isTrue !== undefined) return isTrue;
+  context.addIssue(`expected true or false, got "${value}"`);
   return z.NEVER;
 });
 
 /** Not negative. */
-export const countValue = textValue.transform((text, context) => {
-  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-  if (Number.isSafeInteger(value)) return value;
-  context.addIssue(`expected a whole number that is not negative, got "${text}"`);
+export const countValue = scalarValue.transform((value, context) => {
+  const count = value === null ? 0 : /^\d+$/.test(String(value)) ? Number(value) : Number.NaN;
+  if (Number.isSafeInteger(count)) return count;
+  context.addIssue(`expected a whole number that is not negative, got "${value}"`);
   return z.NEVER;
 });
 
@@ -59,10 +67,10 @@ export function formatDuration(ms: number): string {
 }
 
 /** To milliseconds. */
-export const durationValue = textValue.transform((text, context) => {
-  const ms = parseDuration(text);
+export const durationValue = scalarValue.transform((value, context) => {
+  const ms = value === null ? 0 : parseDuration(String(value));
   if (ms !== undefined) return ms;
-  context.addIssue(`expected a duration such as 30s, 1m30s or 500ms, got "${text}"`);
+  context.addIssue(`expected a duration such as 30s, 1m30s or 500ms, got "${value}"`);
   return z.NEVER;
 });
 

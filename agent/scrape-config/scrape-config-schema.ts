@@ -21,8 +21,9 @@ const relabelSchema = strictMap({
   separator: textValue.optional(),
   regex: textValue.optional(),
   modulus: textValue
-    .refine((text) => /^\d{1,19}$/.test(text), 'expected a whole number that is not negative')
+    .refine((text) => /^\d{1,20}$/.test(text), 'expected a whole number that is not negative')
     .transform((text) => BigInt(text))
+    .refine((modulus) => modulus < 2n ** 64n, 'expected at most 18446744073709551615')
     .optional(),
   target_label: textValue.optional(),
   replacement: textValue.optional(),

@@ -144,6 +144,11 @@ test.each<[string, string, object]>([
     { discoveries: [{ configs: [{ labels: { v: '1.10', on: 'true' } }] }] },
   ],
   [
+    'keys without a value',
+    'scrape_configs:\n- job_name: a\n  scrape_interval:\n  sample_limit:\n  static_configs:\n  - targets:\n    # - h:1\n  relabel_configs:\n  - {target_label: x, replacement: }\n  metric_relabel_configs:\n',
+    { settings: { intervalMs: 60_000 }, discoveries: [{ configs: [{ targets: [] }] }] },
+  ],
+  [
     'external labels',
     `global: {external_labels: {cluster: c1}}\n${job('')}`,
     { externalLabels: { cluster: 'c1' } },
@@ -285,6 +290,11 @@ test.each<[string, string, string]>([
     'a bad rule',
     job('metric_relabel_configs: [{action: keep, regex: "("}]'),
     'scrape_configs.0.metric_relabel_configs.0: "(" is not a regular expression of RE2',
+  ],
+  [
+    'a modulus that is none',
+    job('relabel_configs: [{action: hashmod, target_label: a, modulus: x}]'),
+    'expected a whole number that is not negative',
   ],
   [
     'DNS without a port',
