@@ -15,6 +15,8 @@ export interface ScrapePoolsOptions {
   readonly onTargets: (targets: readonly ResolvedTarget[]) => void;
   /** Changes of this time are told together. */
   readonly coalesceMs?: number;
+  /** So long a replaced job keeps its targets while discoveries that are new in it have not answered. */
+  readonly patienceMs?: number;
 }
 
 /** One pool as /api/v1/targets shows it. */
@@ -31,6 +33,8 @@ export interface ScrapePoolStatus {
 }
 
 const coalesceMsDefault = 250;
+/** A discovery that is new in a replaced job has this long for its first answer. */
+const patienceMsDefault = 30_000;
 /** Of one pool, where keep_dropped_targets does not say. */
 const droppedListedMax = 1_000;
 const problemsListedMax = 10;
@@ -46,8 +50,10 @@ interface Pool {
   readonly sourceKeys: readonly string[];
   /** What was made of a group; discoveries keep the object of a group that has not changed. */
   readonly resolved: WeakMap<TargetGroup, readonly Resolution[]>;
-  /** Of the pool that this one replaces: valid until all of its discoveries have answered. */
+  /** Of the pool that this one replaces: valid until all discoveries have answered, or have had time enough. */
   before: ScrapePoolStatus | undefined;
+  /** All of its discoveries have answered. */
+  isComplete: boolean;
   status: ScrapePoolStatus;
 }
 
@@ -59,6 +65,7 @@ export class ScrapePools {
   /** Targets as they were told last. */
   #told: readonly ResolvedTarget[] | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #patience: NodeJS.Timeout | undefined;
   #isStopped = false;
 
   constructor(options: ScrapePoolsOptions) {
@@ -74,7 +81,9 @@ export class ScrapePools {
   setJobs(jobs: readonly ScrapeJob[]): void {
     if (this.#isStopped) return;
     const wanted = new Map<string, DiscoverySpec>();
-    const before = new Map(this.#pools.map(({ status }) => [status.scrapePool, status]));
+    const before = new Map(
+      this.#pools.map((pool) => [pool.job.name, pool.isComplete ? pool.status : pool.before]),
+    );
     this.#pools = jobs.map((job) => {
       const sourceKeys = job.discoveries.map((spec) => {
         const key = JSON.stringify(spec);
@@ -86,6 +95,7 @@ export class ScrapePools {
         sourceKeys,
         resolved: new WeakMap(),
         before: before.get(job.name),
+        isComplete: false,
         status: emptyStatus(job.name),
       };
     });
@@ -96,6 +106,8 @@ export class ScrapePools {
     }
     for (const [key, spec] of wanted) if (!this.#sources.has(key)) this.#start(key, spec);
     this.#planUpdate();
+    clearTimeout(this.#patience);
+    this.#patience = setTimeout(() => this.#forgetBefore(), this.#options.patienceMs ?? patienceMsDefault);
   }
 
   status(): readonly ScrapePoolStatus[] {
@@ -111,6 +123,7 @@ export class ScrapePools {
   async stop(): Promise<void> {
     this.#isStopped = true;
     clearTimeout(this.#timer);
+    clearTimeout(this.#patience);
     for (const source of this.#sources.values()) this.#stop(source);
     this.#sources.clear();
     await Promise.all(this.#stopping);
@@ -145,10 +158,16 @@ export class ScrapePools {
     }, this.#options.coalesceMs ?? coalesceMsDefault);
   }
 
+  /** Discoveries that still have no answer must not keep back those that have. */
+  #forgetBefore(): void {
+    for (const pool of this.#pools) pool.before = undefined;
+    this.#planUpdate();
+  }
+
   #update(): void {
     for (const pool of this.#pools) {
-      const isReady = pool.sourceKeys.every((key) => this.#sources.get(key)?.isReady);
-      if (isReady) pool.before = undefined;
+      pool.isComplete ||= pool.sourceKeys.every((key) => this.#sources.get(key)?.isReady);
+      if (pool.isComplete) pool.before = undefined;
       pool.status = pool.before ?? this.#resolvePool(pool);
     }
     const targets = this.#pools.flatMap(({ status }) => status.active);

@@ -23,26 +23,32 @@ class Driven {
   problem = '';
   tell = new Map<string, (groups: readonly TargetGroup[]) => void>();
   told: string[] = [];
-  readonly pools = new ScrapePools({
-    coalesceMs: 1,
-    discoveryOf: (spec) => (onGroups) => {
-      const name = spec.kind === 'file' ? spec.config.files.join() : spec.kind;
-      this.started.push(name);
-      this.tell.set(name, onGroups);
-      return {
-        problem: () => this.problem,
-        stop: async () => {
-          this.stopped.push(name);
-        },
-      };
-    },
-    onTargets: (targets) =>
-      this.told.push(targets.map(({ url, scrapePool }) => `${scrapePool} ${url}`).join(', ')),
-  });
+  readonly pools: ScrapePools;
+
+  constructor(options: { patienceMs?: number }) {
+    this.pools = new ScrapePools({
+      coalesceMs: 1,
+      ...options,
+      discoveryOf: (spec) => (onGroups) => {
+        const name = spec.kind === 'file' ? spec.config.files.join() : spec.kind;
+        this.started.push(name);
+        this.tell.set(name, onGroups);
+        return {
+          problem: () => this.problem,
+          stop: async () => {
+            this.stopped.push(name);
+          },
+        };
+      },
+      onTargets: (targets) => {
+        this.told.push(targets.map(({ url, scrapePool }) => `${scrapePool} ${url}`).join(', '));
+      },
+    });
+  }
 }
 
-function driven(): Driven {
-  const made = new Driven();
+function driven(options: { patienceMs?: number } = {}): Driven {
+  const made = new Driven(options);
   onTestFinished(() => made.pools.stop());
   return made;
 }
@@ -73,6 +79,18 @@ test('a job that is replaced keeps its targets until what it asks for now has an
   expect(stopped).toEqual(['/x.json']);
   tell.get('/y.json')?.([group('1', 'h:2')]);
   await eventually(() => told.at(-1) === 'a http://h:2/metrics, b http://h:3/metrics');
+});
+
+test('a discovery that never answers keeps nothing back: at the start at once, later after some time', async () => {
+  const { pools, tell, told } = driven({ patienceMs: 20 });
+  pools.setJobs([job({ job_name: 'a', ...files('/x.json', '/silent.json') })]);
+  pools.setJobs([job({ job_name: 'a', ...files('/x.json', '/silent.json') }), job({ job_name: 'b' })]);
+  tell.get('/x.json')?.([group('1', 'h:1')]);
+  await eventually(() => told.at(-1) === 'a http://h:1/metrics');
+  tell.get('/silent.json')?.([]);
+  pools.setJobs([job({ job_name: 'a', ...files('/silent.json', '/more.json') })]);
+  tell.get('/silent.json')?.([group('1', 'h:2')]);
+  await eventually(() => told.at(-1) === 'a http://h:2/metrics');
 });
 
 test('a discovery that stays goes on while jobs are replaced', async () => {
