@@ -26,7 +26,7 @@ export function compileRegex(pattern: string): RelabelRegex {
   if (pattern.length > patternCharsMax) {
     throw new ConfigError(`the regular expression is longer than ${patternCharsMax} characters`);
   }
-  return literalRegex(pattern) ?? wildcardRegex(pattern) ?? machineRegex(pattern);
+  return literalRegex(pattern) ?? wildcardRegex(pattern) ?? choiceRegex(pattern) ?? machineRegex(pattern);
 }
 
 const hasNoGroups = (): undefined => undefined;
@@ -62,6 +62,24 @@ function wildcardRegex(pattern: string): RelabelRegex | undefined {
       if (!matches(text)) return undefined;
       return isGroup ? [text, text.slice(head.length, text.length - tail.length)] : [text];
     },
+    groupOf: hasNoGroups,
+  };
+}
+
+/** `go_.*|process_.*|up`: a choice of the above, without groups. */
+function choiceRegex(pattern: string): RelabelRegex | undefined {
+  if (pattern.includes('(')) return undefined;
+  const choices: RelabelRegex[] = [];
+  for (const part of pattern.split('|')) {
+    const choice = literalRegex(part) ?? wildcardRegex(part);
+    if (choice === undefined) return undefined;
+    choices.push(choice);
+  }
+  const matches = (text: string): boolean => choices.some((choice) => choice.matches(text));
+  return {
+    pattern,
+    matches,
+    captures: (text) => (matches(text) ? [text] : undefined),
     groupOf: hasNoGroups,
   };
 }

@@ -219,7 +219,24 @@ test('a series that is dropped is undefined, one that is kept is sorted, no rule
 });
 
 test('fast paths say what the machine says', () => {
-  const patterns = ['', 'a', 'a|b', '|a', '.*', '(.*)', '(.+)', 'a.*', 'a(.+)b', '.+b', 'a(.*)a', 'a|'];
+  const patterns = [
+    '',
+    'a',
+    'a|b',
+    '|a',
+    '.*',
+    '(.*)',
+    '(.+)',
+    'a.*',
+    'a(.+)b',
+    '.+b',
+    'a(.*)a',
+    'a|',
+    'a.*|b',
+    '.+a|ab.*|',
+    'a\\|b|a.*',
+    '[a|b].*',
+  ];
   fc.assert(
     fc.property(fc.constantFrom(...patterns), fc.stringMatching(/^[ab\n]{0,4}$/), (pattern, text) => {
       const matcher = RE2JS.compile(`^(?s:${pattern})$`).matcher(text);
