@@ -6,6 +6,7 @@ import { countSchema, option } from '#model/config/option.ts';
 import { tenantDefault } from '#model/tenant.ts';
 import { containerOptions } from './cgroup/container-options.ts';
 import { hostOptions } from './host/host-options.ts';
+import { scrapeConfigOptions } from './scrape-config/scrape-config-options.ts';
 
 const targetSchema = z.strictObject({
   url: z.url({ protocol: /^https?$/, error: 'expected an http:// or https:// URL' }),
@@ -50,4 +51,5 @@ export const agentOptions = {
   'scrape.timeout_ms': option(countSchema, 10_000, 'A scrape that takes longer has failed.'),
   ...hostOptions,
   ...containerOptions,
+  ...scrapeConfigOptions,
 };

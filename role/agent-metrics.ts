@@ -1,9 +1,12 @@
 /** What an agent measures: scraped targets, its host, and the containers there. */
+import { accessSync, constants, existsSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { FindContainer } from '#agent/cgroup/container-labels.ts';
 import { startContainerMetrics } from '#agent/cgroup/container-metrics.ts';
 import { startHostMetrics } from '#agent/host/host-metrics.ts';
-import { startFileDiscovery } from '#agent/scrape/file-discovery.ts';
+import type { ResolvedTarget } from '#agent/scrape/scrape-settings.ts';
 import { type Scraper, type ScrapeTarget, startScraper } from '#agent/scrape/scraper.ts';
+import { startTargetDiscovery, type TargetDiscovery } from '#agent/scrape-config/target-discovery.ts';
 import type { Transport } from '#wire/envelope.ts';
 import { listedMax } from './agent-logs.ts';
 import type { Parts } from './parts.ts';
@@ -12,34 +15,62 @@ import type { RoleContext } from './role-context.ts';
 /** What was read and not acknowledged has this long to get through when the process stops. */
 const drainMs = 10_000;
 
-/** Fixed targets from the configuration, and those that files name for as long as they name them. */
+/** The banner waits so long for discoveries: files answer at once, a server that is down never does. */
+const firstTargetsMsMax = 1000;
+const firstTargetsPollMs = 20;
+
+/** Targets from the configuration, and those that are discovered for as long as they are there. */
 export async function startScraping(
-  { config, log }: RoleContext,
+  { config, log, node, environment }: RoleContext,
   transport: Transport,
   demoTargets: string,
   parts: Parts,
-): Promise<Scraper> {
+): Promise<{ readonly scraper: Scraper; readonly discovery: TargetDiscovery }> {
   const options = config.agent;
-  const fixed: ScrapeTarget[] = [
-    ...options['scrape.targets'],
-    ...options['scrape.urls'].map((url) => ({ url, job: 'scrape' })),
-  ];
-  const scraper = startScraper({
-    targets: fixed,
-    intervalMs: options['scrape.interval_ms'],
-    timeoutMs: options['scrape.timeout_ms'],
-    transport,
-    tenant: options.tenant,
-    log,
-  });
+  const defaults = { intervalMs: options['scrape.interval_ms'], timeoutMs: options['scrape.timeout_ms'] };
+  const scraper = startScraper({ targets: [], ...defaults, transport, tenant: options.tenant, log });
   parts.add('scraper', () => scraper.stop({ drainMs }));
-  const discovery = await startFileDiscovery({
-    globs: [...options['scrape.files'], demoTargets],
+  const discovery = await startTargetDiscovery({
+    targets: [...options['scrape.targets'], ...options['scrape.urls'].map((url) => ({ url, job: 'scrape' }))],
+    targetFiles: [...options['scrape.files'], demoTargets],
+    configFiles: options['scrape.config_files'],
+    configs: options['scrape.configs'],
+    annotatedPodsOf: isOn(options['scrape.annotations'], isInCluster) ? node : undefined,
+    labelledContainersOf: isOn(options['scrape.docker_labels'], () => !isInCluster() && hasDockerSocket())
+      ? options['scrape.docker_host']
+      : undefined,
+    defaults: { ...defaults, timeoutMs: Math.min(defaults.timeoutMs, defaults.intervalMs) },
+    environment,
     log,
-    onTargets: (found) => scraper.setTargets([...fixed, ...found]),
+    onTargets: (targets) => scraper.setTargets(targets.map(scrapeTargetOf)),
   });
   parts.add('target discovery', () => discovery.stop());
-  return scraper;
+  const deadline = Date.now() + firstTargetsMsMax;
+  while (!discovery.isReady && Date.now() < deadline) await delay(firstTargetsPollMs);
+  return { scraper, discovery };
+}
+
+/** What the scraper takes of a resolved target so far. */
+function scrapeTargetOf({ url, labels }: ResolvedTarget): ScrapeTarget {
+  const { job = '', ...others } = Object.fromEntries(labels);
+  return { url, job, labels: others };
+}
+
+function isOn(setting: 'auto' | 'on' | 'off', isWanted: () => boolean): boolean {
+  return setting === 'on' || (setting === 'auto' && isWanted());
+}
+
+function isInCluster(): boolean {
+  return existsSync('/var/run/secrets/kubernetes.io/serviceaccount/token');
+}
+
+function hasDockerSocket(): boolean {
+  try {
+    accessSync('/var/run/docker.sock', constants.R_OK | constants.W_OK);
+    return true;
+  } catch {
+    return false; // No Docker, or none that this process may ask.
+  }
 }
 
 /** Reads this host, where the configuration does not forbid it. */
@@ -85,12 +116,14 @@ export function measureContainers(
   parts.add('container metrics', () => containers.stop());
 }
 
-export function scrapeBanner(scraper: Scraper): string[] {
-  const targets = scraper.status();
-  if (targets.length === 0) return ['  scrapes   nothing yet: give targets with --scrape URL'];
+export function scrapeBanner(discovery: TargetDiscovery): string[] {
+  const targets = discovery.status().flatMap(({ active }) => active);
+  const problems = discovery.problems().map((problem) => `            ! ${problem}`);
+  if (targets.length === 0) return ['  scrapes   nothing yet: give targets with --scrape URL', ...problems];
   return [
     `  scrapes   ${targets.length} targets`,
     ...targets.slice(0, listedMax).map(({ url }) => `            ${url}`),
     ...(targets.length > listedMax ? [`            and ${targets.length - listedMax} more`] : []),
+    ...problems,
   ];
 }

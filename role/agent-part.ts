@@ -38,11 +38,11 @@ export async function startAgentPart(
   parts.add('containers', () => directory.stop());
   const { logs, globs } = await startLogs(context, transport, demoPath, directory, parts);
   observeAgent(logs, transport);
-  const scraper = await startScraping(context, transport, join(demoPath, 'targets/*.json'), parts);
+  const { discovery } = await startScraping(context, transport, join(demoPath, 'targets/*.json'), parts);
   startHost(context, transport, parts);
   measureContainers(context, transport, (id) => directory.all().get(id), parts);
   return {
-    banner: [...receives, ...tailBanner(globs, logs.status()), ...scrapeBanner(scraper)],
+    banner: [...receives, ...tailBanner(globs, logs.status()), ...scrapeBanner(discovery)],
     statusLine() {
       const { bytesRead, lagBytes, files, lost } = logs.status();
       const lostRecords = lost.reduce((total, { records }) => total + records, 0);

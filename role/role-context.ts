@@ -7,6 +7,7 @@ export interface RoleContext {
   readonly config: SondeConfig;
   readonly version: string;
   readonly node: string;
+  /** The variables of the process: what is no option of ours, such as where a pod's API server is. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly log: Logger;
   readonly telemetry: Telemetry;

@@ -33,6 +33,7 @@ import {
   traceRequest,
 } from '../support/otlp-generator.ts';
 import { converters } from './converters.ts';
+import { discoveryDecoders } from './discovery-decoders.ts';
 import { createChecked, type FuzzedDecoder, fuzzContext } from './fuzzed-decoder.ts';
 
 /** With `seriesMax`, series over the limit are met and refused. */
@@ -220,4 +221,5 @@ export const decoders: readonly FuzzedDecoder[] = [
       mayThrow: [ExpositionError],
     }),
   ),
+  ...discoveryDecoders,
 ];

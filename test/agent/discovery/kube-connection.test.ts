@@ -1,0 +1,82 @@
+/**
+ * Goal: an API server is reached as a pod does it, and where that cannot be, the reason is told.
+ * Method: a TLS server with a certificate of its own, and a service account in a temporary directory.
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { kubeConnection, ownNamespace } from '#agent/discovery/kubernetes/kube-connection.ts';
+
+const client = { isFollowingRedirects: true };
+
+function hasOpenssl(): boolean {
+  try {
+    execFileSync('openssl', ['version'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    console.log('skipped: openssl is not there to make a certificate');
+    return false;
+  }
+}
+
+test.skipIf(!hasOpenssl())('a pod uses its service account: certificate, token, namespace', async () => {
+  const accountPath = await mkdtemp(join(tmpdir(), 'sonde-account-'));
+  onTestFinished(() => rm(accountPath, { recursive: true }));
+  const [key, cert] = [join(accountPath, 'key.pem'), join(accountPath, 'ca.crt')];
+  execFileSync(
+    'openssl',
+    [
+      'req',
+      '-x509',
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:prime256v1',
+      '-nodes',
+      '-days',
+      '2',
+      '-subj',
+      '/CN=kube',
+      '-addext',
+      'subjectAltName=IP:127.0.0.1',
+      '-keyout',
+      key,
+      '-out',
+      cert,
+    ],
+    { stdio: 'ignore' },
+  );
+  await writeFile(join(accountPath, 'token'), 'first\n');
+  await writeFile(join(accountPath, 'namespace'), 'shop\n');
+  const tokens: (string | undefined)[] = [];
+  const server = createServer(
+    { key: await readFile(key), cert: await readFile(cert) },
+    (request, response) => {
+      tokens.push(`${request.url} ${request.headers.authorization}`);
+      response.end('{}');
+    },
+  );
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close());
+  const environment = {
+    KUBERNETES_SERVICE_HOST: '127.0.0.1',
+    KUBERNETES_SERVICE_PORT: String((server.address() as AddressInfo).port),
+  };
+  const connection = kubeConnection({ client, environment, accountPath });
+  (await connection.get('/api/v1/pods', AbortSignal.timeout(5000))).resume();
+  await writeFile(join(accountPath, 'token'), 'second\n');
+  (await connection.get('/api/v1/nodes', AbortSignal.timeout(5000))).resume();
+  expect(tokens).toEqual(['/api/v1/pods Bearer first', '/api/v1/nodes Bearer second']);
+  expect(await ownNamespace(accountPath)).toBe('shop');
+});
+
+test('a process that is in no pod is told what to write', async () => {
+  const connection = kubeConnection({ client, environment: {} });
+  await expect(connection.get('/api/v1/pods', AbortSignal.timeout(5000))).rejects.toThrow(
+    'this process runs in no pod (no KUBERNETES_SERVICE_HOST): give kubeconfig_file or api_server',
+  );
+});
