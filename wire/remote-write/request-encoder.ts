@@ -6,17 +6,18 @@
  *
  * Symbols, labels and metadata are kept as the bytes that the request needs, so a known series costs a copy. Labels must
  * be sorted and without empty values (see sortLabels). Equal labels have one id. A second sample of a series makes a
- * second TimeSeries message, which the specification allows.
+ * second TimeSeries message, which the specification allows. Histograms and exemplars come encoded (record-fields.ts).
  *
  *   Request    => symbols:4 string* timeseries:5 TimeSeries*        (io.prometheus.write.v2)
- *   TimeSeries => labels_refs:1 uint32* samples:2 Sample* metadata:5 Metadata
- *   Sample     => value:1 double timestamp:2 int64
+ *   TimeSeries => labels_refs:1 uint32* samples:2 Sample* histograms:3 exemplars:4 metadata:5 Metadata
+ *   Sample     => value:1 double timestamp:2 int64 start_timestamp:3 int64
  *   Metadata   => type:1 enum help_ref:3 uint32 unit_ref:4 uint32
  */
 import type { Labels } from '#model/labels.ts';
 import {
   appendBytes,
   ByteWriter,
+  copySlackBytes,
   copyWords,
   varintBytesMax,
   writeDouble,
@@ -24,6 +25,7 @@ import {
   writeVarint,
   writeWords,
 } from '../protobuf/byte-writer.ts';
+import { writeTextField } from '../protobuf/message-writer.ts';
 import { ByteDictionary } from './byte-dictionary.ts';
 
 /** Metadata.MetricType of the specification. */
@@ -43,16 +45,17 @@ export type MetricType = keyof typeof metricTypes;
 export const noMetadata = -1;
 
 /** Low and high word of the NaN that ends a series: 0x7ff0000000000002 (remote write 2.0, "Stale Markers"). */
-const staleLow = 0x00000002;
-const staleHigh = 0x7ff00000;
+export const staleLow = 0x00000002;
+export const staleHigh = 0x7ff00000;
 
-const tagSymbols = 0x22;
+const symbolsField = 4;
 const tagTimeseries = 0x2a;
 const tagLabelsRefs = 0x0a;
 const tagSamples = 0x12;
 const tagMetadata = 0x2a;
 const tagSampleValue = 0x09;
 const tagSampleTimestamp = 0x10;
+const tagSampleStart = 0x18;
 const tagMetadataType = 0x08;
 const tagMetadataHelp = 0x18;
 const tagMetadataUnit = 0x20;
@@ -60,12 +63,10 @@ const tagMetadataUnit = 0x20;
 /** What a TimeSeries with one sample of this century adds to its labels: tags, lengths, value and timestamp. */
 const timeseriesOverheadBytes = 20;
 /** The most that a TimeSeries adds to its labels and metadata, for reserving. */
-const timeseriesOverheadBytesMax = 16 + 2 * varintBytesMax;
+const timeseriesOverheadBytesMax = 16 + 4 * varintBytesMax;
 
 /** A tracker has an encoder for each target: they start small. */
 const writerBytes = 256;
-
-const textEncoder = new TextEncoder();
 
 export class RequestEncoder {
   readonly #symbols = new Map<string, number>();
@@ -79,7 +80,12 @@ export class RequestEncoder {
   readonly #body = new ByteWriter(writerBytes);
   readonly #scratch = new ByteWriter(writerBytes);
   readonly #timestamp = new ByteWriter(writerBytes);
+  readonly #start = new ByteWriter(varintBytesMax);
+  /** Symbols of this request alone, behind the ones that stay. */
+  readonly #passing = new Map<string, number>();
+  readonly #passingField = new ByteWriter(writerBytes);
   #timestampMs = Number.NaN;
+  #startMs = 0;
   #sampleCount = 0;
 
   constructor() {
@@ -90,14 +96,19 @@ export class RequestEncoder {
     return this.#series.count;
   }
 
-  /** Samples and stale markers since the last finish. */
+  /** Whether this request has passing symbols: none that stays can be added before finish. */
+  get hasPassingSymbols(): boolean {
+    return this.#passing.size > 0;
+  }
+
+  /** Samples, histograms and stale markers since the last finish. */
   get sampleCount(): number {
     return this.#sampleCount;
   }
 
   /** Bytes of the request if it were finished now. */
   get requestBytes(): number {
-    return this.#symbolField.position + this.#body.position;
+    return this.#symbolField.position + this.#passingField.position + this.#body.position;
   }
 
   /** Bytes of the request that carries one sample of every series, without metadata. */
@@ -166,43 +177,81 @@ export class RequestEncoder {
     return this.#metadata.intern(scratch.bytes, scratch.view, start, scratch.position);
   }
 
-  /** Adds a sample to the request. `metadata` is an id of addMetadata or noMetadata; any NaN is sent as a plain NaN. */
-  writeSample(series: number, metadata: number, value: number, timestampMs: number): void {
-    this.#writeHead(series, metadata, timestampMs);
+  /** Returns the number of a text that only this request mentions, such as a trace id: finish forgets it. */
+  passingSymbol(text: string): number {
+    const known = this.#symbols.get(text) ?? this.#passing.get(text);
+    if (known !== undefined) return known;
+    const ref = this.#texts.length + this.#passing.size;
+    this.#passing.set(text, ref);
+    writeTextField(this.#passingField, symbolsField, text);
+    return ref;
+  }
+
+  /**
+   * Adds a sample to the request. `metadata` is an id of addMetadata or noMetadata; any NaN is sent as a plain NaN.
+   * `startMs` is since when a counter counts, 0 where that is not known.
+   */
+  writeSample(series: number, metadata: number, value: number, timestampMs: number, startMs = 0): void {
+    this.#writeHead(series, metadata, timestampMs, startMs);
     writeDouble(this.#body, value);
-    this.#writeTail(metadata);
+    this.#writeTail(metadata, startMs);
+  }
+
+  /** Adds a series with one sample or histogram and its exemplars: the bytes of these fields, from record-fields.ts. */
+  writeFields(series: number, metadata: number, fields: ByteWriter): void {
+    const body = this.#body;
+    const labels = this.#series;
+    const labelBytes = labels.end(series) - labels.start(series);
+    const metadataBytes = metadata < 0 ? 0 : this.#metadata.end(metadata) - this.#metadata.start(metadata);
+    body.reserve(timeseriesOverheadBytesMax + labelBytes + fields.position + metadataBytes);
+    writeVarint(body, tagTimeseries);
+    writeVarint(body, labelBytes + fields.position + metadataBytes);
+    copyWords(body, labels.arenaView, labels.start(series), labels.end(series));
+    appendBytes(body, fields.written());
+    body.reserve(metadataBytes + copySlackBytes);
+    if (metadata >= 0) this.#writeMetadata(metadata);
+    this.#sampleCount++;
   }
 
   /** Adds the marker which says that a series has ended. */
   writeStaleMarker(series: number, timestampMs: number): void {
-    this.#writeHead(series, noMetadata, timestampMs);
+    this.#writeHead(series, noMetadata, timestampMs, 0);
     writeWords(this.#body, staleLow, staleHigh);
-    this.#writeTail(noMetadata);
+    this.#writeTail(noMetadata, 0);
   }
 
   /** Returns the request with all samples since the last call, and starts the next one. Ids stay valid. */
   finish(): Uint8Array {
     const symbols = this.#symbolField;
-    const request = new Uint8Array(symbols.position + this.#body.position);
-    request.set(symbols.bytes.subarray(0, symbols.position));
-    request.set(this.#body.bytes.subarray(0, this.#body.position), symbols.position);
+    const request = new Uint8Array(this.requestBytes);
+    request.set(symbols.written());
+    request.set(this.#passingField.written(), symbols.position);
+    request.set(this.#body.written(), symbols.position + this.#passingField.position);
     this.#body.clear();
+    this.#passing.clear();
+    this.#passingField.clear();
     this.#sampleCount = 0;
     return request;
   }
 
-  #writeHead(series: number, metadata: number, timestampMs: number): void {
+  #writeHead(series: number, metadata: number, timestampMs: number, startMs: number): void {
     if (timestampMs !== this.#timestampMs) {
       this.#timestamp.clear();
       this.#timestamp.reserve(varintBytesMax);
       writeInt64(this.#timestamp, timestampMs);
       this.#timestampMs = timestampMs;
     }
+    if (startMs !== 0 && startMs !== this.#startMs) {
+      this.#start.clear();
+      writeInt64(this.#start, startMs);
+      this.#startMs = startMs;
+    }
     this.#sampleCount++;
     const start = this.#series.start(series);
     const end = this.#series.end(series);
     const metadataBytes = metadata < 0 ? 0 : this.#metadata.end(metadata) - this.#metadata.start(metadata);
-    const sampleBytes = 10 + this.#timestamp.position;
+    const startBytes = startMs === 0 ? 0 : 1 + this.#start.position;
+    const sampleBytes = 10 + this.#timestamp.position + startBytes;
     const body = this.#body;
     body.reserve(timeseriesOverheadBytesMax + end - start + metadataBytes);
     writeVarint(body, tagTimeseries);
@@ -213,10 +262,17 @@ export class RequestEncoder {
     writeVarint(body, tagSampleValue);
   }
 
-  #writeTail(metadata: number): void {
+  #writeTail(metadata: number, startMs: number): void {
     writeVarint(this.#body, tagSampleTimestamp);
     copyWords(this.#body, this.#timestamp.view, 0, this.#timestamp.position);
-    if (metadata < 0) return;
+    if (startMs !== 0) {
+      writeVarint(this.#body, tagSampleStart);
+      copyWords(this.#body, this.#start.view, 0, this.#start.position);
+    }
+    if (metadata >= 0) this.#writeMetadata(metadata);
+  }
+
+  #writeMetadata(metadata: number): void {
     copyWords(
       this.#body,
       this.#metadata.arenaView,
@@ -245,13 +301,10 @@ export class RequestEncoder {
   #symbol(text: string): number {
     const known = this.#symbols.get(text);
     if (known !== undefined) return known;
+    if (this.hasPassingSymbols) throw new Error('BUG: a symbol that stays came behind passing ones');
     const ref = this.#texts.push(text) - 1;
     this.#symbols.set(text, ref);
-    const bytes = textEncoder.encode(text);
-    this.#symbolField.reserve(bytes.length + 1 + varintBytesMax);
-    writeVarint(this.#symbolField, tagSymbols);
-    writeVarint(this.#symbolField, bytes.length);
-    appendBytes(this.#symbolField, bytes);
+    writeTextField(this.#symbolField, symbolsField, text);
     return ref;
   }
 }
