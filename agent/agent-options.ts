@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { countSchema, option } from '#model/config/option.ts';
 import { tenantDefault } from '#model/tenant.ts';
+import { scrapeOptions } from './scrape/scrape-options.ts';
 
 const targetSchema = z.strictObject({
   url: z.url({ protocol: /^https?$/, error: 'expected an http:// or https:// URL' }),
@@ -31,6 +32,7 @@ export const agentOptions = {
   ),
   'scrape.interval_ms': option(countSchema, 15_000, 'Time between two scrapes of a target.'),
   'scrape.timeout_ms': option(countSchema, 10_000, 'A scrape that takes longer has failed.'),
+  ...scrapeOptions,
   'host.is_read': option(z.boolean(), true, "Read this host's CPU, memory, disks and network from /proc."),
   'host.interval_ms': option(countSchema, 15_000, 'Time between two readings of the host.'),
 };

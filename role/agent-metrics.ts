@@ -1,7 +1,8 @@
 /** What an agent measures: scraped targets, and its host. */
 import { startHostMetrics } from '#agent/host/host-metrics.ts';
 import { startFileDiscovery } from '#agent/scrape/file-discovery.ts';
-import { type Scraper, type ScrapeTarget, startScraper } from '#agent/scrape/scraper.ts';
+import { type Scraper, startScraper } from '#agent/scrape/scraper.ts';
+import { resolveSimpleTargets, type ScrapeTarget, simpleSettings } from '#agent/scrape/simple-target.ts';
 import type { Transport } from '#wire/envelope.ts';
 import { listedMax } from './agent-logs.ts';
 import type { Parts } from './parts.ts';
@@ -22,10 +23,14 @@ export async function startScraping(
     ...options['scrape.targets'],
     ...options['scrape.urls'].map((url) => ({ url, job: 'scrape' })),
   ];
-  const scraper = startScraper({
-    targets: fixed,
+  const settings = simpleSettings({
     intervalMs: options['scrape.interval_ms'],
     timeoutMs: options['scrape.timeout_ms'],
+  });
+  const scraper = startScraper({
+    targets: resolveSimpleTargets(fixed, settings),
+    queueBytesMax: options['scrape.queue_bytes_max'],
+    hasExtraMetrics: options['scrape.extra_metrics'],
     transport,
     tenant: options.tenant,
     log,
@@ -34,7 +39,7 @@ export async function startScraping(
   const discovery = await startFileDiscovery({
     globs: [...options['scrape.files'], demoTargets],
     log,
-    onTargets: (found) => scraper.setTargets([...fixed, ...found]),
+    onTargets: (found) => scraper.setTargets(resolveSimpleTargets([...fixed, ...found], settings)),
   });
   parts.add('target discovery', () => discovery.stop());
   return scraper;

@@ -11,7 +11,7 @@ import type { Logger } from 'pino';
 import { parseDocument } from 'yaml';
 import { z } from 'zod';
 import { errorMessage } from '#model/errors.ts';
-import type { ScrapeTarget } from './scraper.ts';
+import type { ScrapeTarget } from './simple-target.ts';
 
 export interface FileDiscoveryOptions {
   /** JSON (*.json) and YAML files. */

@@ -102,9 +102,16 @@ export function blanksEnd(page: Uint8Array, start: number): number {
  */
 export function parseSeriesText(page: Uint8Array, start: number, end: number): Map<string, string> {
   const labels = new Map<string, string>();
-  let at = metricNameEnd(page, start);
-  if (at > start) labels.set(metricNameLabel, textOf(page, start, at));
-  at = blanksEnd(page, at) + 1;
+  const nameEnd = metricNameEnd(page, start);
+  if (nameEnd > start) labels.set(metricNameLabel, textOf(page, start, nameEnd));
+  parsePairs(page, blanksEnd(page, nameEnd), end, labels);
+  if ((labels.get(metricNameLabel) ?? '') === '') failAt(page, start, 'a sample has no metric name');
+  return labels;
+}
+
+/** Adds the pairs of the label set [start, end), which came from labelSetEnd. Throws ExpositionError as parseSeriesText. */
+export function parsePairs(page: Uint8Array, start: number, end: number, labels: Map<string, string>): void {
+  let at = start + 1;
   while (at < end) {
     at = blanksEnd(page, at);
     if (page[at] === comma || page[at] === braceClose) {
@@ -124,8 +131,6 @@ export function parseSeriesText(page: Uint8Array, start: number, end: number): M
       addLabel(labels, metricNameLabel, name, page, start);
     }
   }
-  if ((labels.get(metricNameLabel) ?? '') === '') failAt(page, start, 'a sample has no metric name');
-  return labels;
 }
 
 function addLabel(

@@ -102,6 +102,7 @@ function lz4Frame(bytes: Uint8Array): Uint8Array {
 
 const acceptAll: ExpositionSink = {
   expectSeries: () => -1,
+  exemplar: () => undefined,
   sample: () => undefined,
   knowsMetadata: () => false,
   metadata: () => undefined,
