@@ -115,7 +115,6 @@ export class Connections {
     const secure: TunnelOptions = {
       ...options,
       ...this.#peerOptions(),
-      servername: this.#tls?.serverName ?? url.hostname,
       secureContext: context,
       socket: tunnel,
       agent: false,
