@@ -6,7 +6,7 @@
  *
  * A series' labels are parsed, relabeled and checked when its text is new (series-admission.ts).
  */
-import { type Labels, metricNameLabel, sortLabels } from '#model/labels.ts';
+import { type Labels, labelValue, metricNameLabel, sortLabels } from '#model/labels.ts';
 import type { ByteWriter } from '#wire/protobuf/byte-writer.ts';
 import type { MetricType } from '#wire/remote-write/request-encoder.ts';
 import { normalizedBound } from './bound-label.ts';
@@ -269,7 +269,7 @@ export class ScrapedPage implements ExpositionSink, MetricSink {
     if (series === countBefore) this.#newSeries.push(series);
     if (this.#settings.relabel) {
       const pageName = pageLabels.get(metricNameLabel)!;
-      if (metricOf(labels) !== pageName) this.#pageNames.set(series, pageName);
+      if (labelValue(labels, metricNameLabel) !== pageName) this.#pageNames.set(series, pageName);
     }
     return series;
   }
@@ -278,9 +278,12 @@ export class ScrapedPage implements ExpositionSink, MetricSink {
     const { isChanged, isTypeChanged } = this.#families.endPage();
     const isForAll = isChanged || this.#isUndescribed;
     const described = isForAll ? samples.series.subarray(0, samples.count) : this.#newSeries;
+    let lastMetric = '';
+    let family: MetricFamily | undefined;
     for (const series of described) {
-      const metric = this.#pageNames.get(series) ?? metricOf(this.#tracker.labels(series));
-      const family = this.#families.of(metric);
+      const metric = this.#pageNames.get(series) ?? this.#tracker.metricName(series);
+      if (metric !== lastMetric) family = this.#families.of(metric);
+      lastMetric = metric;
       if (family) this.#tracker.setMetadata(series, family.type, family.help, family.unit);
     }
     this.#newSeries = [];
@@ -289,11 +292,6 @@ export class ScrapedPage implements ExpositionSink, MetricSink {
     if (isTypeChanged) this.#texts.clear();
     if (isTypeChanged) this.#firstText = -1;
   }
-}
-
-function metricOf(labels: Labels): string {
-  for (const [name, value] of labels) if (name === metricNameLabel) return value;
-  return '';
 }
 
 function normalizeBound(labels: Map<string, string>, { type }: MetricFamily): void {

@@ -14,6 +14,8 @@ export interface AdmissionSettings {
   readonly relabel?: ((labels: Labels) => Labels | undefined) | undefined;
 }
 
+const insertionSortMax = 32;
+
 /** A series over a limit: its page fails as a whole. */
 export class SeriesLimitError extends Error {
   override readonly name = 'SeriesLimitError';
@@ -41,19 +43,41 @@ export function admitSeries(
 
 /** Returns the labels of a page's series with its target's, which win: the page's are kept as exported_<name>. */
 export function withTargetLabels(labels: ReadonlyMap<string, string>, targetLabels: Labels): Labels {
-  const merged = new Map(targetLabels);
+  const merged: (readonly [string, string])[] = [...targetLabels];
   const renamed: [string, string][] = [];
-  for (const [name, value] of labels) {
-    if (value === '') continue;
-    if (merged.has(name)) renamed.push([name, value]);
-    else merged.set(name, value);
+  for (const pair of labels) {
+    if (pair[1] === '') continue;
+    if (targetLabels.some(([name]) => name === pair[0])) renamed.push(pair);
+    else merged.push(pair);
   }
+  if (renamed.length > 0) renameInto(merged, renamed, labels);
+  return sortedPairs(merged);
+}
+
+function renameInto(
+  merged: (readonly [string, string])[],
+  renamed: readonly [string, string][],
+  labels: ReadonlyMap<string, string>,
+): void {
+  const names = new Set(merged.map(([name]) => name));
   for (const [name, value] of renamed) {
     let free = `exported_${name}`;
-    while (merged.has(free) || (labels.get(free) ?? '') !== '') free = `exported_${free}`;
-    merged.set(free, value);
+    while (names.has(free) || (labels.get(free) ?? '') !== '') free = `exported_${free}`;
+    names.add(free);
+    merged.push([free, value]);
   }
-  return sortLabels(merged);
+}
+
+/** Sorts in place, as sortLabels does: few pairs are sorted faster by insertion. */
+function sortedPairs(pairs: (readonly [string, string])[]): Labels {
+  if (pairs.length > insertionSortMax) return sortLabels(pairs);
+  for (let i = 1; i < pairs.length; i++) {
+    const pair = pairs[i]!;
+    let at = i;
+    for (; at > 0 && pairs[at - 1]![0] > pair[0]; at--) pairs[at] = pairs[at - 1]!;
+    pairs[at] = pair;
+  }
+  return pairs;
 }
 
 /** Returns the labels of a page's series with those of its target that it does not have, empty ones included. */

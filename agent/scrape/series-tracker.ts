@@ -8,7 +8,7 @@
  * One run (begin, write*, end) makes the requests of one scrape. Series stay in the request where they were put first, so
  * that a known series costs a copy; a large source fills several requests, each below requestBytesMax.
  */
-import type { Labels } from '#model/labels.ts';
+import { type Labels, metricNameLabel } from '#model/labels.ts';
 import { ByteWriter } from '#wire/protobuf/byte-writer.ts';
 import {
   writeExemplarField,
@@ -113,6 +113,11 @@ export class SeriesTracker {
   labels(series: number): Labels {
     const part = this.#partOf(series);
     return part.encoder.labels(series - part.base);
+  }
+
+  metricName(series: number): string {
+    const part = this.#partOf(series);
+    return part.encoder.labelValue(series - part.base, metricNameLabel);
   }
 
   /** Says what the series' metric is. A help text that finds no room in the request is left out. */

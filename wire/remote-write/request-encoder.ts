@@ -19,6 +19,7 @@ import {
   ByteWriter,
   copySlackBytes,
   copyWords,
+  varintBytes,
   varintBytesMax,
   writeDouble,
   writeInt64,
@@ -143,21 +144,28 @@ export class RequestEncoder {
 
   /** Returns the labels that a series was added with. */
   labels(series: number): Labels {
-    const arena = this.#series.arena;
-    const refs: number[] = [];
-    let at = this.#series.start(series) + 1;
-    while (arena[at]! >= 0x80) at++;
-    at++;
-    while (at < this.#series.end(series)) {
-      let ref = 0;
-      let shift = 0;
-      for (; arena[at]! >= 0x80; at++, shift += 7) ref |= (arena[at]! & 0x7f) << shift;
-      refs.push(ref | (arena[at++]! << shift));
-    }
     const labels: [string, string][] = [];
-    for (let i = 0; i < refs.length; i += 2)
-      labels.push([this.#texts[refs[i]!]!, this.#texts[refs[i + 1]!]!]);
+    for (let at = this.#refsStart(series); at < this.#series.end(series); ) {
+      const name = this.#refAt(at);
+      at += varintBytes(name);
+      const value = this.#refAt(at);
+      at += varintBytes(value);
+      labels.push([this.#texts[name]!, this.#texts[value]!]);
+    }
     return labels;
+  }
+
+  /** Returns the value of one label of a series; '' where it has none. */
+  labelValue(series: number, label: string): string {
+    const labelRef = this.#symbols.get(label);
+    for (let at = this.#refsStart(series); at < this.#series.end(series); ) {
+      const name = this.#refAt(at);
+      at += varintBytes(name);
+      const value = this.#refAt(at);
+      at += varintBytes(value);
+      if (name === labelRef) return this.#texts[value]!;
+    }
+    return '';
   }
 
   /** Returns the id of what TYPE, HELP and UNIT say about a metric, for writeSample. */
@@ -279,6 +287,23 @@ export class RequestEncoder {
       this.#metadata.start(metadata),
       this.#metadata.end(metadata),
     );
+  }
+
+  /** Where the references of a labels_refs field start: behind tag and length. */
+  #refsStart(series: number): number {
+    const { arena } = this.#series;
+    let at = this.#series.start(series) + 1;
+    while (arena[at]! >= 0x80) at++;
+    return at + 1;
+  }
+
+  #refAt(start: number): number {
+    const { arena } = this.#series;
+    let ref = 0;
+    let at = start;
+    let shift = 0;
+    for (; arena[at]! >= 0x80; at++, shift += 7) ref |= (arena[at]! & 0x7f) << shift;
+    return ref | (arena[at]! << shift);
   }
 
   #startScratch(varintCount: number): ByteWriter {
