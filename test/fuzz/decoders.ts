@@ -1,8 +1,6 @@
 /** Every decoder of bytes from outside, with what it may throw. Inputs are made by the real encoders. */
 import { deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import snappy from 'snappyjs';
-import { ExpositionError } from '#agent/scrape/exposition-error.ts';
-import { type ExpositionSink, parseExposition } from '#agent/scrape/exposition-parser.ts';
 import { parsePromotedFields } from '#collector/transcode/promoted-fields.ts';
 import { createTranscoder } from '#collector/transcode/transcoder.ts';
 import { transcoderOptionsDefault } from '#collector/transcode/transcoder-options.ts';
@@ -26,6 +24,7 @@ import {
 } from '../support/otlp-generator.ts';
 import { converters } from './converters.ts';
 import { createChecked, type FuzzedDecoder, fuzzContext } from './fuzzed-decoder.ts';
+import { scrapedPages } from './scraped-pages.ts';
 
 /** With `seriesMax`, series over the limit are met and refused. */
 function transcoded(
@@ -100,15 +99,6 @@ function lz4Frame(bytes: Uint8Array): Uint8Array {
   ]);
 }
 
-const acceptAll: ExpositionSink = {
-  expectSeries: () => -1,
-  exemplar: () => undefined,
-  sample: () => undefined,
-  knowsMetadata: () => false,
-  metadata: () => undefined,
-};
-const page = `# HELP hits Requests.\n# TYPE hits counter\nhits{path="/a\\"b",code="200"} 12 1700000000000\nhits{path="/"} +Inf\n# EOF\n`;
-
 export const decoders: readonly FuzzedDecoder[] = [
   transcoded('logs', logs),
   transcoded('logs', fields),
@@ -154,12 +144,5 @@ export const decoders: readonly FuzzedDecoder[] = [
     decode: (bytes) => decompressSnappy(Buffer.from(bytes), bytesMax),
     mayThrow: [DecodeError],
   },
-  ...(['text', 'openmetrics'] as const).map(
-    (format): FuzzedDecoder => ({
-      name: `exposition ${format}`,
-      make: () => Buffer.from(page),
-      decode: (bytes) => parseExposition(bytes, format, acceptAll),
-      mayThrow: [ExpositionError],
-    }),
-  ),
+  ...scrapedPages,
 ];
