@@ -49,7 +49,7 @@ export class ExemplarMemory {
       const labels = exemplar.readLabels();
       if (characterCount(labels) <= labelCharactersMax) fresh.push({ labels, value, timestampMs });
       else droppedCounter.add(1, { reason: 'labels_too_long' });
-      return { raw: exemplar.raw.slice() };
+      return { raw: Uint8Array.from(exemplar.raw) };
     });
     return { fresh, shown };
   }

@@ -41,7 +41,7 @@ const idleBuffersMax = 8;
 export class PageBuffers {
   readonly #idle: PageBuffer[] = [];
 
-  /** Returns a buffer without bytes, which release must be called with. */
+  /** Returns a buffer without bytes. Give it back when nobody writes to it any more, or not at all. */
   acquire(): PageBuffer {
     return this.#idle.pop() ?? new PageBuffer();
   }

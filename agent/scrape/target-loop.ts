@@ -180,15 +180,13 @@ export class TargetLoop {
       const { format, statedType } = await fetchPage({ url, client, settings, buffer, abort });
       // From here to the end of the run nothing waits: all targets share the memory of a parsed page.
       this.#parse(buffer.page, format, statedType, outcome);
+      // After a failure the buffer is given up: a stream that was cut off must not write into another target's page.
+      buffers.release(buffer);
     } catch (error) {
-      if (this.#abort.signal.aborted) {
-        buffers.release(buffer);
-        return;
-      }
+      if (this.#abort.signal.aborted) return;
       outcome.error = this.#failure(error);
       if (error instanceof PageTooLargeError) outcome.bodyBytes = -1;
     }
-    buffers.release(buffer);
     const seconds = (performance.now() - startMs) / 1000;
     const { settings, labels } = this.#target;
     this.#tracker.begin(timestampMs);

@@ -1,7 +1,7 @@
 /**
  * Opens requests to one kind of server: with its TLS settings, over a proxy where there is one, over connections that stay
  * open between scrapes. A request that finds its kept connection closed is sent again over a new one, once: nothing of an
- * answer has come then, and a GET may be repeated.
+ * answer has come then, and neither a GET nor asking for a token twice does harm.
  */
 import {
   type ClientRequest,

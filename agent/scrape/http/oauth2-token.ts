@@ -43,6 +43,7 @@ export class OAuth2Tokens {
     const secret = (await this.#files.secret(clientSecret, clientSecretFile)) ?? '';
     const known = this.#token;
     if (known && known.secret === secret && performance.now() < known.expiresMs) return known.text;
+    signal.throwIfAborted();
     // All targets wait for one request: it must not end with the scrape that began it.
     this.#asking ??= this.#ask(secret).finally(() => {
       this.#asking = undefined;
@@ -130,7 +131,6 @@ function parseToken(
 }
 
 async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
   let fail: () => void = () => {};
   const aborted = new Promise<never>((_, reject) => {
     fail = () => reject(signal.reason as Error);
