@@ -74,12 +74,15 @@ export class ScrapedPage implements ExpositionSink, MetricSink {
   #page: Uint8Array = noPage;
   #view: DataView = noPageView;
   #sampleCount = 0;
+  /** Samples of the last page that was good to its end. */
+  #writtenCount = 0;
   #keptCount = 0;
   #samplesMax = 0;
   #pageExemplars: PageExemplar[] = [];
   /** Series that have no metadata yet. */
   #newSeries: number[] = [];
   #isUndescribed = false;
+  #isOutdated = false;
 
   constructor(tracker: SeriesTracker, settings: PageSettings) {
     this.#tracker = tracker;
@@ -91,7 +94,8 @@ export class ScrapedPage implements ExpositionSink, MetricSink {
    * samples are kept than the limit: the counts are complete then too.
    */
   parse(page: Uint8Array, format: PageFormat): PageCounts {
-    if (format !== this.#format) this.forgetTexts();
+    const textsMax = Math.max(this.#sampleCount, this.#writtenCount) * 2 + staleTextsMax;
+    if (format !== this.#format || this.#isOutdated || this.#texts.count > textsMax) this.forgetTexts();
     this.#format = format;
     this.#page = page;
     this.#view = new DataView(page.buffer, page.byteOffset, page.byteLength);
@@ -148,7 +152,7 @@ export class ScrapedPage implements ExpositionSink, MetricSink {
       else if (extra) this.#exemplars.note(series[i]!, extra.shown);
     }
     this.#exemplars.endPage();
-    if (this.#texts.count > this.#sampleCount * 2 + staleTextsMax) this.forgetTexts();
+    this.#writtenCount = this.#sampleCount;
     samples.begin(noPage);
     return refused;
   }
@@ -162,6 +166,7 @@ export class ScrapedPage implements ExpositionSink, MetricSink {
     this.#firstText = -1;
     this.#newSeries = [];
     this.#isUndescribed = true;
+    this.#isOutdated = false;
   }
 
   expectSeries(start: number): number {
@@ -289,8 +294,7 @@ export class ScrapedPage implements ExpositionSink, MetricSink {
     this.#newSeries = [];
     this.#isUndescribed = false;
     // What a text means depends on its family's type: the next page's texts are looked at anew.
-    if (isTypeChanged) this.#texts.clear();
-    if (isTypeChanged) this.#firstText = -1;
+    if (isTypeChanged) this.#isOutdated = true;
   }
 }
 

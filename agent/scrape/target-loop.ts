@@ -17,7 +17,7 @@ import type { SampleCounts, SampleQueue } from './sample-queue.ts';
 import { ScrapeError } from './scrape-error.ts';
 import { addReportSeries, writeReport } from './scrape-reports.ts';
 import type { ResolvedTarget } from './scrape-settings.ts';
-import { ScrapedPage } from './scraped-page.ts';
+import { type PageFormat, type SampleRefusals, ScrapedPage } from './scraped-page.ts';
 import { SeriesTracker } from './series-tracker.ts';
 
 export interface TargetStatus {
@@ -169,7 +169,7 @@ export class TargetLoop {
 
   /** Never rejects: whatever goes wrong makes the target down. */
   async #scrape(): Promise<void> {
-    const { buffers, hasExtraMetrics, counts, log } = this.#options;
+    const { buffers, hasExtraMetrics } = this.#options;
     const timestampMs = this.#nextTimestampMs();
     const startMs = performance.now();
     const outcome: ScrapeOutcome = { error: '', samples: 0, kept: 0, bodyBytes: 0 };
@@ -203,20 +203,23 @@ export class TargetLoop {
       scrape_body_size_bytes: outcome.bodyBytes,
     });
     this.#push();
-    for (const [reason, count] of Object.entries(refused ?? {}) as ['duplicate', number][]) {
-      if (count === 0) continue;
-      counts.addLost(reason, count);
-      log.debug({ url: this.#status.url, samples: count, reason }, 'samples of a page were not taken');
-    }
+    if (refused) this.#countRefused(refused);
     this.#note(outcome, timestampMs, seconds);
   }
 
-  #parse(
-    page: Uint8Array,
-    format: Parameters<ScrapedPage['parse']>[1],
-    statedType: string,
-    outcome: ScrapeOutcome,
-  ): void {
+  #countRefused(refused: SampleRefusals): void {
+    const { counts, log } = this.#options;
+    for (const reason of ['duplicate', 'out_of_order', 'out_of_bounds'] as const) {
+      if (refused[reason] === 0) continue;
+      counts.addLost(reason, refused[reason]);
+      log.debug(
+        { url: this.#status.url, samples: refused[reason], reason },
+        'samples of a page were not taken',
+      );
+    }
+  }
+
+  #parse(page: Uint8Array, format: PageFormat, statedType: string, outcome: ScrapeOutcome): void {
     outcome.bodyBytes = page.length;
     try {
       const { samples, kept } = this.#page.parse(page, format);

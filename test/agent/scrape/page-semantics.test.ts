@@ -196,3 +196,26 @@ test.each([
 ])('the bound %s is written %s', (text, bound) => expect(normalizedBound(text)).toBe(bound));
 
 test('a bound of many digits keeps them', () => expect(renderBound(1234567.25)).toBe('1.23456725e+06'));
+
+test('a family that is no counter any more has no start times from the next page on', () => {
+  const target = new PageTarget();
+  const page = (type: string): string => `# TYPE a ${type}\na_created 0.5\n# EOF\n`;
+  expect(target.scrape(page('counter'), 'openmetrics')).toEqual([]);
+  target.scrape(page('gauge'), 'openmetrics');
+  expect(target.scrape(page('gauge'), 'openmetrics')).toEqual(['a_created{} 0.5 @3000']);
+  target.scrape(page('counter'), 'openmetrics');
+  expect(target.scrape(page('counter'), 'openmetrics')).toEqual(['a_created{} stale @5000']);
+});
+
+test('pages that fail again and again, each with other series, are forgotten', () => {
+  const target = new PageTarget();
+  target.scrape('a 1\n');
+  for (let round = 0; round < 20; round++) {
+    const series = Array.from({ length: 900 }, (_, i) => `a{id="${round}-${i}"} 1\n`);
+    expect(() => target.scrape(`${series.join('')}<\n`)).toThrow('line 901');
+    // A failed scrape is a run without the page.
+    target.scrape(undefined);
+  }
+  expect(target.tracker.seriesCount).toBeLessThan(6000);
+  expect(target.scrape('a 2\n')).toEqual(['a{} 2 @42000']);
+});
