@@ -69,6 +69,17 @@ const timeseriesOverheadBytesMax = 16 + 4 * varintBytesMax;
 /** A tracker has an encoder for each target: they start small. */
 const writerBytes = 256;
 
+/**
+ * Memory of requests that are finished, for the next that any encoder of this thread begins: thousands of encoders need
+ * it one after the other.
+ */
+const idleBodies: ByteWriter[] = [];
+const idleBodiesMax = 16;
+/** Larger ones are not kept: requests are below a megabyte where they are to fit into a Kafka message. */
+const idleBodyBytesMax = 4 * 1024 * 1024;
+/** The body of a request that is not begun. Nothing is written to it. */
+const noBody = new ByteWriter(0);
+
 export class RequestEncoder {
   readonly #symbols = new Map<string, number>();
   readonly #texts: string[] = [];
@@ -78,7 +89,7 @@ export class RequestEncoder {
   readonly #series = new ByteDictionary();
   /** Each entry is a metadata field, as it is sent. */
   readonly #metadata = new ByteDictionary();
-  readonly #body = new ByteWriter(writerBytes);
+  #body = noBody;
   readonly #scratch = new ByteWriter(writerBytes);
   readonly #timestamp = new ByteWriter(writerBytes);
   readonly #start = new ByteWriter(varintBytesMax);
@@ -207,7 +218,7 @@ export class RequestEncoder {
 
   /** Adds a series with one sample or histogram and its exemplars: the bytes of these fields, from record-fields.ts. */
   writeFields(series: number, metadata: number, fields: ByteWriter): void {
-    const body = this.#body;
+    const body = this.#startedBody();
     const labels = this.#series;
     const labelBytes = labels.end(series) - labels.start(series);
     const metadataBytes = metadata < 0 ? 0 : this.#metadata.end(metadata) - this.#metadata.start(metadata);
@@ -235,11 +246,24 @@ export class RequestEncoder {
     request.set(symbols.written());
     request.set(this.#passingField.written(), symbols.position);
     request.set(this.#body.written(), symbols.position + this.#passingField.position);
-    this.#body.clear();
+    this.#endBody();
     this.#passing.clear();
     this.#passingField.clear();
     this.#sampleCount = 0;
     return request;
+  }
+
+  #endBody(): void {
+    const body = this.#body;
+    body.clear();
+    this.#body = noBody;
+    const isKept = idleBodies.length < idleBodiesMax && body.bytes.length <= idleBodyBytesMax;
+    if (body !== noBody && isKept) idleBodies.push(body);
+  }
+
+  #startedBody(): ByteWriter {
+    if (this.#body === noBody) this.#body = idleBodies.pop() ?? new ByteWriter(writerBytes);
+    return this.#body;
   }
 
   #writeHead(series: number, metadata: number, timestampMs: number, startMs: number): void {
@@ -260,7 +284,7 @@ export class RequestEncoder {
     const metadataBytes = metadata < 0 ? 0 : this.#metadata.end(metadata) - this.#metadata.start(metadata);
     const startBytes = startMs === 0 ? 0 : 1 + this.#start.position;
     const sampleBytes = 10 + this.#timestamp.position + startBytes;
-    const body = this.#body;
+    const body = this.#startedBody();
     body.reserve(timeseriesOverheadBytesMax + end - start + metadataBytes);
     writeVarint(body, tagTimeseries);
     writeVarint(body, end - start + 2 + sampleBytes + metadataBytes);
