@@ -26,9 +26,9 @@ export class PageTexts {
     return this.bytes.count;
   }
 
-  /** Adds a text that is new, and returns its number. */
+  /** Adds a text that was looked up and not found, and returns its number. */
   add(source: Uint8Array, view: DataView, start: number, end: number, series: number, group: number): number {
-    const text = this.bytes.intern(source, view, start, end);
+    const text = this.bytes.append(source, view, start, end);
     if (text === this.series.length) this.#grow();
     this.series[text] = series;
     this.after[text] = -1;

@@ -100,14 +100,17 @@ export class SeriesTracker {
 
   /** Returns the number of a series, which is new where it is unknown. Valid until a run says isRenumbered. */
   seriesOf(labels: Labels): number {
+    const roomy = this.#partWithRoom();
     for (let i = this.#parts.length - 1; i >= 0; i--) {
-      const found = this.#parts[i]!.encoder.findSeries(labels);
-      if (found >= 0) return this.#parts[i]!.base + found;
+      const part = this.#parts[i]!;
+      const found = part === roomy ? -1 : part.encoder.findSeries(labels);
+      if (found >= 0) return part.base + found;
     }
-    const part = this.#partWithRoom();
+    const part = roomy ?? this.#addPart();
     this.#endPassing(part);
-    part.encoder.addSeries(labels);
-    return this.#columns.add(this.#parts.length - 1, noMetadata);
+    const countBefore = part.encoder.seriesCount;
+    const added = part.encoder.addSeries(labels);
+    return added < countBefore ? part.base + added : this.#columns.add(this.#parts.length - 1, noMetadata);
   }
 
   labels(series: number): Labels {
@@ -233,11 +236,14 @@ export class SeriesTracker {
     return this.#parts[this.#columns.part[series]!]!;
   }
 
-  #partWithRoom(): Part {
+  #partWithRoom(): Part | undefined {
     const last = this.#parts.at(-1);
-    if (last && last.encoder.fullRequestBytes - last.helpBytes < this.#requestBytesMax * seriesBytesShare) {
-      return last;
-    }
+    if (!last) return undefined;
+    const bytes = last.encoder.fullRequestBytes - last.helpBytes;
+    return bytes < this.#requestBytesMax * seriesBytesShare ? last : undefined;
+  }
+
+  #addPart(): Part {
     const part = { encoder: new RequestEncoder(), base: this.#columns.count, helpBytes: 0 };
     this.#parts.push(part);
     return part;

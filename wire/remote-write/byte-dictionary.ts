@@ -62,6 +62,11 @@ export class ByteDictionary {
     return known >= 0 ? known : this.#add(source, start, end, hashBytes(source, view, start, end));
   }
 
+  /** Adds bytes that find() has just not found, and returns their number. */
+  append(source: Uint8Array, view: DataView, start: number, end: number): number {
+    return this.#add(source, start, end, hashBytes(source, view, start, end));
+  }
+
   /** Whether an entry's bytes stand at `start` of `source`, and end before `end`. */
   startsWith(index: number, source: Uint8Array, view: DataView, start: number, end: number): boolean {
     const length = this.#ends[index + 1]! - this.#ends[index]!;
