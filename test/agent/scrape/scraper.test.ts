@@ -8,13 +8,7 @@ import { createGzip, gzipSync } from 'node:zlib';
 import { pino } from 'pino';
 import { afterEach, expect, test } from 'vitest';
 import type { ResolvedTarget, ScrapeSettings } from '#agent/scrape/scrape-settings.ts';
-import {
-  type Scraper,
-  type ScraperOptions,
-  scrapePhase,
-  startScraper,
-  targetIdentity,
-} from '#agent/scrape/scraper.ts';
+import { type Scraper, type ScraperOptions, startScraper } from '#agent/scrape/scraper.ts';
 import { resolveSimpleTargets, type ScrapeTarget, simpleSettings } from '#agent/scrape/simple-target.ts';
 import type { TargetStatus } from '#agent/scrape/target-loop.ts';
 import { RefusedError } from '#model/errors.ts';
@@ -395,36 +389,4 @@ test('what the next station refuses is counted, and scraping goes on', async () 
   };
   await until(() => scraper.counts().sent >= 4 + 6);
   expect(scraper.counts().lost).toMatchObject({ refused: 6 + 2, queue_full: 0 });
-});
-
-test('targets are spread over the interval, at the same times on every start', () => {
-  const phase = (target: ScrapeTarget): number => scrapePhase(targetIdentity(resolve([target])[0]!));
-  const phases = Array.from({ length: 200 }, (_, i) =>
-    phase({ url: `http://10.0.0.${i}:9100/metrics`, job: 'node' }),
-  );
-  expect(new Set(phases.map((part) => Math.floor(part * 15)))).toEqual(
-    new Set(Array.from({ length: 15 }, (_, i) => i)),
-  );
-  expect(phase({ url: 'http://10.0.0.7:9100/metrics', job: 'node', labels: {} })).toBe(phases[7]);
-});
-
-test('scrapes keep to their times within the interval', async () => {
-  const one = await serve(pages('a 1\n'));
-  const two = await serve(pages('a 1\n'));
-  const intervalMs = 200;
-  const { transport } = start([one.url, two.url], { intervalMs });
-  await until(() => transport.envelopes.length >= 7);
-  for (const { url, host } of [one, two]) {
-    const phase = scrapePhase(targetIdentity(resolve([{ url, job: 'test' }])[0]!));
-    const offset = Math.floor(phase * intervalMs);
-    const times = transport.envelopes.flatMap(({ bytes }) =>
-      renderRequest(bytes)
-        .filter((line) => line.startsWith('up{') && line.includes(host))
-        .map((line) => Number(line.split('@')[1]!.split(' ')[0])),
-    );
-    // A timer is never early by more than a millisecond; how late it is depends on the machine.
-    const phases = times.slice(1).map((time) => (time - offset + 1) % intervalMs);
-    expect(phases.length).toBeGreaterThan(1);
-    expect(Math.min(...phases)).toBeLessThan(intervalMs / 2);
-  }
 });
