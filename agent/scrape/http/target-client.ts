@@ -39,13 +39,7 @@ export class TargetClient {
   async get(url: URL, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<TargetAnswer> {
     let at = url;
     for (let redirects = 0; redirects <= redirectsMax; redirects++) {
-      // Credentials are for the host that they were configured for.
-      const response = await this.#open(
-        at,
-        headers,
-        at.host === url.host && at.protocol === url.protocol,
-        signal,
-      );
+      const response = await this.#open(at, headers, isTrusted(at, url), signal);
       const status = response.statusCode!;
       const location = response.headers.location;
       const isRedirect = status >= 300 && status < 400 && location !== undefined;
@@ -57,7 +51,7 @@ export class TargetClient {
           `${shownUrl(at)} redirects to ${JSON.stringify(location.slice(0, 200))}, which is no http URL`,
         );
       }
-      if (next.host === url.host) Object.assign(next, { username: url.username, password: url.password });
+      if (isTrusted(next, url)) Object.assign(next, { username: url.username, password: url.password });
       at = next;
     }
     throw new ScrapeError(`${shownUrl(url)} redirects more than ${redirectsMax} times`);
@@ -71,11 +65,11 @@ export class TargetClient {
   async #open(
     url: URL,
     headers: Readonly<Record<string, string>>,
-    isTrusted: boolean,
+    mayKnowSecrets: boolean,
     signal: AbortSignal,
   ): Promise<IncomingMessage> {
-    const own = isTrusted ? await this.#ownHeaders() : {};
-    const token = isTrusted ? await this.#tokens?.token(signal) : undefined;
+    const own = mayKnowSecrets ? await this.#ownHeaders() : {};
+    const token = mayKnowSecrets ? await this.#tokens?.token(signal) : undefined;
     const response = await this.#send(url, { ...headers, ...own }, token, signal);
     if (response.statusCode !== 401 || token === undefined) return response;
     response.destroy();
@@ -113,6 +107,11 @@ export class TargetClient {
     }
     return own;
   }
+}
+
+/** Credentials are for the host that they were configured for, and never go on without TLS where they came with it. */
+function isTrusted(url: URL, configured: URL): boolean {
+  return url.host === configured.host && (url.protocol === configured.protocol || url.protocol === 'https:');
 }
 
 /** Returns the URL without its user and password. */

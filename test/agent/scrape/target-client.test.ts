@@ -161,6 +161,8 @@ test('redirects: followed with credentials on the same host alone, or not at all
   const settings = { authorization: { type: 'Bearer', credentials: 'x' } };
   expect(await get(clientOf(settings), url)).toBe('200 Bearer x');
   expect(await get(clientOf(settings), `${url}/away`)).toBe('200 none');
+  expect(await get(clientOf({}), `${url.replace('//', '//u:p@')}/away`)).toBe('200 none');
+  expect(await get(clientOf({}), url.replace('//', '//u:p@'))).toBe('200 Basic dTpw');
   expect(await get(clientOf({ ...settings, isFollowingRedirects: false }), url)).toBe('302 ');
 });
 
