@@ -6,6 +6,7 @@ import { countSchema, option } from '#model/config/option.ts';
 import { tenantDefault } from '#model/tenant.ts';
 import { containerOptions } from './cgroup/container-options.ts';
 import { hostOptions } from './host/host-options.ts';
+import { scrapeOptions } from './scrape/scrape-options.ts';
 import { scrapeConfigOptions } from './scrape-config/scrape-config-options.ts';
 
 const targetSchema = z.strictObject({
@@ -52,4 +53,5 @@ export const agentOptions = {
   ...hostOptions,
   ...containerOptions,
   ...scrapeConfigOptions,
+  ...scrapeOptions,
 };

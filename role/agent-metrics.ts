@@ -4,8 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { FindContainer } from '#agent/cgroup/container-labels.ts';
 import { startContainerMetrics } from '#agent/cgroup/container-metrics.ts';
 import { startHostMetrics } from '#agent/host/host-metrics.ts';
-import type { ResolvedTarget } from '#agent/scrape/scrape-settings.ts';
-import { type Scraper, type ScrapeTarget, startScraper } from '#agent/scrape/scraper.ts';
+import { type Scraper, startScraper } from '#agent/scrape/scraper.ts';
 import { startTargetDiscovery, type TargetDiscovery } from '#agent/scrape-config/target-discovery.ts';
 import type { Transport } from '#wire/envelope.ts';
 import { listedMax } from './agent-logs.ts';
@@ -28,7 +27,14 @@ export async function startScraping(
 ): Promise<{ readonly scraper: Scraper; readonly discovery: TargetDiscovery }> {
   const options = config.agent;
   const defaults = { intervalMs: options['scrape.interval_ms'], timeoutMs: options['scrape.timeout_ms'] };
-  const scraper = startScraper({ targets: [], ...defaults, transport, tenant: options.tenant, log });
+  const scraper = startScraper({
+    targets: [],
+    queueBytesMax: options['scrape.queue_bytes_max'],
+    hasExtraMetrics: options['scrape.extra_metrics'],
+    transport,
+    tenant: options.tenant,
+    log,
+  });
   parts.add('scraper', () => scraper.stop({ drainMs }));
   const discovery = await startTargetDiscovery({
     targets: [...options['scrape.targets'], ...options['scrape.urls'].map((url) => ({ url, job: 'scrape' }))],
@@ -42,18 +48,12 @@ export async function startScraping(
     defaults: { ...defaults, timeoutMs: Math.min(defaults.timeoutMs, defaults.intervalMs) },
     environment,
     log,
-    onTargets: (targets) => scraper.setTargets(targets.map(scrapeTargetOf)),
+    onTargets: (targets) => scraper.setTargets(targets),
   });
   parts.add('target discovery', () => discovery.stop());
   const deadline = Date.now() + firstTargetsMsMax;
   while (!discovery.isReady && Date.now() < deadline) await delay(firstTargetsPollMs);
   return { scraper, discovery };
-}
-
-/** What the scraper takes of a resolved target so far. */
-function scrapeTargetOf({ url, labels }: ResolvedTarget): ScrapeTarget {
-  const { job = '', ...others } = Object.fromEntries(labels);
-  return { url, job, labels: others };
 }
 
 function isOn(setting: 'auto' | 'on' | 'off', isWanted: () => boolean): boolean {

@@ -1,11 +1,13 @@
-/** A metrics page that breaks its format: which line, and what was expected there. The whole page is refused. */
+/** A metrics page that breaks its format: where, and what was expected there. The whole page is refused. */
 export class ExpositionError extends Error {
   readonly code = 'SONDE_EXPOSITION';
-  /** Counted from 1. */
+  readonly fact: string;
+  /** Counted from 1: lines, or metric families of a protobuf page. */
   readonly line: number;
-  constructor(fact: string, line: number, options?: ErrorOptions) {
-    super(`line ${line}: ${fact}`, options);
+  constructor(fact: string, line: number, unit = 'line', options?: ErrorOptions) {
+    super(`${unit} ${line}: ${fact}`, options);
     this.name = 'ExpositionError';
+    this.fact = fact;
     this.line = line;
   }
 }

@@ -6,7 +6,7 @@
  *
  * Names and labels are not decoded here: the sink gets their place in the page, and can say first that it knows them.
  * A page is taken whole or not at all: the first error throws, and what the sink got before must be forgotten.
- * The formats' rules about the order and grouping of families are not enforced. OpenMetrics exemplars are checked and counted.
+ * The formats' rules about the order and grouping of families are not enforced.
  */
 import { type MetricType, metricTypes } from '#wire/remote-write/request-encoder.ts';
 import { failAt } from './exposition-error.ts';
@@ -29,6 +29,8 @@ export type MetadataKind = 'type' | 'help' | 'unit';
 export interface ExpositionSink {
   /** Returns the offset behind the series text at `start` if the sink expected exactly it there, else -1. */
   expectSeries(start: number): number;
+  /** The exemplar [start, end) of the sample that comes next. Its labels are [start, labelsEnd). */
+  exemplar(start: number, labelsEnd: number, end: number, value: number, timestampMs: number): void;
   /** A sample of the series whose text is [seriesStart, seriesEnd). `timestampMs` is NaN where the line has none. */
   sample(seriesStart: number, seriesEnd: number, value: number, timestampMs: number): void;
   /** Whether the metadata line [start, end) says what the sink knows already: it is not parsed then. */
@@ -44,9 +46,9 @@ const hash = 35;
 const quote = 34;
 const braceOpen = 123;
 
-/** Parses a page. Returns how many exemplars it had. Throws ExpositionError. */
-export function parseExposition(page: Uint8Array, format: ExpositionFormat, sink: ExpositionSink): number {
-  return new PageWalk(page, format === 'openmetrics', sink).run();
+/** Parses a page. Throws ExpositionError. */
+export function parseExposition(page: Uint8Array, format: ExpositionFormat, sink: ExpositionSink): void {
+  new PageWalk(page, format === 'openmetrics', sink).run();
 }
 
 class PageWalk {
@@ -54,7 +56,6 @@ class PageWalk {
   readonly #isOpenMetrics: boolean;
   readonly #sink: ExpositionSink;
   #at = 0;
-  #exemplarCount = 0;
   #isEnded = false;
 
   constructor(page: Uint8Array, isOpenMetrics: boolean, sink: ExpositionSink) {
@@ -63,7 +64,7 @@ class PageWalk {
     this.#sink = sink;
   }
 
-  run(): number {
+  run(): void {
     const page = this.#page;
     while (this.#at < page.length) {
       const byte = page[this.#at];
@@ -76,7 +77,6 @@ class PageWalk {
     if (this.#isOpenMetrics && !this.#isEnded) {
       failAt(page, page.length, 'the page does not end with "# EOF": it was cut short');
     }
-    return this.#exemplarCount;
   }
 
   #sampleLine(): void {
@@ -128,15 +128,17 @@ class PageWalk {
     const labelsAt = this.#separatorEnd(start, 'the labels of an exemplar');
     if (page[labelsAt] !== braceOpen)
       failAt(page, labelsAt, `expected "{" of an exemplar, not ${shown(page, labelsAt)}`);
-    const valueAt = this.#separatorEnd(labelSetEnd(page, labelsAt, false, false), 'the value of an exemplar');
+    const labelsEnd = labelSetEnd(page, labelsAt, false, false);
+    const valueAt = this.#separatorEnd(labelsEnd, 'the value of an exemplar');
     let at = tokenEnd(page, valueAt);
-    parseNumber(page, valueAt, at);
+    const value = parseNumber(page, valueAt, at);
+    let timestampMs = Number.NaN;
     if (page[at] === space) {
       const end = tokenEnd(page, at + 1);
-      parseSeconds(page, at + 1, end);
+      timestampMs = parseSeconds(page, at + 1, end);
       at = end;
     }
-    this.#exemplarCount++;
+    this.#sink.exemplar(labelsAt, labelsEnd, at, value, timestampMs);
     return at;
   }
 
@@ -187,9 +189,15 @@ class PageWalk {
     const name = isQuoted ? unquote(page, nameAt, nameEnd) : textOf(page, nameAt, nameEnd);
     const textAt = nameEnd < end ? this.#separatorEnd(nameEnd, `the ${kind} of ${name}`) : end;
     const text = textOf(page, textAt, end);
-    if (kind === 'type')
-      this.#sink.metadata(kind, name, parseMetricType(page, start, text.trim()), start, end);
-    else this.#sink.metadata(kind, name, kind === 'help' ? unescapeText(text) : text.trim(), start, end);
+    if (kind === 'type') {
+      const type = parseMetricType(page, start, text.trim(), this.#isOpenMetrics);
+      this.#sink.metadata(kind, name, type, start, end);
+      return;
+    }
+    if (kind === 'unit' && text !== '' && !name.endsWith(`_${text}`)) {
+      failAt(page, start, `the unit ${JSON.stringify(text)} is not the end of the metric name ${name}`);
+    }
+    this.#sink.metadata(kind, name, kind === 'help' ? unescapeText(text) : text.trim(), start, end);
   }
 }
 
@@ -199,8 +207,13 @@ const metadataKinds = new Map<string, MetadataKind>([
   ['UNIT', 'unit'],
 ]);
 
-function parseMetricType(page: Uint8Array, position: number, text: string): MetricType {
-  if (text === 'untyped') return 'unknown';
+function parseMetricType(
+  page: Uint8Array,
+  position: number,
+  text: string,
+  isOpenMetrics: boolean,
+): MetricType {
+  if (text === 'untyped' && !isOpenMetrics) return 'unknown';
   if (Object.hasOwn(metricTypes, text)) return text as MetricType;
   return failAt(page, position, `${JSON.stringify(text.slice(0, 40))} is not a metric type`);
 }

@@ -10,15 +10,18 @@ import type { MetricType } from '#wire/remote-write/request-encoder.ts';
 import type { MetadataKind } from './exposition-parser.ts';
 
 export interface MetricFamily {
+  readonly name: string;
   readonly type: MetricType;
   readonly help: string;
   readonly unit: string;
 }
 
 interface Family {
+  readonly name: string;
   type: MetricType;
   help: string;
   unit: string;
+  isTyped: boolean;
   /** The line that last said it, by kind: its number in #lines. */
   readonly lines: Record<MetadataKind, number>;
 }
@@ -39,6 +42,7 @@ const suffixes: readonly (readonly [string, readonly MetricType[]])[] = [
   ['_gcount', ['gaugehistogram']],
   ['_gsum', ['gaugehistogram']],
   ['_info', ['info']],
+  ['_created', ['counter', 'histogram', 'summary']],
 ];
 
 export class MetricFamilies {
@@ -47,6 +51,7 @@ export class MetricFamilies {
   #lineOwners: { readonly family: Family; readonly kind: MetadataKind }[] = [];
   #pageLineCount = 0;
   #isChanged = false;
+  #isTypeChanged = false;
 
   /** Whether the line [start, end) says what is known. */
   knows(page: Uint8Array, view: DataView, start: number, end: number): boolean {
@@ -57,16 +62,24 @@ export class MetricFamilies {
     return family.lines[kind] === line;
   }
 
-  /** Takes what the line [start, end) says. */
+  /** Takes what the line [start, end) says; without a line, it is not known again by its bytes. */
   set(
     kind: MetadataKind,
     name: string,
     text: string,
-    line: { page: Uint8Array; view: DataView; start: number; end: number },
+    line?: { page: Uint8Array; view: DataView; start: number; end: number },
   ): void {
+    if (!line) this.#pageLineCount++;
     let family = this.#families.get(name);
     if (!family) {
-      family = { type: 'unknown', help: '', unit: '', lines: { type: -1, help: -1, unit: -1 } };
+      family = {
+        name,
+        type: 'unknown',
+        help: '',
+        unit: '',
+        isTyped: false,
+        lines: { type: -1, help: -1, unit: -1 },
+      };
       this.#families.set(name, family);
       this.#isChanged = true;
     }
@@ -74,8 +87,10 @@ export class MetricFamilies {
     if (family[kind] !== value) {
       Object.assign(family, { [kind]: value });
       this.#isChanged = true;
+      if (kind === 'type' && family.isTyped) this.#isTypeChanged = true;
     }
-    if (line.end - line.start > lineBytesMax) return;
+    if (kind === 'type') family.isTyped = true;
+    if (!line || line.end - line.start > lineBytesMax) return;
     const number = this.#lines.intern(line.page, line.view, line.start, line.end);
     this.#lineOwners[number] = { family, kind };
     family.lines[kind] = number;
@@ -93,9 +108,9 @@ export class MetricFamilies {
     return undefined;
   }
 
-  /** Ends a page. Returns whether something changed since the last one, so that series must ask again. */
-  endPage(): boolean {
-    const isChanged = this.#isChanged;
+  /** Ends a page. Returns what changed since the last one, so that series must ask again. */
+  endPage(): { readonly isChanged: boolean; readonly isTypeChanged: boolean } {
+    const changes = { isChanged: this.#isChanged, isTypeChanged: this.#isTypeChanged };
     const linesMax = this.#pageLineCount * 2 + staleEntriesMax;
     if (this.#families.size > linesMax) this.#families.clear();
     if (this.#families.size === 0 || this.#lines.count > linesMax) {
@@ -106,6 +121,7 @@ export class MetricFamilies {
     }
     this.#pageLineCount = 0;
     this.#isChanged = false;
-    return isChanged;
+    this.#isTypeChanged = false;
+    return changes;
   }
 }

@@ -1,4 +1,4 @@
-/** The bytes of a page as it arrives. Its memory is used again for the next page of the target. */
+/** The bytes of a page as it arrives. The memory is used again: by the next scrape of whatever target. */
 const bytesMin = 16 * 1024;
 /** Memory that the last page left more than this many times unused is given back. */
 const unusedFactorMax = 4;
@@ -32,5 +32,22 @@ export class PageBuffer {
       this.#bytes = new Uint8Array(Math.max(bytesMin, this.#length));
     }
     this.#length = 0;
+  }
+}
+
+/** Buffers that wait for the next scrape: as many as scrapes overlap on most agents. */
+const idleBuffersMax = 8;
+
+export class PageBuffers {
+  readonly #idle: PageBuffer[] = [];
+
+  /** Returns a buffer without bytes. Give it back when nobody writes to it any more, or not at all. */
+  acquire(): PageBuffer {
+    return this.#idle.pop() ?? new PageBuffer();
+  }
+
+  release(buffer: PageBuffer): void {
+    buffer.clear();
+    if (this.#idle.length < idleBuffersMax) this.#idle.push(buffer);
   }
 }

@@ -2,129 +2,81 @@
  * Fetches a target's metrics page over HTTP: a URL comes in, the page's bytes and their format come out.
  *
  * Time and size are bounded while the answer arrives, the size after decompression too. Whatever goes wrong is a ScrapeError
- * that says what the target did and what to look at. A connection is used for one scrape: intervals are longer than most
- * servers keep one open, and a race with its closing would look like a target that is down.
+ * that says what the target did and what to look at.
  */
-import { request as httpRequest, type IncomingMessage, STATUS_CODES } from 'node:http';
-import { request as httpsRequest } from 'node:https';
+import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { errorMessage } from '#model/errors.ts';
-import type { ExpositionFormat } from './exposition-parser.ts';
+import { acceptHeader, type NegotiatedFormat, negotiatedFormat } from './content-negotiation.ts';
+import { shownUrl, type TargetClient } from './http/target-client.ts';
 import type { PageBuffer } from './page-buffer.ts';
-
-/** A scrape that failed, in words for a person. */
-export class ScrapeError extends Error {
-  readonly code = 'SONDE_SCRAPE';
-  constructor(fact: string, options?: ErrorOptions) {
-    super(fact, options);
-    this.name = 'ScrapeError';
-  }
-}
+import { ScrapeError } from './scrape-error.ts';
+import type { ScrapeSettings } from './scrape-settings.ts';
 
 export interface PageFetch {
   readonly url: URL;
-  readonly timeoutMs: number;
-  /** Of the page after decompression. */
-  readonly bodyBytesMax: number;
+  readonly client: TargetClient;
+  readonly settings: Pick<ScrapeSettings, 'timeoutMs' | 'protocols' | 'fallbackProtocol' | 'limits'>;
   /** Takes the page; must be clear. */
   readonly buffer: PageBuffer;
   readonly abort: AbortSignal;
 }
 
-const redirectsMax = 5;
-const accept =
-  'application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,' +
-  'application/openmetrics-text;version=1.0.0;q=0.5,' +
-  'text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.1';
-/** Content types that are certainly something else. Others are tried as text: old exporters send all sorts. */
-const foreignTypes =
-  /^(?:text\/(?:html|css|xml|javascript)|image\/.*|application\/(?:json|.*\+json|xml|.*protobuf))$/;
+/** The page was larger than limits.bodyBytes. */
+export class PageTooLargeError extends ScrapeError {}
+
+/** The largest page where there is no other limit: memory must not grow with what a stranger sends. */
+const bodyBytesMax = 512 * 1024 * 1024;
 
 /** Fetches the page into the buffer and returns its format. Throws ScrapeError; rejects with the reason of `abort`. */
-export async function fetchPage(fetch: PageFetch): Promise<ExpositionFormat> {
+export async function fetchPage(fetch: PageFetch): Promise<NegotiatedFormat> {
+  const { url, client, settings } = fetch;
   const timeout = new AbortController();
-  const timer = setTimeout(() => timeout.abort(), fetch.timeoutMs);
+  const timer = setTimeout(() => timeout.abort(), settings.timeoutMs);
+  const signal = AbortSignal.any([fetch.abort, timeout.signal]);
   try {
-    return await follow(fetch, AbortSignal.any([fetch.abort, timeout.signal]));
+    const headers = {
+      accept: acceptHeader(settings.protocols),
+      'accept-encoding': 'gzip',
+      'user-agent': 'sonde',
+      'x-prometheus-scrape-timeout-seconds': String(settings.timeoutMs / 1000),
+    };
+    const answer = await client.get(url, headers, signal);
+    return await readPage(answer.response, shownUrl(answer.url), fetch, signal);
   } catch (error) {
     fetch.abort.throwIfAborted();
     if (timeout.signal.aborted) {
       throw new ScrapeError(
-        `${shownUrl(fetch.url)} did not answer completely within ${fetch.timeoutMs / 1000} s`,
+        `${shownUrl(url)} did not answer completely within ${settings.timeoutMs / 1000} s`,
       );
     }
     if (error instanceof ScrapeError) throw error;
-    throw new ScrapeError(`${shownUrl(fetch.url)} could not be read: ${networkFact(error)}`, {
-      cause: error,
-    });
+    throw new ScrapeError(`${shownUrl(url)} could not be read: ${networkFact(error)}`, { cause: error });
   } finally {
     clearTimeout(timer);
   }
 }
 
-/** Returns the URL without its user and password. */
-export function shownUrl(url: URL): string {
-  const shown = new URL(url);
-  shown.username = '';
-  shown.password = '';
-  return shown.href;
-}
-
-async function follow(fetch: PageFetch, signal: AbortSignal): Promise<ExpositionFormat> {
-  let url = fetch.url;
-  for (let redirects = 0; redirects <= redirectsMax; redirects++) {
-    const response = await open(url, fetch.timeoutMs, signal);
-    const status = response.statusCode!;
-    const location = response.headers.location;
-    if (status < 300 || status >= 400 || location === undefined)
-      return await readPage(response, url, fetch, signal);
-    response.destroy();
-    const next = URL.canParse(location, url.href) ? new URL(location, url) : undefined;
-    if (next?.protocol !== 'http:' && next?.protocol !== 'https:') {
-      throw new ScrapeError(
-        `${shownUrl(url)} redirects to ${JSON.stringify(location)}, which is no http URL`,
-      );
-    }
-    // Credentials are for the host they were configured for.
-    if (next.host === url.host) Object.assign(next, { username: url.username, password: url.password });
-    url = next;
-  }
-  throw new ScrapeError(`${shownUrl(fetch.url)} redirects more than ${redirectsMax} times`);
-}
-
-function open(url: URL, timeoutMs: number, signal: AbortSignal): Promise<IncomingMessage> {
-  const send = url.protocol === 'https:' ? httpsRequest : httpRequest;
-  const headers = {
-    accept,
-    'accept-encoding': 'gzip',
-    'user-agent': 'sonde',
-    'x-prometheus-scrape-timeout-seconds': String(timeoutMs / 1000),
-  };
-  return new Promise((resolve, reject) => {
-    send(url, { headers, signal, agent: false }, resolve).on('error', reject).end();
-  });
-}
-
 async function readPage(
   response: IncomingMessage,
-  url: URL,
-  fetch: PageFetch,
+  shown: string,
+  { settings, buffer }: PageFetch,
   signal: AbortSignal,
-): Promise<ExpositionFormat> {
-  const shown = shownUrl(url);
+): Promise<NegotiatedFormat> {
   try {
     const status = response.statusCode!;
     if (status !== 200) {
-      throw new ScrapeError(`${shown} answered ${status} ${STATUS_CODES[status] ?? ''}: check the path`);
+      throw new ScrapeError(`${shown} answered ${status} ${STATUS_CODES[status] ?? ''}: ${advice(status)}`);
     }
-    const format = formatOf(response.headers['content-type'], shown);
-    const tooLarge = `${shown} answered with more than ${fetch.bodyBytesMax} bytes, the limit of a page`;
-    if (Number(response.headers['content-length'] ?? 0) > fetch.bodyBytesMax) throw new ScrapeError(tooLarge);
+    const format = negotiatedFormat(response.headers['content-type'], settings.fallbackProtocol, shown);
+    const bytesMax = Math.min(settings.limits.bodyBytes || bodyBytesMax, bodyBytesMax);
+    const tooLarge = `${shown} answered with more than ${bytesMax} bytes, the limit of a page`;
+    if (Number(response.headers['content-length'] ?? 0) > bytesMax) throw new PageTooLargeError(tooLarge);
     const collect = async (source: AsyncIterable<Uint8Array>): Promise<void> => {
       for await (const chunk of source) {
-        if (fetch.buffer.length + chunk.length > fetch.bodyBytesMax) throw new ScrapeError(tooLarge);
-        fetch.buffer.append(chunk);
+        if (buffer.length + chunk.length > bytesMax) throw new PageTooLargeError(tooLarge);
+        buffer.append(chunk);
       }
     };
     const encoding = (response.headers['content-encoding'] ?? 'identity').toLowerCase();
@@ -133,17 +85,14 @@ async function readPage(
     else throw new ScrapeError(`${shown} answered in the encoding ${encoding}, which was not asked for`);
     return format;
   } finally {
+    // After the last byte this does nothing, and the connection is kept.
     response.destroy();
   }
 }
 
-function formatOf(contentType: string | undefined, shown: string): ExpositionFormat {
-  const type = (contentType ?? '').split(';')[0]!.trim().toLowerCase();
-  if (type === 'application/openmetrics-text') return 'openmetrics';
-  if (foreignTypes.test(type)) {
-    throw new ScrapeError(`${shown} answered ${type}, not a metrics format: check the path`);
-  }
-  return 'text';
+function advice(status: number): string {
+  if (status === 401 || status === 403) return 'check the credentials';
+  return status >= 300 && status < 400 ? 'redirects are not followed' : 'check the path';
 }
 
 /** Node joins the failures of several addresses in an AggregateError without a message. */

@@ -20,9 +20,16 @@ export interface QueuedEnvelope {
 
 /**
  * queue_full: the transport was blocked too long. refused: the next station refused the envelope or some of it.
- * stopped: the process ended first; these may have landed. duplicate: a page had the series twice.
+ * stopped: the process ended first; these may have landed. duplicate: a page had the series twice. out_of_order: a page had
+ * an older time than the series had before. out_of_bounds: a page had a time that is too far in the future.
  */
-export type SampleLoss = 'queue_full' | 'refused' | 'stopped' | 'duplicate';
+export type SampleLoss =
+  | 'queue_full'
+  | 'refused'
+  | 'stopped'
+  | 'duplicate'
+  | 'out_of_order'
+  | 'out_of_bounds';
 
 /** Bytes that all queues of a process share. */
 export interface QueueBudget {
@@ -45,7 +52,14 @@ const sentCounter = metrics.getMeter('sonde').createCounter('sonde.scrape.sample
 /** What happened to samples since the start. */
 export class SampleCounts {
   sent = 0;
-  readonly lost: Record<SampleLoss, number> = { queue_full: 0, refused: 0, stopped: 0, duplicate: 0 };
+  readonly lost: Record<SampleLoss, number> = {
+    queue_full: 0,
+    refused: 0,
+    stopped: 0,
+    duplicate: 0,
+    out_of_order: 0,
+    out_of_bounds: 0,
+  };
 
   addSent(count: number): void {
     this.sent += count;

@@ -2,13 +2,15 @@
  * Turns the pages of one target into samples of its series, and knows the series of the last page by their bytes.
  *
  *   parse(page)          a known series costs a comparison with what stood after its predecessor last time
- *   writeTo(tracker)     only a page that was parsed to its end is written
+ *   writeTo(tracker)     only a page that was parsed to its end is written; nothing else may happen in between
  *
- * A series' labels are parsed when its text is new: target labels are added (job, instance), and a label of the page with
- * the same name is kept as exported_<name> (Prometheus' honor_labels: false).
+ * A series' labels are parsed, relabeled and checked when its text is new (series-admission.ts).
  */
-import { type Labels, metricNameLabel, sortLabels } from '#model/labels.ts';
-import { ByteDictionary } from '#wire/remote-write/byte-dictionary.ts';
+import { type Labels, labelValue, metricNameLabel, sortLabels } from '#model/labels.ts';
+import type { ByteWriter } from '#wire/protobuf/byte-writer.ts';
+import type { MetricType } from '#wire/remote-write/request-encoder.ts';
+import { normalizedBound } from './bound-label.ts';
+import { ExemplarMemory, type PageExemplar, type SeriesExemplars } from './exemplar-memory.ts';
 import { failAt } from './exposition-error.ts';
 import {
   type ExpositionFormat,
@@ -16,31 +18,53 @@ import {
   type MetadataKind,
   parseExposition,
 } from './exposition-parser.ts';
-import { MetricFamilies } from './metric-families.ts';
-import { parseSeriesText } from './series-text.ts';
-import type { SeriesTracker } from './series-tracker.ts';
+import { MetricFamilies, type MetricFamily } from './metric-families.ts';
+import { PageSamples } from './page-samples.ts';
+import { createdText, droppedText, noGroup, PageTexts } from './page-texts.ts';
+import { parseProtobufPage } from './protobuf/metric-page.ts';
+import type { HistogramSettings, LabelSource, MetricSink } from './protobuf/metric-reader.ts';
+import { type AdmissionSettings, admitSeries, SeriesLimitError } from './series-admission.ts';
+import { parsePairs, parseSeriesText } from './series-text.ts';
+import type { SeriesTracker, WriteOutcome } from './series-tracker.ts';
+import { StartGroups } from './start-groups.ts';
+
+export type PageFormat = ExpositionFormat | 'protobuf';
+
+export type PageSettings = AdmissionSettings & HistogramSettings & { readonly isHonoringTimestamps: boolean };
 
 export interface PageCounts {
+  /** Samples on the page, whatever became of them. */
   readonly samples: number;
-  readonly exemplars: number;
+  /** Samples that relabeling has left. */
+  readonly kept: number;
 }
+
+/** Samples that were not written, by reason. */
+export type SampleRefusals = Record<Exclude<WriteOutcome, 'written'> | 'out_of_bounds', number>;
 
 /** Texts over twice the last page's that may pile up: targets that write labels in changing order make new ones. */
 const staleTextsMax = 4096;
+/** A page with more is no page of a target but a mistake, whatever its limits say: some hundred bytes each. */
+const pageSamplesMax = 5_000_000;
+/** A sample is at most so far ahead of this agent's clock (Prometheus, maxAheadTime). */
+const aheadMsMax = 10 * 60_000;
 
+const noExemplars: SeriesExemplars = { fresh: [], shown: [] };
 const noPage = new Uint8Array(0);
 const noPageView = new DataView(noPage.buffer);
+/** Of the page that is being parsed or written, which is one at a time. */
+const samples = new PageSamples();
 
-export class ScrapedPage implements ExpositionSink {
+export class ScrapedPage implements ExpositionSink, MetricSink {
   readonly #tracker: SeriesTracker;
-  readonly #targetLabels: Labels;
-  readonly #samplesMax: number;
+  readonly #settings: PageSettings;
   readonly #families = new MetricFamilies();
-  /** Series texts as they stood in pages. */
-  readonly #texts = new ByteDictionary();
-  #seriesOfText: number[] = [];
-  /** The text that stood behind each text last time, or -1. */
-  #textAfter: number[] = [];
+  readonly #texts = new PageTexts();
+  readonly #starts = new StartGroups();
+  readonly #exemplars = new ExemplarMemory();
+  /** Names that the page gave to series which relabeling has renamed: metadata goes by them. */
+  readonly #pageNames = new Map<number, string>();
+  #format: PageFormat = 'text';
   #firstText = -1;
   #previousText = -1;
   #expectedText = -1;
@@ -49,78 +73,136 @@ export class ScrapedPage implements ExpositionSink {
 
   #page: Uint8Array = noPage;
   #view: DataView = noPageView;
-  // One entry per sample of the page.
-  #series: number[] = [];
-  #values: number[] = [];
-  #timestampsMs: number[] = [];
+  #sampleCount = 0;
+  /** Samples of the last page that was good to its end. */
+  #writtenCount = 0;
+  #keptCount = 0;
+  #samplesMax = 0;
+  #pageExemplars: PageExemplar[] = [];
   /** Series that have no metadata yet. */
   #newSeries: number[] = [];
   #isUndescribed = false;
+  #isOutdated = false;
 
-  constructor(tracker: SeriesTracker, targetLabels: Labels, samplesMax: number) {
+  constructor(tracker: SeriesTracker, settings: PageSettings) {
     this.#tracker = tracker;
-    this.#targetLabels = targetLabels;
-    this.#samplesMax = samplesMax;
+    this.#settings = settings;
   }
 
-  /** Parses a page, which may change afterwards. Throws ExpositionError, and then writeTo is forbidden. */
-  parse(page: Uint8Array, format: ExpositionFormat): PageCounts {
+  /**
+   * Parses a page, which may change afterwards. Throws ExpositionError, and then writeTo is forbidden. So it is where more
+   * samples are kept than the limit: the counts are complete then too.
+   */
+  parse(page: Uint8Array, format: PageFormat): PageCounts {
+    const textsMax = Math.max(this.#sampleCount, this.#writtenCount) * 2 + staleTextsMax;
+    if (format !== this.#format || this.#isOutdated || this.#texts.count > textsMax) this.forgetTexts();
+    this.#format = format;
     this.#page = page;
     this.#view = new DataView(page.buffer, page.byteOffset, page.byteLength);
-    this.#series = [];
-    this.#values = [];
-    this.#timestampsMs = [];
+    this.#sampleCount = 0;
+    this.#keptCount = 0;
+    this.#samplesMax = Math.min(this.#settings.limits.samples || pageSamplesMax, pageSamplesMax);
     this.#previousText = -1;
-    const exemplars = parseExposition(page, format, this);
-    this.#page = noPage;
-    this.#view = noPageView;
+    this.#pageExemplars = [];
+    samples.begin(this);
+    this.#starts.beginPage();
+    try {
+      if (format === 'protobuf') parseProtobufPage(page, this.#settings, this);
+      else parseExposition(page, format, this);
+    } finally {
+      this.#page = noPage;
+      this.#view = noPageView;
+    }
     this.#describeSeries();
-    return { samples: this.#series.length, exemplars };
+    return { samples: this.#sampleCount, kept: this.#keptCount };
   }
 
-  /** Writes the parsed page into the tracker's run. Returns how many samples were second ones of their series. */
-  writeTo(tracker: SeriesTracker): number {
-    let duplicates = 0;
-    for (let i = 0; i < this.#series.length; i++) {
-      if (!tracker.write(this.#series[i]!, this.#values[i]!, this.#timestampsMs[i]!)) duplicates++;
+  /** The most samples of a page. */
+  get samplesMax(): number {
+    return this.#samplesMax;
+  }
+
+  /** Writes the parsed page into the tracker's run. Returns which samples it did not take. */
+  writeTo(tracker: SeriesTracker, nowMs: number): SampleRefusals {
+    if (samples.owner !== this) throw new Error('BUG: another page was parsed before this one was written');
+    const refused: SampleRefusals = { duplicate: 0, out_of_order: 0, out_of_bounds: 0 };
+    const { series, values, timestampsMs, startsMs, rich, count } = samples;
+    const isHonoringTimestamps = this.#settings.isHonoringTimestamps;
+    const timestampMsMax = nowMs + aheadMsMax;
+    let nextRich = 0;
+    for (let i = 0; i < count; i++) {
+      const timestampMs = isHonoringTimestamps ? timestampsMs[i]! : Number.NaN;
+      const startMs = startsMs[i]! < 0 ? this.#starts.startMs(-1 - startsMs[i]!) : startsMs[i]!;
+      const isRich = nextRich < rich.length && rich[nextRich]!.index === i;
+      const extra = isRich ? rich[nextRich++] : undefined;
+      if (timestampMs > timestampMsMax) {
+        refused.out_of_bounds++;
+        continue;
+      }
+      const outcome = extra
+        ? tracker.writeRecord(series[i]!, {
+            value: values[i]!,
+            histogram: extra.histogram,
+            exemplars: extra.fresh,
+            timestampMs,
+            startMs,
+          })
+        : tracker.write(series[i]!, values[i]!, timestampMs, startMs);
+      if (outcome !== 'written') refused[outcome]++;
+      else if (extra) this.#exemplars.note(series[i]!, extra.shown);
     }
-    if (this.#texts.count > this.#series.length * 2 + staleTextsMax) this.forgetTexts();
-    return duplicates;
+    this.#exemplars.endPage();
+    this.#writtenCount = this.#sampleCount;
+    samples.begin(noPage);
+    return refused;
   }
 
   /** Must be called when the tracker has renumbered its series. */
   forgetTexts(): void {
     this.#texts.clear();
-    this.#seriesOfText = [];
-    this.#textAfter = [];
+    this.#starts.clear();
+    this.#exemplars.clear();
+    this.#pageNames.clear();
     this.#firstText = -1;
     this.#newSeries = [];
     this.#isUndescribed = true;
+    this.#isOutdated = false;
   }
 
   expectSeries(start: number): number {
     this.#expectedStart = -1;
-    const text = this.#previousText < 0 ? this.#firstText : this.#textAfter[this.#previousText]!;
-    if (text < 0 || !this.#texts.startsWith(text, this.#page, this.#view, start, this.#page.length))
-      return -1;
+    const text = this.#previousText < 0 ? this.#firstText : this.#texts.after[this.#previousText]!;
+    const { bytes } = this.#texts;
+    if (text < 0 || !bytes.startsWith(text, this.#page, this.#view, start, this.#page.length)) return -1;
     this.#expectedText = text;
     this.#expectedStart = start;
-    this.#expectedEnd = start + this.#texts.end(text) - this.#texts.start(text);
+    this.#expectedEnd = start + bytes.end(text) - bytes.start(text);
     return this.#expectedEnd;
   }
 
   sample(start: number, end: number, value: number, timestampMs: number): void {
-    if (this.#series.length === this.#samplesMax) {
-      failAt(this.#page, start, `the page has more than ${this.#samplesMax} samples, the limit of a scrape`);
-    }
     const isExpected = start === this.#expectedStart && end === this.#expectedEnd;
     const text = isExpected ? this.#expectedText : this.#textNumber(start, end);
     if (this.#previousText < 0) this.#firstText = text;
-    else this.#textAfter[this.#previousText] = text;
+    else this.#texts.after[this.#previousText] = text;
     this.#previousText = text;
-    this.#series.push(this.#seriesOfText[text]!);
-    this.#values.push(value);
-    this.#timestampsMs.push(timestampMs);
+    const series = this.#texts.series[text]!;
+    if (series <= createdText) this.#starts.set(createdText - series, value);
+    else this.add(series, value, timestampMs, -1 - this.#texts.group[text]!);
+  }
+
+  exemplar(start: number, labelsEnd: number, end: number, value: number, timestampMs: number): void {
+    const page = this.#page;
+    this.addExemplar({
+      raw: page.subarray(start, end),
+      value,
+      timestampMs,
+      readLabels() {
+        const labels = new Map<string, string>();
+        parsePairs(page, start, labelsEnd, labels);
+        return sortLabels(labels);
+      },
+    });
   }
 
   knowsMetadata(start: number, end: number): boolean {
@@ -131,45 +213,94 @@ export class ScrapedPage implements ExpositionSink {
     this.#families.set(kind, name, text, { page: this.#page, view: this.#view, start, end });
   }
 
+  family(name: string, type: MetricType, help: string, unit: string): void {
+    this.#families.set('type', name, type);
+    this.#families.set('help', name, help);
+    this.#families.set('unit', name, unit);
+  }
+
+  seriesOf(key: ByteWriter, source: LabelSource): number {
+    const known = this.#texts.bytes.find(key.bytes, key.view, 0, key.position);
+    if (known >= 0) return this.#texts.series[known]!;
+    const series = this.#admit(source.readLabels(), 0);
+    this.#texts.add(key.bytes, key.view, 0, key.position, series, noGroup);
+    return series;
+  }
+
+  /** Takes a sample with the exemplars that came before it. */
+  add(series: number, value: number, timestampMs: number, startMs: number, histogram?: Uint8Array): void {
+    const exemplars = this.#pageExemplars;
+    if (exemplars.length > 0) this.#pageExemplars = [];
+    this.#sampleCount++;
+    if (series === droppedText) return;
+    this.#keptCount++;
+    if (this.#keptCount > this.#samplesMax) return;
+    const known = exemplars.length === 0 ? noExemplars : this.#exemplars.fresh(series, exemplars);
+    if (known.fresh.length > 0 || histogram) {
+      samples.rich.push({ index: samples.count, histogram, ...known });
+    }
+    samples.add(series, value, timestampMs, startMs);
+  }
+
+  addExemplar(exemplar: PageExemplar): void {
+    this.#pageExemplars.push(exemplar);
+  }
+
   #textNumber(start: number, end: number): number {
-    const known = this.#texts.find(this.#page, this.#view, start, end);
+    const known = this.#texts.bytes.find(this.#page, this.#view, start, end);
     if (known >= 0) return known;
     const labels = parseSeriesText(this.#page, start, end);
+    const metric = labels.get(metricNameLabel)!;
+    const family = this.#families.of(metric);
+    const group = this.#format === 'openmetrics' && family ? this.#starts.groupOf(labels, family) : noGroup;
+    const isCreated = group !== noGroup && metric === `${family!.name}_created`;
+    if (family) normalizeBound(labels, family);
+    const series = isCreated ? createdText - group : this.#admit(labels, start);
+    return this.#texts.add(this.#page, this.#view, start, end, series, isCreated ? noGroup : group);
+  }
+
+  /** Returns the number of the series with these labels, or droppedText. */
+  #admit(pageLabels: ReadonlyMap<string, string>, start: number): number {
+    let labels: Labels | undefined;
+    try {
+      labels = admitSeries(pageLabels, this.#settings);
+    } catch (error) {
+      if (!(error instanceof SeriesLimitError)) throw error;
+      failAt(this.#page, start, error.message);
+    }
+    if (!labels) return droppedText;
     const countBefore = this.#tracker.seriesCount;
-    const series = this.#tracker.seriesOf(withTargetLabels(labels, this.#targetLabels));
+    const series = this.#tracker.seriesOf(labels);
     if (series === countBefore) this.#newSeries.push(series);
-    const text = this.#texts.intern(this.#page, this.#view, start, end);
-    this.#seriesOfText[text] = series;
-    this.#textAfter[text] = -1;
-    return text;
+    if (this.#settings.relabel) {
+      const pageName = pageLabels.get(metricNameLabel)!;
+      if (labelValue(labels, metricNameLabel) !== pageName) this.#pageNames.set(series, pageName);
+    }
+    return series;
   }
 
   #describeSeries(): void {
-    const isChanged = this.#families.endPage();
-    const undescribed = isChanged || this.#isUndescribed ? this.#series : this.#newSeries;
-    for (const series of undescribed) {
-      const metric = this.#tracker.labels(series).find(([name]) => name === metricNameLabel);
-      const family = metric && this.#families.of(metric[1]);
+    const { isChanged, isTypeChanged } = this.#families.endPage();
+    const isForAll = isChanged || this.#isUndescribed;
+    const described = isForAll ? samples.series.subarray(0, samples.count) : this.#newSeries;
+    let lastMetric = '';
+    let family: MetricFamily | undefined;
+    for (const series of described) {
+      const metric = this.#pageNames.get(series) ?? this.#tracker.metricName(series);
+      if (metric !== lastMetric) family = this.#families.of(metric);
+      lastMetric = metric;
       if (family) this.#tracker.setMetadata(series, family.type, family.help, family.unit);
     }
     this.#newSeries = [];
     this.#isUndescribed = false;
+    // What a text means depends on its family's type: the next page's texts are looked at anew.
+    if (isTypeChanged) this.#isOutdated = true;
   }
 }
 
-/** Returns the labels of a page's series with its target's, which win. */
-export function withTargetLabels(labels: ReadonlyMap<string, string>, targetLabels: Labels): Labels {
-  const merged = new Map(targetLabels);
-  const renamed: [string, string][] = [];
-  for (const [name, value] of labels) {
-    if (value === '') continue;
-    if (merged.has(name)) renamed.push([name, value]);
-    else merged.set(name, value);
-  }
-  for (const [name, value] of renamed) {
-    let free = `exported_${name}`;
-    while (merged.has(free) || (labels.get(free) ?? '') !== '') free = `exported_${free}`;
-    merged.set(free, value);
-  }
-  return sortLabels(merged);
+function normalizeBound(labels: Map<string, string>, { type }: MetricFamily): void {
+  const name = type === 'summary' ? 'quantile' : 'le';
+  if (type !== 'summary' && type !== 'histogram' && type !== 'gaugehistogram') return;
+  const bound = labels.get(name);
+  if (bound !== undefined) labels.set(name, normalizedBound(bound));
 }

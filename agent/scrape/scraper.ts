@@ -1,7 +1,7 @@
 /**
- * Scrapes Prometheus targets: a list of URLs comes in, remote write envelopes go to the transport.
+ * Scrapes Prometheus targets: targets with their settings come in, remote write envelopes go to the transport.
  *
- *   const scraper = startScraper({ targets: [{ url: 'http://127.0.0.1:9100/metrics', job: 'node' }], ... })
+ *   const scraper = startScraper({ targets: [{ url: 'http://127.0.0.1:9100/metrics', labels, settings, ... }], ... })
  *   scraper.setTargets([])  ->  its series end with stale markers
  *
  * Targets are spread over the interval by a hash of what they are, so that agents and restarts keep the same times.
@@ -9,29 +9,19 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import { ConfigError } from '#model/errors.ts';
-import { type Labels, sortLabels } from '#model/labels.ts';
 import type { Transport } from '#wire/envelope.ts';
+import { TargetClients } from './http/target-client.ts';
+import { PageBuffers } from './page-buffer.ts';
 import { queueBytesMaxDefault, SampleCounts, type SampleLoss, SampleQueue } from './sample-queue.ts';
+import type { ResolvedTarget } from './scrape-settings.ts';
 import { TargetLoop, type TargetStatus } from './target-loop.ts';
 
-export interface ScrapeTarget {
-  readonly url: string;
-  readonly job: string;
-  /** Added to each of the target's series. `instance` here replaces the host and port of the URL. */
-  readonly labels?: Readonly<Record<string, string>>;
-}
-
 export interface ScraperOptions {
-  readonly targets: readonly ScrapeTarget[];
-  readonly intervalMs?: number;
-  /** Of one scrape; more than the interval counts as the interval. */
-  readonly timeoutMs?: number;
-  /** Of one page after decompression. */
-  readonly bodyBytesMax?: number;
-  /** Of one page: with more samples the scrape fails. */
-  readonly sampleLimit?: number;
+  readonly targets: readonly ResolvedTarget[];
   /** Of all scrapes that wait for the transport. */
   readonly queueBytesMax?: number;
+  /** Also report scrape_timeout_seconds, scrape_sample_limit and scrape_body_size_bytes. */
+  readonly hasExtraMetrics?: boolean;
   readonly transport: Transport;
   readonly tenant: string;
   readonly log: Logger;
@@ -40,9 +30,11 @@ export interface ScraperOptions {
 }
 
 export interface Scraper {
-  /** Replaces the targets: new ones start, absent ones end with stale markers, the others go on undisturbed.
-   * Throws ConfigError, and changes nothing, where a URL is not http or https. */
-  setTargets(targets: readonly ScrapeTarget[]): void;
+  /**
+   * Replaces the targets: new ones start, absent ones end with stale markers, the others go on, with their new settings
+   * where these have changed. Throws ConfigError, and changes nothing, where a URL is not http or https.
+   */
+  setTargets(targets: readonly ResolvedTarget[]): void;
   status(): readonly TargetStatus[];
   /** Samples sent and lost since the start. */
   counts(): { readonly sent: number; readonly lost: Readonly<Record<SampleLoss, number>> };
@@ -50,34 +42,32 @@ export interface Scraper {
   stop(options?: { drainMs?: number }): Promise<void>;
 }
 
-const intervalMsDefault = 15_000;
-const timeoutMsDefault = 10_000;
-const bodyBytesMaxDefault = 64 * 1024 * 1024;
-const sampleLimitDefault = 1_000_000;
 const drainMsDefault = 5_000;
-/** Targets of one agent: each holds its last page's series in memory. Discovery beyond it is a mistake in a glob. */
-export const targetsMax = 5_000;
+/** Targets of one agent: each holds its last page's series in memory. Discovery beyond it is a mistake. */
+export const targetsMax = 10_000;
 
 /** Starts scraping. Throws ConfigError on a target whose URL is not http or https. */
 export function startScraper(options: ScraperOptions): Scraper {
   return new TargetSet(options);
 }
 
-interface KnownTarget {
-  readonly target: ScrapeTarget;
-  readonly url: URL;
+interface RunningTarget {
+  readonly loop: TargetLoop;
+  readonly queue: SampleQueue;
 }
 
 class TargetSet implements Scraper {
   readonly #options: ScraperOptions;
   readonly #counts = new SampleCounts();
+  readonly #clients = new TargetClients();
+  readonly #buffers = new PageBuffers();
   readonly #abort = new AbortController();
   readonly #budget: { bytes: number; readonly bytesMax: number };
   /** Batch ids of another start of this agent are never the same. */
   readonly #startId = randomUUID();
   #startedLoops = 0;
   #isStopping = false;
-  #running = new Map<string, { loop: TargetLoop; queue: SampleQueue }>();
+  #running = new Map<string, RunningTarget>();
   /** Of targets that were removed: their last envelopes are under way. */
   readonly #ending = new Set<Promise<void>>();
 
@@ -87,12 +77,13 @@ class TargetSet implements Scraper {
     this.setTargets(options.targets);
   }
 
-  setTargets(targets: readonly ScrapeTarget[]): void {
+  setTargets(targets: readonly ResolvedTarget[]): void {
     if (this.#isStopping) return;
     const { log } = this.#options;
-    const wanted = new Map<string, KnownTarget>();
+    const wanted = new Map<string, ResolvedTarget>();
     for (const target of targets.slice(0, targetsMax)) {
-      wanted.set(targetIdentity(target), { target, url: targetUrl(target) });
+      checkUrl(target);
+      wanted.set(targetIdentity(target), target);
     }
     if (targets.length > targetsMax) {
       log.warn({ targets: targets.length, limit: targetsMax }, 'too many targets: the rest is not scraped');
@@ -104,8 +95,10 @@ class TargetSet implements Scraper {
       const ending: Promise<void> = endLoop(loop, queue).finally(() => this.#ending.delete(ending));
       this.#ending.add(ending);
     }
-    for (const [identity, known] of wanted) {
-      if (!this.#running.has(identity)) this.#running.set(identity, this.#startLoop(identity, known));
+    for (const [identity, target] of wanted) {
+      const running = this.#running.get(identity);
+      if (running) running.loop.update(target);
+      else this.#running.set(identity, this.#startLoop(identity, target));
     }
   }
 
@@ -127,28 +120,26 @@ class TargetSet implements Scraper {
     this.#abort.abort(new Error('the agent stops'));
   }
 
-  #startLoop(identity: string, { target, url }: KnownTarget): { loop: TargetLoop; queue: SampleQueue } {
-    const { transport, tenant, log, now = Date.now, intervalMs = intervalMsDefault } = this.#options;
+  #startLoop(identity: string, target: ResolvedTarget): RunningTarget {
+    const { transport, tenant, log, now = Date.now, hasExtraMetrics = false } = this.#options;
     const queue = new SampleQueue({
       transport,
       budget: this.#budget,
       counts: this.#counts,
       abort: this.#abort.signal,
       log,
-      source: url.host,
+      source: new URL(target.url).host,
     });
     const loop = new TargetLoop({
-      url,
-      labels: targetLabels(target, url),
-      offsetMs: scrapeOffsetMs(identity, intervalMs),
-      intervalMs,
-      timeoutMs: Math.min(this.#options.timeoutMs ?? timeoutMsDefault, intervalMs),
-      bodyBytesMax: this.#options.bodyBytesMax ?? bodyBytesMaxDefault,
-      samplesMax: this.#options.sampleLimit ?? sampleLimitDefault,
+      target,
+      phase: scrapePhase(identity),
+      hasExtraMetrics,
       tenant,
       sourceId: `scrape/${this.#startId}/${this.#startedLoops++}`,
       queue,
       counts: this.#counts,
+      clients: this.#clients,
+      buffers: this.#buffers,
       log,
       now,
     });
@@ -162,27 +153,21 @@ async function endLoop(loop: TargetLoop, queue: SampleQueue): Promise<void> {
   await queue.idle();
 }
 
-/** Returns the time after each multiple of intervalMs at which a target is scraped: the same on every start. */
-export function scrapeOffsetMs(identity: string, intervalMs: number): number {
-  return createHash('sha256').update(identity).digest().readUInt32LE(0) % intervalMs;
+/** Returns when within each interval a target is scraped, from 0 to below 1: the same on every start. */
+export function scrapePhase(identity: string): number {
+  return createHash('sha256').update(identity).digest().readUInt32LE(0) / 2 ** 32;
 }
 
-/** Two targets with the same identity are one. */
-export function targetIdentity({ url, job, labels }: ScrapeTarget): string {
-  return JSON.stringify([url, job, sortLabels(Object.entries(labels ?? {}))]);
+/** Two targets with the same identity are one, whatever their settings. */
+export function targetIdentity({ url, labels, scrapePool }: ResolvedTarget): string {
+  return JSON.stringify([scrapePool, url, labels]);
 }
 
-function targetUrl({ url }: ScrapeTarget): URL {
+function checkUrl({ url, scrapePool }: ResolvedTarget): void {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   if (parsed?.protocol !== 'http:' && parsed?.protocol !== 'https:') {
-    throw new ConfigError(`a scrape target is not an http:// or https:// URL: ${JSON.stringify(url)}`);
+    throw new ConfigError(
+      `a scrape target of ${JSON.stringify(scrapePool)} is not an http:// or https:// URL: ${JSON.stringify(url)}`,
+    );
   }
-  return parsed;
-}
-
-/** Labels that start with __ steer the discovery of a target and are not its own. */
-function targetLabels({ job, labels }: ScrapeTarget, url: URL): Labels {
-  const port = url.port || (url.protocol === 'https:' ? '443' : '80');
-  const own = Object.entries(labels ?? {}).filter(([name]) => !name.startsWith('__'));
-  return sortLabels(new Map([['job', job], ['instance', `${url.hostname}:${port}`], ...own]));
 }

@@ -28,6 +28,10 @@ const isNameStart = byteClass('abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVW
 const isNamePart = byteClass('abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_:0123456789');
 const colon = 58;
 
+// Takes any Uint8Array, and makes no view of it.
+const { latin1Slice: asciiSlice } = Buffer.prototype as unknown as {
+  latin1Slice(this: Uint8Array, start: number, end: number): string;
+};
 const utf8Decoder = new TextDecoder('utf-8', { fatal: true });
 
 /** Returns the offset behind the series that starts at `start`. Throws ExpositionError where there is none. */
@@ -102,9 +106,16 @@ export function blanksEnd(page: Uint8Array, start: number): number {
  */
 export function parseSeriesText(page: Uint8Array, start: number, end: number): Map<string, string> {
   const labels = new Map<string, string>();
-  let at = metricNameEnd(page, start);
-  if (at > start) labels.set(metricNameLabel, textOf(page, start, at));
-  at = blanksEnd(page, at) + 1;
+  const nameEnd = metricNameEnd(page, start);
+  if (nameEnd > start) labels.set(metricNameLabel, textOf(page, start, nameEnd));
+  parsePairs(page, blanksEnd(page, nameEnd), end, labels);
+  if ((labels.get(metricNameLabel) ?? '') === '') failAt(page, start, 'a sample has no metric name');
+  return labels;
+}
+
+/** Adds the pairs of the label set [start, end), which came from labelSetEnd. Throws ExpositionError as parseSeriesText. */
+export function parsePairs(page: Uint8Array, start: number, end: number, labels: Map<string, string>): void {
+  let at = start + 1;
   while (at < end) {
     at = blanksEnd(page, at);
     if (page[at] === comma || page[at] === braceClose) {
@@ -124,8 +135,6 @@ export function parseSeriesText(page: Uint8Array, start: number, end: number): M
       addLabel(labels, metricNameLabel, name, page, start);
     }
   }
-  if ((labels.get(metricNameLabel) ?? '') === '') failAt(page, start, 'a sample has no metric name');
-  return labels;
 }
 
 function addLabel(
@@ -153,6 +162,10 @@ export function unescapeText(text: string): string {
 
 /** Returns the bytes [start, end) as text. Throws ExpositionError where they are not UTF-8. */
 export function textOf(page: Uint8Array, start: number, end: number): string {
+  let bits = 0;
+  for (let at = start; at < end; at++) bits |= page[at]!;
+  // Most texts are ASCII, which costs a third of what decoding UTF-8 does.
+  if (bits < 0x80) return asciiSlice.call(page, start, end);
   try {
     return utf8Decoder.decode(page.subarray(start, end));
   } catch {

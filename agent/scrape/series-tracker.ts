@@ -8,8 +8,16 @@
  * One run (begin, write*, end) makes the requests of one scrape. Series stay in the request where they were put first, so
  * that a known series costs a copy; a large source fills several requests, each below requestBytesMax.
  */
-import type { Labels } from '#model/labels.ts';
+import { type Labels, metricNameLabel } from '#model/labels.ts';
+import { ByteWriter } from '#wire/protobuf/byte-writer.ts';
+import {
+  writeExemplarField,
+  writeHistogramField,
+  writeSampleField,
+  writeStaleHistogramField,
+} from '#wire/remote-write/record-fields.ts';
 import { type MetricType, noMetadata, RequestEncoder } from '#wire/remote-write/request-encoder.ts';
+import { SeriesColumns } from './series-columns.ts';
 
 export interface TrackedRequest {
   readonly bytes: Uint8Array;
@@ -23,6 +31,27 @@ export interface TrackedRun {
   readonly isRenumbered: boolean;
 }
 
+/** duplicate: of two samples with one time the first stands. out_of_order: it is older than the last one of its series. */
+export type WriteOutcome = 'written' | 'duplicate' | 'out_of_order';
+
+export interface TrackedExemplar {
+  readonly labels: Labels;
+  readonly value: number;
+  /** NaN: the time of its sample. */
+  readonly timestampMs: number;
+}
+
+/** A histogram, or a sample that has exemplars. */
+export interface TrackedRecord {
+  readonly value: number;
+  /** What writeHistogramValue made; undefined for a sample. */
+  readonly histogram: Uint8Array | undefined;
+  readonly exemplars: readonly TrackedExemplar[];
+  /** As in write(). */
+  readonly timestampMs: number;
+  readonly startMs: number;
+}
+
 /** Below the 1 MB that Kafka brokers take by default, so that no scrape depends on compression to get through. */
 export const requestBytesMaxDefault = 900_000;
 /** Parts of a request's bytes that series and help texts may plan for; the rest is room for references and repeats. */
@@ -30,6 +59,7 @@ const seriesBytesShare = 0.75;
 const helpBytesShare = 0.15;
 /** Vanished series are forgotten when there are twice as many as live ones, and so many more. */
 const forgottenSeriesMin = 4096;
+const fieldsBytes = 512;
 
 interface Part {
   readonly encoder: RequestEncoder;
@@ -38,21 +68,21 @@ interface Part {
   helpBytes: number;
 }
 
+/** Bits of SeriesColumns.flags. */
+const isLive = 1;
+const isHistogram = 2;
+
 export class SeriesTracker {
   readonly #requestBytesMax: number;
+  /** Whether series with times of their own end with stale markers too. */
+  tracksOwnTimes = false;
   #parts: Part[] = [];
-  // One entry per series.
-  #partIndex: number[] = [];
-  #metadata: number[] = [];
-  #seenRun: number[] = [];
-  #seenTimestampMs: number[] = [];
+  #columns = new SeriesColumns();
+  readonly #fields = new ByteWriter(fieldsBytes);
 
   #run = 0;
   #timestampMs = 0;
   #requests: TrackedRequest[] = [];
-  /** Series that get a stale marker when a run does not write them. */
-  #live: number[] = [];
-  #liveNext: number[] = [];
   #addedCount = 0;
 
   constructor(requestBytesMax = requestBytesMaxDefault) {
@@ -60,7 +90,7 @@ export class SeriesTracker {
   }
 
   get seriesCount(): number {
-    return this.#partIndex.length;
+    return this.#columns.count;
   }
 
   /** Series that this run wrote and the run before it did not. */
@@ -70,17 +100,17 @@ export class SeriesTracker {
 
   /** Returns the number of a series, which is new where it is unknown. Valid until a run says isRenumbered. */
   seriesOf(labels: Labels): number {
+    const roomy = this.#partWithRoom();
     for (let i = this.#parts.length - 1; i >= 0; i--) {
-      const found = this.#parts[i]!.encoder.findSeries(labels);
-      if (found >= 0) return this.#parts[i]!.base + found;
+      const part = this.#parts[i]!;
+      const found = part === roomy ? -1 : part.encoder.findSeries(labels);
+      if (found >= 0) return part.base + found;
     }
-    const part = this.#partWithRoom();
-    const series = part.base + part.encoder.addSeries(labels);
-    this.#partIndex.push(this.#parts.length - 1);
-    this.#metadata.push(noMetadata);
-    this.#seenRun.push(-1);
-    this.#seenTimestampMs.push(0);
-    return series;
+    const part = roomy ?? this.#addPart();
+    this.#endPassing(part);
+    const countBefore = part.encoder.seriesCount;
+    const added = part.encoder.addSeries(labels);
+    return added < countBefore ? part.base + added : this.#columns.add(this.#parts.length - 1, noMetadata);
   }
 
   labels(series: number): Labels {
@@ -88,12 +118,18 @@ export class SeriesTracker {
     return part.encoder.labels(series - part.base);
   }
 
+  metricName(series: number): string {
+    const part = this.#partOf(series);
+    return part.encoder.labelValue(series - part.base, metricNameLabel);
+  }
+
   /** Says what the series' metric is. A help text that finds no room in the request is left out. */
   setMetadata(series: number, type: MetricType, help: string, unit: string): void {
     const part = this.#partOf(series);
+    this.#endPassing(part);
     const symbolBytes = part.encoder.requestBytes;
     const fits = part.helpBytes + help.length * 3 < this.#requestBytesMax * helpBytesShare;
-    this.#metadata[series] = part.encoder.addMetadata(type, fits ? help : '', unit);
+    this.#columns.metadata[series] = part.encoder.addMetadata(type, fits ? help : '', unit);
     part.helpBytes += part.encoder.requestBytes - symbolBytes;
   }
 
@@ -104,42 +140,86 @@ export class SeriesTracker {
   }
 
   /**
-   * Writes a sample. `timestampMs` NaN means the run's own time; a series that brings its own is never marked stale.
-   * Returns false for a second sample of the same series and time: the first one stands.
+   * Writes a sample. `timestampMs` NaN means the run's own time; a series that brings its own is only marked stale where
+   * tracksOwnTimes says so. `startMs` is since when a counter counts; 0 where that is not known.
    */
-  write(series: number, value: number, timestampMs: number): boolean {
-    const isOwnTime = Number.isNaN(timestampMs);
-    const time = isOwnTime ? this.#timestampMs : timestampMs;
-    if (this.#seenRun[series] === this.#run) {
-      if (this.#seenTimestampMs[series] === time) return false;
-    } else {
-      if (this.#seenRun[series] !== this.#run - 1) this.#addedCount++;
-      this.#seenRun[series] = this.#run;
-      if (isOwnTime) this.#liveNext.push(series);
-    }
-    this.#seenTimestampMs[series] = time;
+  write(series: number, value: number, timestampMs: number, startMs = 0): WriteOutcome {
+    const time = Number.isNaN(timestampMs) ? this.#timestampMs : timestampMs;
+    const outcome = this.#admit(series, time, Number.isNaN(timestampMs), 0);
+    if (outcome !== 'written') return outcome;
     const part = this.#partOf(series);
-    part.encoder.writeSample(series - part.base, this.#metadata[series]!, value, time);
+    const metadata = this.#columns.metadata[series]!;
+    part.encoder.writeSample(series - part.base, metadata, value, time, knownStart(startMs, time));
     if (part.encoder.requestBytes > this.#requestBytesMax) this.#finish(part);
-    return true;
+    return 'written';
+  }
+
+  /** Writes a histogram, or a sample with exemplars. */
+  writeRecord(series: number, record: TrackedRecord): WriteOutcome {
+    const { value, histogram, timestampMs, startMs, exemplars } = record;
+    const time = Number.isNaN(timestampMs) ? this.#timestampMs : timestampMs;
+    const kind = histogram === undefined ? 0 : isHistogram;
+    const outcome = this.#admit(series, time, Number.isNaN(timestampMs), kind);
+    if (outcome !== 'written') return outcome;
+    const part = this.#partOf(series);
+    const fields = this.#fields;
+    fields.clear();
+    const start = knownStart(startMs, time);
+    if (histogram === undefined) writeSampleField(fields, value, time, start);
+    else writeHistogramField(fields, histogram, time, start);
+    for (const exemplar of exemplars) {
+      const refs = exemplar.labels.flatMap((pair) => pair.map((text) => part.encoder.passingSymbol(text)));
+      const exemplarMs = Number.isNaN(exemplar.timestampMs) ? time : exemplar.timestampMs;
+      writeExemplarField(fields, refs, exemplar.value, exemplarMs);
+    }
+    part.encoder.writeFields(series - part.base, this.#columns.metadata[series]!, fields);
+    if (part.encoder.requestBytes > this.#requestBytesMax) this.#finish(part);
+    return 'written';
   }
 
   /** Ends the run: marks what it did not write as stale, and returns its requests. May renumber the series to forget some. */
   end(): TrackedRun {
     let staleCount = 0;
-    for (const series of this.#live) {
-      if (this.#seenRun[series] === this.#run) continue;
-      const part = this.#partOf(series);
-      part.encoder.writeStaleMarker(series - part.base, this.#timestampMs);
-      if (part.encoder.requestBytes > this.#requestBytesMax) this.#finish(part);
+    const { count, seenRun, flags } = this.#columns;
+    const runBefore = this.#run - 1;
+    for (let series = 0; series < count; series++) {
+      if (seenRun[series] !== runBefore || (flags[series]! & isLive) === 0) continue;
+      this.#writeStale(series, (flags[series]! & isHistogram) !== 0);
       staleCount++;
     }
     for (const part of this.#parts) if (part.encoder.sampleCount > 0) this.#finish(part);
     const requests = this.#requests;
     this.#requests = [];
-    this.#live = this.#liveNext;
-    this.#liveNext = [];
     return { requests, staleCount, isRenumbered: this.#forgetVanished() };
+  }
+
+  /** Notes that a series has a record at `time`, or says why it cannot have one. */
+  #admit(series: number, time: number, isRunTime: boolean, kind: number): WriteOutcome {
+    const { seenRun, seenTimestampMs, flags } = this.#columns;
+    const lastRun = seenRun[series]!;
+    const lastMs = seenTimestampMs[series]!;
+    if (lastRun === this.#run) {
+      if (lastMs === time) return 'duplicate';
+      if (time < lastMs) return 'out_of_order';
+    } else {
+      // A time of its own that stands still is sent again: the same sample, which the store has once.
+      if (lastRun >= 0 && time < lastMs && !isRunTime) return 'out_of_order';
+      if (lastRun !== this.#run - 1) this.#addedCount++;
+      seenRun[series] = this.#run;
+    }
+    seenTimestampMs[series] = time;
+    flags[series] = kind | (isRunTime || this.tracksOwnTimes ? isLive : 0);
+    return 'written';
+  }
+
+  #writeStale(series: number, isOfHistogram: boolean): void {
+    const part = this.#partOf(series);
+    if (isOfHistogram) {
+      this.#fields.clear();
+      writeStaleHistogramField(this.#fields, this.#timestampMs);
+      part.encoder.writeFields(series - part.base, noMetadata, this.#fields);
+    } else part.encoder.writeStaleMarker(series - part.base, this.#timestampMs);
+    if (part.encoder.requestBytes > this.#requestBytesMax) this.#finish(part);
   }
 
   #finish({ encoder }: Part): void {
@@ -147,39 +227,47 @@ export class SeriesTracker {
     this.#requests.push({ bytes: encoder.finish(), sampleCount });
   }
 
-  #partOf(series: number): Part {
-    return this.#parts[this.#partIndex[series]!]!;
+  /** A request with passing symbols is ended before symbols that stay are added: those come first. */
+  #endPassing(part: Part): void {
+    if (part.encoder.hasPassingSymbols) this.#finish(part);
   }
 
-  #partWithRoom(): Part {
+  #partOf(series: number): Part {
+    return this.#parts[this.#columns.part[series]!]!;
+  }
+
+  #partWithRoom(): Part | undefined {
     const last = this.#parts.at(-1);
-    if (last && last.encoder.fullRequestBytes - last.helpBytes < this.#requestBytesMax * seriesBytesShare) {
-      return last;
-    }
-    const part = { encoder: new RequestEncoder(), base: this.#partIndex.length, helpBytes: 0 };
+    if (!last) return undefined;
+    const bytes = last.encoder.fullRequestBytes - last.helpBytes;
+    return bytes < this.#requestBytesMax * seriesBytesShare ? last : undefined;
+  }
+
+  #addPart(): Part {
+    const part = { encoder: new RequestEncoder(), base: this.#columns.count, helpBytes: 0 };
     this.#parts.push(part);
     return part;
   }
 
   #forgetVanished(): boolean {
+    const { count, seenRun } = this.#columns;
     // A series of the run before counts as known still: a target that fails once comes back with all of them.
     const runMin = this.#run - 1;
     let keptCount = 0;
-    for (const run of this.#seenRun) if (run >= runMin) keptCount++;
-    if (this.#seenRun.length <= keptCount * 3 + forgottenSeriesMin) return false;
-    const kept = [...this.#seenRun.keys()].filter((series) => this.#seenRun[series]! >= runMin);
+    for (let series = 0; series < count; series++) if (seenRun[series]! >= runMin) keptCount++;
+    if (count <= keptCount * 3 + forgottenSeriesMin) return false;
     const next = new SeriesTracker(this.#requestBytesMax);
-    const renumbered = new Map(kept.map((series) => [series, next.seriesOf(this.labels(series))]));
-    for (const [series, number] of renumbered) {
-      next.#seenRun[number] = this.#seenRun[series]!;
-      next.#seenTimestampMs[number] = this.#seenTimestampMs[series]!;
+    for (let series = 0; series < count; series++) {
+      if (seenRun[series]! < runMin) continue;
+      next.#columns.copy(next.seriesOf(this.labels(series)), this.#columns, series);
     }
-    this.#live = this.#live.map((series) => renumbered.get(series)!);
     this.#parts = next.#parts;
-    this.#partIndex = next.#partIndex;
-    this.#metadata = next.#metadata;
-    this.#seenRun = next.#seenRun;
-    this.#seenTimestampMs = next.#seenTimestampMs;
+    this.#columns = next.#columns;
     return true;
   }
+}
+
+/** A start after the sample comes from clocks that differ: it is not said, as receivers refuse it. */
+function knownStart(startMs: number, timestampMs: number): number {
+  return startMs <= timestampMs ? startMs : 0;
 }

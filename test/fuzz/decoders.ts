@@ -7,8 +7,6 @@ import { dockerFacts } from '#agent/docker/docker-attributes.ts';
 import { readDockerContainer } from '#agent/docker/docker-record.ts';
 import { PodCache } from '#agent/kubernetes/pod-cache.ts';
 import { readPod } from '#agent/kubernetes/pod-record.ts';
-import { ExpositionError } from '#agent/scrape/exposition-error.ts';
-import { type ExpositionSink, parseExposition } from '#agent/scrape/exposition-parser.ts';
 import { parsePromotedFields } from '#collector/transcode/promoted-fields.ts';
 import { createTranscoder } from '#collector/transcode/transcoder.ts';
 import { transcoderOptionsDefault } from '#collector/transcode/transcoder-options.ts';
@@ -35,6 +33,7 @@ import {
 import { converters } from './converters.ts';
 import { discoveryDecoders } from './discovery-decoders.ts';
 import { createChecked, type FuzzedDecoder, fuzzContext } from './fuzzed-decoder.ts';
+import { scrapedPages } from './scraped-pages.ts';
 
 /** With `seriesMax`, series over the limit are met and refused. */
 function transcoded(
@@ -108,14 +107,6 @@ function lz4Frame(bytes: Uint8Array): Uint8Array {
     new Uint8Array(4),
   ]);
 }
-
-const acceptAll: ExpositionSink = {
-  expectSeries: () => -1,
-  sample: () => undefined,
-  knowsMetadata: () => false,
-  metadata: () => undefined,
-};
-const page = `# HELP hits Requests.\n# TYPE hits counter\nhits{path="/a\\"b",code="200"} 12 1700000000000\nhits{path="/"} +Inf\n# EOF\n`;
 
 /** Rules of all kinds: a damaged one is a problem of the container, never an error. */
 const rulesOfAll = {
@@ -213,13 +204,6 @@ export const decoders: readonly FuzzedDecoder[] = [
     decode: (bytes) => decompressSnappy(Buffer.from(bytes), bytesMax),
     mayThrow: [DecodeError],
   },
-  ...(['text', 'openmetrics'] as const).map(
-    (format): FuzzedDecoder => ({
-      name: `exposition ${format}`,
-      make: () => Buffer.from(page),
-      decode: (bytes) => parseExposition(bytes, format, acceptAll),
-      mayThrow: [ExpositionError],
-    }),
-  ),
   ...discoveryDecoders,
+  ...scrapedPages,
 ];

@@ -6,24 +6,27 @@
  *
  * Symbols, labels and metadata are kept as the bytes that the request needs, so a known series costs a copy. Labels must
  * be sorted and without empty values (see sortLabels). Equal labels have one id. A second sample of a series makes a
- * second TimeSeries message, which the specification allows.
+ * second TimeSeries message, which the specification allows. Histograms and exemplars come encoded (record-fields.ts).
  *
  *   Request    => symbols:4 string* timeseries:5 TimeSeries*        (io.prometheus.write.v2)
- *   TimeSeries => labels_refs:1 uint32* samples:2 Sample* metadata:5 Metadata
- *   Sample     => value:1 double timestamp:2 int64
+ *   TimeSeries => labels_refs:1 uint32* samples:2 Sample* histograms:3 exemplars:4 metadata:5 Metadata
+ *   Sample     => value:1 double timestamp:2 int64 start_timestamp:3 int64
  *   Metadata   => type:1 enum help_ref:3 uint32 unit_ref:4 uint32
  */
 import type { Labels } from '#model/labels.ts';
 import {
   appendBytes,
   ByteWriter,
+  copySlackBytes,
   copyWords,
+  varintBytes,
   varintBytesMax,
   writeDouble,
   writeInt64,
   writeVarint,
   writeWords,
 } from '../protobuf/byte-writer.ts';
+import { writeTextField } from '../protobuf/message-writer.ts';
 import { ByteDictionary } from './byte-dictionary.ts';
 
 /** Metadata.MetricType of the specification. */
@@ -43,16 +46,17 @@ export type MetricType = keyof typeof metricTypes;
 export const noMetadata = -1;
 
 /** Low and high word of the NaN that ends a series: 0x7ff0000000000002 (remote write 2.0, "Stale Markers"). */
-const staleLow = 0x00000002;
-const staleHigh = 0x7ff00000;
+export const staleLow = 0x00000002;
+export const staleHigh = 0x7ff00000;
 
-const tagSymbols = 0x22;
+const symbolsField = 4;
 const tagTimeseries = 0x2a;
 const tagLabelsRefs = 0x0a;
 const tagSamples = 0x12;
 const tagMetadata = 0x2a;
 const tagSampleValue = 0x09;
 const tagSampleTimestamp = 0x10;
+const tagSampleStart = 0x18;
 const tagMetadataType = 0x08;
 const tagMetadataHelp = 0x18;
 const tagMetadataUnit = 0x20;
@@ -60,12 +64,21 @@ const tagMetadataUnit = 0x20;
 /** What a TimeSeries with one sample of this century adds to its labels: tags, lengths, value and timestamp. */
 const timeseriesOverheadBytes = 20;
 /** The most that a TimeSeries adds to its labels and metadata, for reserving. */
-const timeseriesOverheadBytesMax = 16 + 2 * varintBytesMax;
+const timeseriesOverheadBytesMax = 16 + 4 * varintBytesMax;
 
 /** A tracker has an encoder for each target: they start small. */
 const writerBytes = 256;
 
-const textEncoder = new TextEncoder();
+/**
+ * Memory of requests that are finished, for the next that any encoder of this thread begins: thousands of encoders need
+ * it one after the other.
+ */
+const idleBodies: ByteWriter[] = [];
+const idleBodiesMax = 16;
+/** Larger ones are not kept: requests are below a megabyte where they are to fit into a Kafka message. */
+const idleBodyBytesMax = 4 * 1024 * 1024;
+/** The body of a request that is not begun. Nothing is written to it. */
+const noBody = new ByteWriter(0);
 
 export class RequestEncoder {
   readonly #symbols = new Map<string, number>();
@@ -76,10 +89,15 @@ export class RequestEncoder {
   readonly #series = new ByteDictionary();
   /** Each entry is a metadata field, as it is sent. */
   readonly #metadata = new ByteDictionary();
-  readonly #body = new ByteWriter(writerBytes);
+  #body = noBody;
   readonly #scratch = new ByteWriter(writerBytes);
   readonly #timestamp = new ByteWriter(writerBytes);
+  readonly #start = new ByteWriter(varintBytesMax);
+  /** Symbols of this request alone, behind the ones that stay. */
+  readonly #passing = new Map<string, number>();
+  readonly #passingField = new ByteWriter(writerBytes);
   #timestampMs = Number.NaN;
+  #startMs = 0;
   #sampleCount = 0;
 
   constructor() {
@@ -90,14 +108,19 @@ export class RequestEncoder {
     return this.#series.count;
   }
 
-  /** Samples and stale markers since the last finish. */
+  /** Whether this request has passing symbols: none that stays can be added before finish. */
+  get hasPassingSymbols(): boolean {
+    return this.#passing.size > 0;
+  }
+
+  /** Samples, histograms and stale markers since the last finish. */
   get sampleCount(): number {
     return this.#sampleCount;
   }
 
   /** Bytes of the request if it were finished now. */
   get requestBytes(): number {
-    return this.#symbolField.position + this.#body.position;
+    return this.#symbolField.position + this.#passingField.position + this.#body.position;
   }
 
   /** Bytes of the request that carries one sample of every series, without metadata. */
@@ -132,21 +155,28 @@ export class RequestEncoder {
 
   /** Returns the labels that a series was added with. */
   labels(series: number): Labels {
-    const arena = this.#series.arena;
-    const refs: number[] = [];
-    let at = this.#series.start(series) + 1;
-    while (arena[at]! >= 0x80) at++;
-    at++;
-    while (at < this.#series.end(series)) {
-      let ref = 0;
-      let shift = 0;
-      for (; arena[at]! >= 0x80; at++, shift += 7) ref |= (arena[at]! & 0x7f) << shift;
-      refs.push(ref | (arena[at++]! << shift));
-    }
     const labels: [string, string][] = [];
-    for (let i = 0; i < refs.length; i += 2)
-      labels.push([this.#texts[refs[i]!]!, this.#texts[refs[i + 1]!]!]);
+    for (let at = this.#refsStart(series); at < this.#series.end(series); ) {
+      const name = this.#refAt(at);
+      at += varintBytes(name);
+      const value = this.#refAt(at);
+      at += varintBytes(value);
+      labels.push([this.#texts[name]!, this.#texts[value]!]);
+    }
     return labels;
+  }
+
+  /** Returns the value of one label of a series; '' where it has none. */
+  labelValue(series: number, label: string): string {
+    const labelRef = this.#symbols.get(label);
+    for (let at = this.#refsStart(series); at < this.#series.end(series); ) {
+      const name = this.#refAt(at);
+      at += varintBytes(name);
+      const value = this.#refAt(at);
+      at += varintBytes(value);
+      if (name === labelRef) return this.#texts[value]!;
+    }
+    return '';
   }
 
   /** Returns the id of what TYPE, HELP and UNIT say about a metric, for writeSample. */
@@ -166,44 +196,95 @@ export class RequestEncoder {
     return this.#metadata.intern(scratch.bytes, scratch.view, start, scratch.position);
   }
 
-  /** Adds a sample to the request. `metadata` is an id of addMetadata or noMetadata; any NaN is sent as a plain NaN. */
-  writeSample(series: number, metadata: number, value: number, timestampMs: number): void {
-    this.#writeHead(series, metadata, timestampMs);
+  /** Returns the number of a text that only this request mentions, such as a trace id: finish forgets it. */
+  passingSymbol(text: string): number {
+    const known = this.#symbols.get(text) ?? this.#passing.get(text);
+    if (known !== undefined) return known;
+    const ref = this.#texts.length + this.#passing.size;
+    this.#passing.set(text, ref);
+    writeTextField(this.#passingField, symbolsField, text);
+    return ref;
+  }
+
+  /**
+   * Adds a sample to the request. `metadata` is an id of addMetadata or noMetadata; any NaN is sent as a plain NaN.
+   * `startMs` is since when a counter counts, 0 where that is not known.
+   */
+  writeSample(series: number, metadata: number, value: number, timestampMs: number, startMs = 0): void {
+    this.#writeHead(series, metadata, timestampMs, startMs);
     writeDouble(this.#body, value);
-    this.#writeTail(metadata);
+    this.#writeTail(metadata, startMs);
+  }
+
+  /** Adds a series with one sample or histogram and its exemplars: the bytes of these fields, from record-fields.ts. */
+  writeFields(series: number, metadata: number, fields: ByteWriter): void {
+    const body = this.#startedBody();
+    const labels = this.#series;
+    const labelBytes = labels.end(series) - labels.start(series);
+    const metadataBytes = metadata < 0 ? 0 : this.#metadata.end(metadata) - this.#metadata.start(metadata);
+    body.reserve(timeseriesOverheadBytesMax + labelBytes + fields.position + metadataBytes);
+    writeVarint(body, tagTimeseries);
+    writeVarint(body, labelBytes + fields.position + metadataBytes);
+    copyWords(body, labels.arenaView, labels.start(series), labels.end(series));
+    appendBytes(body, fields.written());
+    body.reserve(metadataBytes + copySlackBytes);
+    if (metadata >= 0) this.#writeMetadata(metadata);
+    this.#sampleCount++;
   }
 
   /** Adds the marker which says that a series has ended. */
   writeStaleMarker(series: number, timestampMs: number): void {
-    this.#writeHead(series, noMetadata, timestampMs);
+    this.#writeHead(series, noMetadata, timestampMs, 0);
     writeWords(this.#body, staleLow, staleHigh);
-    this.#writeTail(noMetadata);
+    this.#writeTail(noMetadata, 0);
   }
 
   /** Returns the request with all samples since the last call, and starts the next one. Ids stay valid. */
   finish(): Uint8Array {
     const symbols = this.#symbolField;
-    const request = new Uint8Array(symbols.position + this.#body.position);
-    request.set(symbols.bytes.subarray(0, symbols.position));
-    request.set(this.#body.bytes.subarray(0, this.#body.position), symbols.position);
-    this.#body.clear();
+    const request = new Uint8Array(this.requestBytes);
+    request.set(symbols.written());
+    request.set(this.#passingField.written(), symbols.position);
+    request.set(this.#body.written(), symbols.position + this.#passingField.position);
+    this.#endBody();
+    this.#passing.clear();
+    this.#passingField.clear();
     this.#sampleCount = 0;
     return request;
   }
 
-  #writeHead(series: number, metadata: number, timestampMs: number): void {
+  #endBody(): void {
+    const body = this.#body;
+    body.clear();
+    this.#body = noBody;
+    const isKept = idleBodies.length < idleBodiesMax && body.bytes.length <= idleBodyBytesMax;
+    if (body !== noBody && isKept) idleBodies.push(body);
+  }
+
+  #startedBody(): ByteWriter {
+    if (this.#body === noBody) this.#body = idleBodies.pop() ?? new ByteWriter(writerBytes);
+    return this.#body;
+  }
+
+  #writeHead(series: number, metadata: number, timestampMs: number, startMs: number): void {
     if (timestampMs !== this.#timestampMs) {
       this.#timestamp.clear();
       this.#timestamp.reserve(varintBytesMax);
       writeInt64(this.#timestamp, timestampMs);
       this.#timestampMs = timestampMs;
     }
+    if (startMs !== 0 && startMs !== this.#startMs) {
+      this.#start.clear();
+      writeInt64(this.#start, startMs);
+      this.#startMs = startMs;
+    }
     this.#sampleCount++;
     const start = this.#series.start(series);
     const end = this.#series.end(series);
     const metadataBytes = metadata < 0 ? 0 : this.#metadata.end(metadata) - this.#metadata.start(metadata);
-    const sampleBytes = 10 + this.#timestamp.position;
-    const body = this.#body;
+    const startBytes = startMs === 0 ? 0 : 1 + this.#start.position;
+    const sampleBytes = 10 + this.#timestamp.position + startBytes;
+    const body = this.#startedBody();
     body.reserve(timeseriesOverheadBytesMax + end - start + metadataBytes);
     writeVarint(body, tagTimeseries);
     writeVarint(body, end - start + 2 + sampleBytes + metadataBytes);
@@ -213,16 +294,40 @@ export class RequestEncoder {
     writeVarint(body, tagSampleValue);
   }
 
-  #writeTail(metadata: number): void {
+  #writeTail(metadata: number, startMs: number): void {
     writeVarint(this.#body, tagSampleTimestamp);
     copyWords(this.#body, this.#timestamp.view, 0, this.#timestamp.position);
-    if (metadata < 0) return;
+    if (startMs !== 0) {
+      writeVarint(this.#body, tagSampleStart);
+      copyWords(this.#body, this.#start.view, 0, this.#start.position);
+    }
+    if (metadata >= 0) this.#writeMetadata(metadata);
+  }
+
+  #writeMetadata(metadata: number): void {
     copyWords(
       this.#body,
       this.#metadata.arenaView,
       this.#metadata.start(metadata),
       this.#metadata.end(metadata),
     );
+  }
+
+  /** Where the references of a labels_refs field start: behind tag and length. */
+  #refsStart(series: number): number {
+    const { arena } = this.#series;
+    let at = this.#series.start(series) + 1;
+    while (arena[at]! >= 0x80) at++;
+    return at + 1;
+  }
+
+  #refAt(start: number): number {
+    const { arena } = this.#series;
+    let ref = 0;
+    let at = start;
+    let shift = 0;
+    for (; arena[at]! >= 0x80; at++, shift += 7) ref |= (arena[at]! & 0x7f) << shift;
+    return ref | (arena[at]! << shift);
   }
 
   #startScratch(varintCount: number): ByteWriter {
@@ -245,13 +350,10 @@ export class RequestEncoder {
   #symbol(text: string): number {
     const known = this.#symbols.get(text);
     if (known !== undefined) return known;
+    if (this.hasPassingSymbols) throw new Error('BUG: a symbol that stays came behind passing ones');
     const ref = this.#texts.push(text) - 1;
     this.#symbols.set(text, ref);
-    const bytes = textEncoder.encode(text);
-    this.#symbolField.reserve(bytes.length + 1 + varintBytesMax);
-    writeVarint(this.#symbolField, tagSymbols);
-    writeVarint(this.#symbolField, bytes.length);
-    appendBytes(this.#symbolField, bytes);
+    writeTextField(this.#symbolField, symbolsField, text);
     return ref;
   }
 }

@@ -6,17 +6,23 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ExpositionError } from '#agent/scrape/exposition-error.ts';
 import { type ExpositionFormat, parseExposition } from '#agent/scrape/exposition-parser.ts';
-import { parseSeriesText, seriesBytesMax } from '#agent/scrape/series-text.ts';
+import { parsePairs, parseSeriesText, seriesBytesMax } from '#agent/scrape/series-text.ts';
 
 /** Each sample and metadata line as text: `name{label=value} value@timestamp`, or the error's message. */
 function parse(text: string | Uint8Array, format: ExpositionFormat = 'text'): string[] {
   const page = typeof text === 'string' ? new TextEncoder().encode(text) : text;
   const lines: string[] = [];
   try {
-    const exemplars = parseExposition(page, format, {
+    parseExposition(page, format, {
       expectSeries: () => -1,
       knowsMetadata: () => false,
       metadata: (kind, name, said) => lines.push(`${kind} ${name}: ${JSON.stringify(said)}`),
+      exemplar(start, labelsEnd, _end, value, timestampMs) {
+        const labels = new Map<string, string>();
+        parsePairs(page, start, labelsEnd, labels);
+        const pairs = [...labels].map(([key, said]) => `${key}=${JSON.stringify(said)}`);
+        lines.push(`exemplar {${pairs}} ${value}${Number.isNaN(timestampMs) ? '' : `@${timestampMs}`}`);
+      },
       sample(start, end, value, timestampMs) {
         const labels = parseSeriesText(page, start, end);
         const name = labels.get('__name__');
@@ -26,7 +32,6 @@ function parse(text: string | Uint8Array, format: ExpositionFormat = 'text'): st
         lines.push(`${name}{${pairs}} ${shownValue}${Number.isNaN(timestampMs) ? '' : `@${timestampMs}`}`);
       },
     });
-    if (exemplars > 0) lines.push(`${exemplars} exemplars`);
     return lines;
   } catch (error) {
     if (!(error instanceof ExpositionError)) throw error;
@@ -116,9 +121,9 @@ describe('OpenMetrics 1.0', () => {
     ],
     ['an escaped quote in help', '# HELP a x\\"y\n# EOF\n', [String.raw`help a: "x\"y"`]],
     [
-      'exemplars are counted',
+      'exemplars come before their sample',
       'a_total{b="c"} 1 # {trace_id="x"} 0.5 1.5\na_bucket{le="1"} 1 5 # {} 1\n# EOF\n',
-      ['a_total{b="c"} 1', 'a_bucket{le="1"} 1@5000', '2 exemplars'],
+      ['exemplar {trace_id="x"} 0.5@1500', 'a_total{b="c"} 1', 'exemplar {} 1', 'a_bucket{le="1"} 1@5000'],
     ],
     ['a page without an end', 'a 1\n', ['line 2: the page does not end with "# EOF": it was cut short']],
     ['nothing may follow the end', '# EOF\na 1\n', ['line 2: expected nothing after "# EOF"']],
@@ -128,6 +133,12 @@ describe('OpenMetrics 1.0', () => {
       'a free comment',
       '# hello\n# EOF\n',
       ['line 1: expected HELP, TYPE, UNIT or EOF after "# " in OpenMetrics'],
+    ],
+    ['no untyped', '# TYPE a untyped\n# EOF\n', ['line 1: "untyped" is not a metric type']],
+    [
+      'a unit that the name does not end with',
+      '# UNIT a_bytes seconds\n# EOF\n',
+      ['line 1: the unit "seconds" is not the end of the metric name a_bytes'],
     ],
     ['a broken exemplar', 'a 1 # b 1\n# EOF\n', [`line 1: expected "{" of an exemplar, not 'b'`]],
   ])('%s', (_name, page, lines) => expect(parse(page, 'openmetrics')).toEqual(lines));

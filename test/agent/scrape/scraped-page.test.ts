@@ -5,41 +5,15 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { ExpositionError } from '#agent/scrape/exposition-error.ts';
-import type { ExpositionFormat } from '#agent/scrape/exposition-parser.ts';
-import { ScrapedPage, withTargetLabels } from '#agent/scrape/scraped-page.ts';
+import { ScrapedPage } from '#agent/scrape/scraped-page.ts';
+import { withTargetLabels } from '#agent/scrape/series-admission.ts';
 import { SeriesTracker } from '#agent/scrape/series-tracker.ts';
 import { sortLabels } from '#model/labels.ts';
 import { renderRequest } from '#test/wire/remote-write/request-text.ts';
-
-/** One target that is scraped at 1000, 2000, ...: page -> its samples as text. An undefined page is a failed scrape. */
-class Target {
-  readonly tracker: SeriesTracker;
-  readonly #page: ScrapedPage;
-  #timeMs = 0;
-  requestCount = 0;
-  duplicates = 0;
-
-  constructor({ samplesMax = 1000, requestBytesMax = 900_000, labels = {} as Record<string, string> } = {}) {
-    this.tracker = new SeriesTracker(requestBytesMax);
-    this.#page = new ScrapedPage(this.tracker, sortLabels(Object.entries(labels)), samplesMax);
-  }
-
-  scrape(page: string | undefined, format: ExpositionFormat = 'text'): string[] {
-    this.#timeMs += 1000;
-    if (page !== undefined) this.#page.parse(new TextEncoder().encode(page), format);
-    this.tracker.begin(this.#timeMs);
-    this.duplicates = page === undefined ? 0 : this.#page.writeTo(this.tracker);
-    const run = this.tracker.end();
-    if (run.isRenumbered) this.#page.forgetTexts();
-    this.requestCount = run.requests.length;
-    const lines = run.requests.map(({ bytes }) => renderRequest(bytes));
-    expect(run.requests.map(({ sampleCount }) => sampleCount)).toEqual(lines.map(({ length }) => length));
-    return lines.flat();
-  }
-}
+import { PageTarget, pageSettings } from './page-target.ts';
 
 test('a vanished series gets one stale marker', () => {
-  const target = new Target();
+  const target = new PageTarget();
   expect(target.scrape('a 1\nb 2\n')).toEqual(['a{} 1 @1000', 'b{} 2 @1000']);
   expect(target.scrape('a 1\n')).toEqual(['a{} 1 @2000', 'b{} stale @2000']);
   expect(target.scrape('a 1\n')).toEqual(['a{} 1 @3000']);
@@ -47,7 +21,7 @@ test('a vanished series gets one stale marker', () => {
 });
 
 test('a failed scrape ends all series once, and they come back', () => {
-  const target = new Target();
+  const target = new PageTarget();
   target.scrape('a 1\nb 2\n');
   expect(target.scrape(undefined)).toEqual(['a{} stale @2000', 'b{} stale @2000']);
   expect(target.scrape(undefined)).toEqual([]);
@@ -55,20 +29,20 @@ test('a failed scrape ends all series once, and they come back', () => {
 });
 
 test('a page with an error gives no samples', () => {
-  const target = new Target();
+  const target = new PageTarget();
   target.scrape('a 1\n');
   expect(() => target.scrape('a 2\nb 1\n<html>\n')).toThrow(ExpositionError);
   expect(target.scrape('a 3\n')).toEqual(['a{} 3 @3000']);
 });
 
 test('a series with times of its own is not marked stale', () => {
-  const target = new Target();
+  const target = new PageTarget();
   expect(target.scrape('a 1 500\nb 1\n')).toEqual(['a{} 1 @500', 'b{} 1 @1000']);
   expect(target.scrape('')).toEqual(['b{} stale @2000']);
 });
 
 test('of two samples of one series and time the first stands, whatever the order of its labels', () => {
-  const target = new Target();
+  const target = new PageTarget();
   expect(target.scrape('a{x="1",y="2"} 1\na{y="2",x="1"} 2\na{x="1",y="2",z=""} 3\n')).toEqual([
     'a{x="1",y="2"} 1 @1000',
   ]);
@@ -82,13 +56,13 @@ test('of two samples of one series and time the first stands, whatever the order
 });
 
 test('a target that changes the order of labels and series keeps its series', () => {
-  const target = new Target();
+  const target = new PageTarget();
   target.scrape('a{x="1",y="2"} 1\nb 1\n');
   expect(target.scrape('b 2\na{y="2",x="1"} 2\n')).toEqual(['b{} 2 @2000', 'a{x="1",y="2"} 2 @2000']);
 });
 
 test('a series whose text begins like another is not taken for it', () => {
-  const target = new Target();
+  const target = new PageTarget();
   target.scrape('a 1\nab 1\n');
   expect(target.scrape('ab 2\na 2\n')).toEqual(['ab{} 2 @2000', 'a{} 2 @2000']);
   expect(target.scrape('a {x="1"} 3\nab{x="1"} 3\n').slice(0, 2)).toEqual([
@@ -99,10 +73,10 @@ test('a series whose text begins like another is not taken for it', () => {
 });
 
 test('series get the metadata of their family, also when it changes', () => {
-  const target = new Target();
+  const target = new PageTarget();
   const page = '# TYPE h histogram\n# HELP h How.\nh_bucket{le="1"} 1\nh_sum 1\nh_count 1\nother 1\n';
   const described = [
-    'h_bucket{le="1"} 1 @1000 histogram "How."',
+    'h_bucket{le="1.0"} 1 @1000 histogram "How."',
     'h_sum{} 1 @1000 histogram "How."',
     'h_count{} 1 @1000 histogram "How."',
     'other{} 1 @1000',
@@ -113,15 +87,14 @@ test('series get the metadata of their family, also when it changes', () => {
   expect(target.scrape(changed)).toEqual(
     described.map((line) => line.replace('@1000', '@3000').replace('How', 'Why')),
   );
-  expect(target.scrape(page)[0]).toBe('h_bucket{le="1"} 1 @4000 histogram "How."');
+  expect(target.scrape(page)[0]).toBe('h_bucket{le="1.0"} 1 @4000 histogram "How."');
 });
 
 test('in OpenMetrics a counter is named without its suffix, and units travel', () => {
   const page =
-    '# TYPE a_seconds counter\n# UNIT a_seconds seconds\na_seconds_total 1\na_seconds_created 5\n# EOF\n';
-  expect(new Target().scrape(page, 'openmetrics')).toEqual([
-    'a_seconds_total{} 1 @1000 counter "" seconds',
-    'a_seconds_created{} 5 @1000',
+    '# TYPE a_seconds counter\n# UNIT a_seconds seconds\na_seconds_total 1\na_seconds_created 0.5\n# EOF\n';
+  expect(new PageTarget().scrape(page, 'openmetrics')).toEqual([
+    'a_seconds_total{} 1 @1000 since 500 counter "" seconds',
   ]);
 });
 
@@ -145,12 +118,10 @@ test.each([
   expect(labels).toEqual(sortLabels(Object.entries(merged)));
 });
 
-test('more samples than the limit fail the page', () => {
-  const target = new Target({ samplesMax: 2 });
-  expect(target.scrape('a 1\nb 1\n')).toHaveLength(2);
-  expect(() => target.scrape('a 1\nb 1\nc 1\n')).toThrow(
-    'line 3: the page has more than 2 samples, the limit of a scrape',
-  );
+test('samples over the limit are counted and not kept', () => {
+  const target = new PageTarget({ limits: { samples: 2 } });
+  expect(target.scrape('a 1\nb 1\nc 1\n')).toHaveLength(2);
+  expect(target.counts).toEqual({ samples: 3, kept: 3 });
 });
 
 test('a large page is spread over requests of bounded size, and none of its samples is lost', () => {
@@ -158,7 +129,7 @@ test('a large page is spread over requests of bounded size, and none of its samp
     const lines = Array.from({ length: 900 }, (_, i) => `m{path="/a/long/path/${from + i}"} ${i}\n`);
     return `# TYPE m gauge\n# HELP m ${'h'.repeat(900)}\n${lines.join('')}`;
   };
-  const target = new Target({ requestBytesMax: 20_000 });
+  const target = new PageTarget({ requestBytesMax: 20_000 });
   for (const [from, stale] of [
     [0, 0],
     [0, 0],
@@ -177,21 +148,21 @@ test('a large page is spread over requests of bounded size, and none of its samp
 
 test('no request is larger than the limit, help texts and repeated samples included', () => {
   const tracker = new SeriesTracker(10_000);
-  const page = new ScrapedPage(tracker, [], 100_000);
+  const page = new ScrapedPage(tracker, pageSettings());
   const lines = Array.from(
     { length: 300 },
     (_, i) => `# HELP m${i} ${'h'.repeat(900)}\nm${i} 1 1\nm${i} 1 2\nm${i} 1 3\n`,
   );
   page.parse(new TextEncoder().encode(lines.join('')), 'text');
   tracker.begin(5);
-  page.writeTo(tracker);
+  page.writeTo(tracker, 5);
   const { requests } = tracker.end();
   expect(Math.max(...requests.map(({ bytes }) => bytes.length))).toBeLessThan(10_200);
   expect(requests.flatMap(({ bytes }) => renderRequest(bytes))).toHaveLength(900);
 });
 
 test('vanished series are forgotten in the end, and live ones keep samples, metadata and stale markers', () => {
-  const target = new Target({ samplesMax: 10_000 });
+  const target = new PageTarget();
   const churn = (round: number): string =>
     `# TYPE keep gauge\nkeep 1\n${Array.from({ length: 900 }, (_, i) => `churn{id="${round}-${i}"} 1\n`).join('')}`;
   let counted = 0;
@@ -229,7 +200,7 @@ test('random pages: every sample arrives, and what is missing is marked once', (
   const page = fc.option(fc.array(fc.tuple(name, fc.integer()), { maxLength: 12 }), { nil: undefined });
   fc.assert(
     fc.property(fc.array(page, { maxLength: 12 }), (pages) => {
-      const target = new Target();
+      const target = new PageTarget();
       let live: string[] = [];
       pages.forEach((samples, round) => {
         const time = (round + 1) * 1000;

@@ -7,13 +7,9 @@ import type { AddressInfo } from 'node:net';
 import { createGzip, gzipSync } from 'node:zlib';
 import { pino } from 'pino';
 import { afterEach, expect, test } from 'vitest';
-import {
-  type Scraper,
-  type ScraperOptions,
-  scrapeOffsetMs,
-  startScraper,
-  targetIdentity,
-} from '#agent/scrape/scraper.ts';
+import type { ResolvedTarget, ScrapeSettings } from '#agent/scrape/scrape-settings.ts';
+import { type Scraper, type ScraperOptions, startScraper } from '#agent/scrape/scraper.ts';
+import { resolveSimpleTargets, type ScrapeTarget, simpleSettings } from '#agent/scrape/simple-target.ts';
 import type { TargetStatus } from '#agent/scrape/target-loop.ts';
 import { RefusedError } from '#model/errors.ts';
 import { renderRequest } from '#test/wire/remote-write/request-text.ts';
@@ -49,15 +45,26 @@ function pages(...answers: (string | RequestListener)[]): RequestListener {
   };
 }
 
+interface StartOptions extends Partial<Omit<ScraperOptions, 'targets'>> {
+  readonly intervalMs?: number;
+  readonly timeoutMs?: number;
+  readonly settings?: Partial<ScrapeSettings>;
+}
+
+// The interval is also the bound of a scrape's time: a busy machine must not look like a target that hangs.
+function resolve(targets: readonly ScrapeTarget[], options: StartOptions = {}): ResolvedTarget[] {
+  const { intervalMs = 250, timeoutMs = 10_000, settings } = options;
+  return resolveSimpleTargets(targets, { ...simpleSettings({ intervalMs, timeoutMs }), ...settings });
+}
+
 function start(
   urls: readonly string[],
-  options: Partial<ScraperOptions> = {},
+  options: StartOptions = {},
 ): { scraper: Scraper; transport: MemoryTransport } {
   const transport = new MemoryTransport();
+  const targets = urls.map((url) => ({ url, job: 'test' }));
   const scraper = startScraper({
-    targets: urls.map((url) => ({ url, job: 'test' })),
-    // Also the bound of a scrape's time: a busy machine must not look like a target that hangs.
-    intervalMs: 250,
+    targets: resolve(targets, options),
     transport,
     tenant: 'acme',
     log: pino({ enabled: false }),
@@ -262,9 +269,16 @@ test('gzip, redirects and OpenMetrics are understood; the scrape says what it ta
 
 test('a page over the sample limit is refused', async () => {
   const { url } = await serve(pages('a 1\nb 1\nc 1\n'));
-  const { scraper } = start([url], { sampleLimit: 2 });
-  await until(() => first(scraper).health === 'down');
-  expect(first(scraper).lastError).toContain('line 3: the page has more than 2 samples');
+  const { limits } = simpleSettings({ intervalMs: 250, timeoutMs: 250 });
+  const { scraper, transport } = start([url], { settings: { limits: { ...limits, samples: 2 } } });
+  await until(() => first(scraper).health === 'down' && transport.envelopes.length > 0);
+  expect(first(scraper).lastError).toBe(`${url} answered with 3 samples, the limit of a scrape is 2`);
+  const lines = renderRequest(transport.envelopes[0]!.bytes).map((line) =>
+    line.replace(/\{.*\} (\S+) .*/, ' $1'),
+  );
+  expect(lines).toEqual(
+    expect.arrayContaining(['up 0', 'scrape_samples_scraped 3', 'scrape_samples_post_metric_relabeling 3']),
+  );
 });
 
 test('samples that stand twice on a page are counted', async () => {
@@ -295,7 +309,7 @@ test('stop ends every series of every target, the report series too', async () =
       ].flatMap((name) => [name, name]),
     ].map((name) => `${name} stale`),
   );
-  scraper.setTargets([{ url: one.url, job: 'late' }]);
+  scraper.setTargets(resolve([{ url: one.url, job: 'late' }]));
   expect(scraper.status()).toEqual([]);
 });
 
@@ -319,13 +333,12 @@ test('targets come and go: a removed one ends, the others go on with the same se
   const { scraper, transport } = start([one.url]);
   await until(() => transport.envelopes.length > 0);
   const keep = { url: one.url, job: 'test' };
-  scraper.setTargets([
-    keep,
-    { url: two.url, job: 'other', labels: { zone: 'z', instance: 'i', __x__: 'y' } },
-  ]);
+  scraper.setTargets(
+    resolve([keep, { url: two.url, job: 'other', labels: { zone: 'z', instance: 'i', __x__: 'y' } }]),
+  );
   await until(() => scraper.status()[1]?.health === 'up');
   expect(transport.scrapes().flat()).toContain('b{instance="i",job="other",zone="z"} 1');
-  scraper.setTargets([keep]);
+  scraper.setTargets(resolve([keep]));
   await until(() => transport.scrapes().flat().includes('b{instance="i",job="other",zone="z"} stale'));
   expect(scraper.status().map(({ job }) => job)).toEqual(['test']);
   expect(
@@ -339,8 +352,12 @@ test('targets come and go: a removed one ends, the others go on with the same se
 test('a target URL that is none is refused, and changes nothing', async () => {
   const { url } = await serve(pages('a 1\n'));
   const { scraper } = start([url]);
-  expect(() => scraper.setTargets([{ url: '127.0.0.1:9100', job: 'x' }])).toThrow(
-    'a scrape target is not an http:// or https:// URL: "127.0.0.1:9100"',
+  const [target] = resolve([{ url, job: 'x' }]);
+  expect(() => scraper.setTargets([{ ...target!, url: '127.0.0.1:9100' }])).toThrow(
+    'a scrape target of "x" is not an http:// or https:// URL: "127.0.0.1:9100"',
+  );
+  expect(() => resolve([{ url: 'ftp://a', job: 'x' }])).toThrow(
+    'a scrape target is not an http:// or https:// URL: "ftp://a"',
   );
   expect(scraper.status()).toHaveLength(1);
 });
@@ -372,35 +389,4 @@ test('what the next station refuses is counted, and scraping goes on', async () 
   };
   await until(() => scraper.counts().sent >= 4 + 6);
   expect(scraper.counts().lost).toMatchObject({ refused: 6 + 2, queue_full: 0 });
-});
-
-test('targets are spread over the interval, at the same times on every start', () => {
-  const offsets = Array.from({ length: 200 }, (_, i) =>
-    scrapeOffsetMs(targetIdentity({ url: `http://10.0.0.${i}:9100/metrics`, job: 'node' }), 15_000),
-  );
-  const perSecond = offsets.map((offset) => Math.floor(offset / 1000));
-  expect(new Set(perSecond)).toEqual(new Set(Array.from({ length: 15 }, (_, i) => i)));
-  expect(
-    scrapeOffsetMs(targetIdentity({ url: 'http://10.0.0.7:9100/metrics', job: 'node', labels: {} }), 15_000),
-  ).toBe(offsets[7]);
-});
-
-test('scrapes keep to their times within the interval', async () => {
-  const one = await serve(pages('a 1\n'));
-  const two = await serve(pages('a 1\n'));
-  const intervalMs = 200;
-  const { transport } = start([one.url, two.url], { intervalMs });
-  await until(() => transport.envelopes.length >= 7);
-  for (const { url, host } of [one, two]) {
-    const offset = scrapeOffsetMs(targetIdentity({ url, job: 'test' }), intervalMs);
-    const times = transport.envelopes.flatMap(({ bytes }) =>
-      renderRequest(bytes)
-        .filter((line) => line.startsWith('up{') && line.includes(host))
-        .map((line) => Number(line.split('@')[1]!.split(' ')[0])),
-    );
-    // A timer is never early by more than a millisecond; how late it is depends on the machine.
-    const phases = times.slice(1).map((time) => (time - offset + 1) % intervalMs);
-    expect(phases.length).toBeGreaterThan(1);
-    expect(Math.min(...phases)).toBeLessThan(intervalMs / 2);
-  }
 });

@@ -1,0 +1,49 @@
+/**
+ * The series texts of a target's pages as they stood there, and what each of them is. A text is usually met behind the
+ * same predecessor as last time: `after` says which that was.
+ */
+import { ByteDictionary } from '#wire/remote-write/byte-dictionary.ts';
+import { grown } from './series-columns.ts';
+
+/** Instead of the number of a series: relabeling drops it. */
+export const droppedText = -1;
+/** Instead of the number of a series, minus its group: an OpenMetrics line that says since when the group counts. */
+export const createdText = -2;
+/** The group of a text that has none. */
+export const noGroup = -1;
+
+const textsMin = 64;
+
+export class PageTexts {
+  readonly bytes = new ByteDictionary();
+  series = new Int32Array(textsMin);
+  /** The text that stood behind each text last time, or -1. */
+  after = new Int32Array(textsMin);
+  /** Samples of one counter, histogram or summary are a group: they have one start time. */
+  group = new Int32Array(textsMin);
+
+  get count(): number {
+    return this.bytes.count;
+  }
+
+  /** Adds a text that was looked up and not found, and returns its number. */
+  add(source: Uint8Array, view: DataView, start: number, end: number, series: number, group: number): number {
+    const text = this.bytes.append(source, view, start, end);
+    if (text === this.series.length) this.#grow();
+    this.series[text] = series;
+    this.after[text] = -1;
+    this.group[text] = group;
+    return text;
+  }
+
+  clear(): void {
+    this.bytes.clear();
+  }
+
+  #grow(): void {
+    const length = this.series.length * 2;
+    this.series = grown(this.series, new Int32Array(length));
+    this.after = grown(this.after, new Int32Array(length));
+    this.group = grown(this.group, new Int32Array(length));
+  }
+}
