@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { countSchema, option } from '#model/config/option.ts';
 import { tenantDefault } from '#model/tenant.ts';
+import { receiveAgentOptions } from './receive/receive-agent-options.ts';
 
 const targetSchema = z.strictObject({
   url: z.url({ protocol: /^https?$/, error: 'expected an http:// or https:// URL' }),
@@ -33,4 +34,5 @@ export const agentOptions = {
   'scrape.timeout_ms': option(countSchema, 10_000, 'A scrape that takes longer has failed.'),
   'host.is_read': option(z.boolean(), true, "Read this host's CPU, memory, disks and network from /proc."),
   'host.interval_ms': option(countSchema, 15_000, 'Time between two readings of the host.'),
+  ...receiveAgentOptions,
 };

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { observeAgent } from '#agent/agent-metrics.ts';
 import { startLogs, tailBanner } from './agent-logs.ts';
 import { scrapeBanner, startHost, startScraping } from './agent-metrics.ts';
-import { listenForPushes } from './agent-receive.ts';
+import { listenForForeign, listenForPushes } from './agent-receive.ts';
 import { openTransport } from './agent-transport.ts';
 import type { Parts } from './parts.ts';
 import type { RoleContext } from './role-context.ts';
@@ -24,6 +24,7 @@ export async function startAgentPart(
   const transport = openTransport(context, ownReceiver);
   parts.add('transport', () => transport.close());
   const receives = ownReceiver === undefined ? await listenForPushes(context, transport, parts) : [];
+  receives.push(...(await listenForForeign(context, transport, parts)));
   // `npm run demo` puts its simulated containers below the data directory.
   const demoPath = join(context.config.store.path, 'demo');
   const { logs, globs } = await startLogs(context, transport, demoPath, parts);

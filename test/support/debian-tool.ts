@@ -5,9 +5,9 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { createServer } from 'node:net';
 
-/** Returns whether the program can be run. Throws in CI where it cannot. */
-export function hasTool(program: string, debianPackage: string): boolean {
-  const found = spawnSync(program, ['--version']).status === 0;
+/** Returns whether the program can be run, by asking for its version. Throws in CI where it cannot. */
+export function hasTool(program: string, debianPackage: string, versionFlag = '--version'): boolean {
+  const found = spawnSync(program, [versionFlag]).status === 0;
   if (found) return true;
   const fact = `${program} is not on this machine: apt-get install ${debianPackage}`;
   if (process.env.CI === 'true') throw new Error(fact);
