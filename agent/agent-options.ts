@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { countSchema, option } from '#model/config/option.ts';
 import { tenantDefault } from '#model/tenant.ts';
+import { bufferAgentOptions } from './buffer/buffer-agent-options.ts';
 import { receiveAgentOptions } from './receive/receive-agent-options.ts';
 
 const targetSchema = z.strictObject({
@@ -35,4 +36,5 @@ export const agentOptions = {
   'host.is_read': option(z.boolean(), true, "Read this host's CPU, memory, disks and network from /proc."),
   'host.interval_ms': option(countSchema, 15_000, 'Time between two readings of the host.'),
   ...receiveAgentOptions,
+  ...bufferAgentOptions,
 };

@@ -4,7 +4,7 @@ import { observeAgent } from '#agent/agent-metrics.ts';
 import { startLogs, tailBanner } from './agent-logs.ts';
 import { scrapeBanner, startHost, startScraping } from './agent-metrics.ts';
 import { listenForForeign, listenForPushes } from './agent-receive.ts';
-import { openTransport } from './agent-transport.ts';
+import { openBuffer, openTransport } from './agent-transport.ts';
 import type { Parts } from './parts.ts';
 import type { RoleContext } from './role-context.ts';
 import { renderBytes } from './status-line.ts';
@@ -22,15 +22,17 @@ export async function startAgentPart(
   parts: Parts,
 ): Promise<AgentPart> {
   const transport = openTransport(context, ownReceiver);
-  parts.add('transport', () => transport.close());
-  const receives = ownReceiver === undefined ? await listenForPushes(context, transport, parts) : [];
-  receives.push(...(await listenForForeign(context, transport, parts)));
+  // Files are their own buffer: what is read from them is sent as it is.
+  const buffered = openBuffer(context, transport);
+  parts.add('transport', () => buffered.close());
+  const receives = ownReceiver === undefined ? await listenForPushes(context, buffered, parts) : [];
+  receives.push(...(await listenForForeign(context, buffered, parts)));
   // `npm run demo` puts its simulated containers below the data directory.
   const demoPath = join(context.config.store.path, 'demo');
   const { logs, globs } = await startLogs(context, transport, demoPath, parts);
   observeAgent(logs, transport);
-  const scraper = await startScraping(context, transport, join(demoPath, 'targets/*.json'), parts);
-  startHost(context, transport, parts);
+  const scraper = await startScraping(context, buffered, join(demoPath, 'targets/*.json'), parts);
+  startHost(context, buffered, parts);
   return {
     banner: [...receives, ...tailBanner(globs, logs.status()), ...scrapeBanner(scraper)],
     statusLine() {
