@@ -1,5 +1,6 @@
 /** What an agent takes from applications of its node. */
 import { createForwardSink } from '#agent/forward-sink.ts';
+import { startFluentReceiver } from '#agent/receive/fluent-receiver.ts';
 import { renderAddress } from '#agent/receive/listen-address.ts';
 import { observeReceivers, ReceiveCounts } from '#agent/receive/receive-counts.ts';
 import { startSyslogReceiver } from '#agent/receive/syslog-receiver.ts';
@@ -38,7 +39,7 @@ export async function listenForPushes(
   ];
 }
 
-const protocols = { syslog: startSyslogReceiver } as const;
+const protocols = { syslog: startSyslogReceiver, fluent: startFluentReceiver } as const;
 
 /** Syslog and its like, wherever the agent runs: each where an address is set. Returns a line of the banner for each. */
 export async function listenForForeign(

@@ -1,6 +1,8 @@
 /** What is pushed to the agent in protocols that no collector needs to know. */
+import { fluentOptions } from './fluent-options.ts';
 import { syslogOptions } from './syslog-options.ts';
 
 export const receiveAgentOptions = {
   ...syslogOptions,
+  ...fluentOptions,
 };
