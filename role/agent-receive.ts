@@ -3,6 +3,7 @@ import { createForwardSink } from '#agent/forward-sink.ts';
 import { startFluentReceiver } from '#agent/receive/fluent-receiver.ts';
 import { renderAddress } from '#agent/receive/listen-address.ts';
 import { observeReceivers, ReceiveCounts } from '#agent/receive/receive-counts.ts';
+import { startStatsdReceiver } from '#agent/receive/statsd-receiver.ts';
 import { startSyslogReceiver } from '#agent/receive/syslog-receiver.ts';
 import type { Transport } from '#wire/envelope.ts';
 import { startReceivers } from '#wire/receive/receivers.ts';
@@ -39,7 +40,11 @@ export async function listenForPushes(
   ];
 }
 
-const protocols = { syslog: startSyslogReceiver, fluent: startFluentReceiver } as const;
+const protocols = {
+  syslog: startSyslogReceiver,
+  fluent: startFluentReceiver,
+  statsd: startStatsdReceiver,
+} as const;
 
 /** Syslog and its like, wherever the agent runs: each where an address is set. Returns a line of the banner for each. */
 export async function listenForForeign(

@@ -56,8 +56,12 @@ export async function startDatagramServer(options: DatagramServerOptions): Promi
     if (reason !== undefined) counts.addDropped(reason);
     else options.take(bytes, plainAddress(peer), (answer) => socket.send(answer, port, peer));
   });
+  let stopped: Promise<void> | undefined;
   return {
     address: { host: address.host, port: socket.address().port },
-    stop: () => new Promise((resolve) => socket.close(() => resolve())),
+    stop() {
+      stopped ??= new Promise((resolve) => socket.close(() => resolve()));
+      return stopped;
+    },
   };
 }

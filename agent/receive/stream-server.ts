@@ -34,7 +34,8 @@ export interface StreamServerOptions {
   /** A connection without bytes for so long is closed. */
   readonly idleTimeoutMs: number;
   readonly open: (peer: StreamPeer) => StreamReader;
-  readonly outlet: Outlet;
+  /** While it is full, connections are not read; undefined where they always are. */
+  readonly outlet: Outlet | undefined;
   readonly counts: ReceiveCounts;
   readonly log: { warn(fields: object, message: string): void };
 }
@@ -130,7 +131,7 @@ function serve(socket: Socket, { open, outlet, counts, log, idleTimeoutMs }: Str
       socket.destroy();
       return;
     }
-    if (!outlet.isFull || isWaiting) return;
+    if (!outlet?.isFull || isWaiting) return;
     isWaiting = true;
     socket.pause();
     void outlet.whenRoom().then(() => {
