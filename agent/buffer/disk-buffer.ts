@@ -155,7 +155,8 @@ class FileBuffer implements DiskBuffer {
         onGrowth: () => sender.wake(),
         makeRoom: (bytes) => {
           // One after the other: what one is about to drop is still there for the next to see.
-          this.#roomMaking = this.#roomMaking.then(() => this.#makeRoom(bytes));
+          const make = (): Promise<void> => this.#makeRoom(bytes);
+          this.#roomMaking = this.#roomMaking.then(make, make);
           return this.#roomMaking;
         },
         log,

@@ -130,12 +130,12 @@ export class SegmentSender {
           { path: segment.path, reason: errorMessage(error) },
           'the disk buffer cannot read a segment',
         );
-        if (++failures < readAttemptsMax) {
+        // One that still grows is not given up: what comes to it would never be read.
+        if (++failures < readAttemptsMax || !segment.isSealed) {
           await pause(retryMs, this.#stopped.signal).catch(() => undefined);
           continue;
         }
         counts.addLost(signal, 'unreadable', 1, segment.size);
-        segment.isSealed = true;
         return this.#endSegment(segment);
       }
     }

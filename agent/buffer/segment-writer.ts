@@ -77,8 +77,10 @@ export class SegmentWriter {
 
   /** Ends the file that is written to, unless a write is under way, so that it can be deleted. */
   seal(): void {
-    if (this.#writing !== undefined) return;
+    const segment = this.#active;
+    if (this.#writing !== undefined || segment === undefined) return;
     this.#sealActive();
+    segment.sync().catch((error: unknown) => this.#say(error));
   }
 
   /** Syncs and closes. Writes that still wait are given up: their senders must be gone. */

@@ -26,6 +26,7 @@ import {
 } from '../support/otlp-generator.ts';
 import { converters } from './converters.ts';
 import { createChecked, type FuzzedDecoder, fuzzContext } from './fuzzed-decoder.ts';
+import { receivers } from './receivers.ts';
 
 /** With `seriesMax`, series over the limit are met and refused. */
 function transcoded(
@@ -121,6 +122,7 @@ export const decoders: readonly FuzzedDecoder[] = [
   transcoded('metrics', metrics, 5),
   transcoded('remote_write', write2, 5),
   ...converters,
+  ...receivers,
   ...encodings.map(
     ([name, encoding, compress]): FuzzedDecoder => ({
       name: `content-encoding ${name}`,

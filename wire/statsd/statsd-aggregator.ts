@@ -56,7 +56,11 @@ const metricType: Readonly<Record<StatsdType, MetricType>> = {
 /** A member of a set is text of its own: longer ones are cut. */
 const memberBytesMax = 256;
 
+/** What a request's series may take of its size; the rest is for metadata, and the last series of it. */
+const seriesShare = 0.8;
+
 interface Series {
+  encoder: RequestEncoder;
   readonly type: StatsdType;
   readonly name: string;
   readonly labels: Labels;
@@ -78,7 +82,8 @@ export class StatsdAggregator {
   /** Name, type and tags as they came -> index in #series. */
   #keys = new ByteDictionary();
   #series: (Series | undefined)[] = [];
-  #encoder = new RequestEncoder();
+  /** Each holds as many series as one request may: every request carries the texts of all series of its encoder. */
+  #encoders: RequestEncoder[] = [];
   /** By Prometheus name: one name has one type. */
   readonly #types = new Map<string, { type: MetricType; count: number }>();
   /** By labels: tags in another order are the same series. */
@@ -121,19 +126,17 @@ export class StatsdAggregator {
   /** Returns the state of every series at a time, and ends those that have been silent for too long. */
   render(nowMs: number): StatsdRequest[] {
     const requests: StatsdRequest[] = [];
-    const finish = (): void => {
-      const samples = this.#encoder.sampleCount;
-      if (samples > 0) requests.push({ bytes: this.#encoder.finish(), samples });
-    };
     const ended = new Set<Series | undefined>();
     for (const series of this.#byLabels.values()) {
       if (nowMs - series.lastMs > this.#options.staleMs) {
         this.#end(series, nowMs);
         ended.add(series);
       } else this.#write(series, nowMs);
-      if (this.#encoder.requestBytes >= this.#options.requestBytesMax) finish();
     }
-    finish();
+    for (const encoder of this.#encoders) {
+      const samples = encoder.sampleCount;
+      if (samples > 0) requests.push({ bytes: encoder.finish(), samples });
+    }
     if (ended.size > 0) this.#bury(ended);
     return requests;
   }
@@ -181,6 +184,7 @@ export class StatsdAggregator {
     this.#promSeries += count;
     this.#types.set(name, { type, count: (named?.count ?? 0) + 1 });
     const series: Series = {
+      encoder: this.#encoderWithRoom(),
       type: line.type,
       name,
       labels,
@@ -196,9 +200,17 @@ export class StatsdAggregator {
     return series;
   }
 
+  #encoderWithRoom(): RequestEncoder {
+    const last = this.#encoders.at(-1);
+    if (last !== undefined && last.fullRequestBytes < this.#options.requestBytesMax * seriesShare)
+      return last;
+    const encoder = new RequestEncoder();
+    this.#encoders.push(encoder);
+    return encoder;
+  }
+
   #announce(series: Series): void {
-    const { name, labels, type } = series;
-    const encoder = this.#encoder;
+    const { encoder, name, labels, type } = series;
     series.metadata = encoder.addMetadata(metricType[type], '', '');
     if (metricType[type] !== 'histogram') {
       series.ids = [encoder.addSeries(withName(name, labels))];
@@ -248,26 +260,26 @@ export class StatsdAggregator {
   }
 
   #write(series: Series, nowMs: number): void {
-    const { ids, metadata, counts, members } = series;
+    const { encoder, ids, metadata, counts, members } = series;
     if (members !== undefined) {
       series.value = members.size;
       members.clear();
     }
     if (counts.length === 0) {
-      this.#encoder.writeSample(ids[0]!, metadata, series.value, nowMs);
+      encoder.writeSample(ids[0]!, metadata, series.value, nowMs);
       return;
     }
     let total = 0;
     for (let bucket = 0; bucket < counts.length; bucket++) {
       total += counts[bucket]!;
-      this.#encoder.writeSample(ids[bucket]!, metadata, total, nowMs);
+      encoder.writeSample(ids[bucket]!, metadata, total, nowMs);
     }
-    this.#encoder.writeSample(ids[counts.length]!, metadata, series.value, nowMs);
-    this.#encoder.writeSample(ids[counts.length + 1]!, metadata, total, nowMs);
+    encoder.writeSample(ids[counts.length]!, metadata, series.value, nowMs);
+    encoder.writeSample(ids[counts.length + 1]!, metadata, total, nowMs);
   }
 
   #end(series: Series, nowMs: number): void {
-    for (const id of series.ids) this.#encoder.writeStaleMarker(id, nowMs);
+    for (const id of series.ids) series.encoder.writeStaleMarker(id, nowMs);
     this.#promSeries -= series.ids.length;
     this.#byLabels.delete(JSON.stringify([series.name, series.labels]));
     const named = this.#types.get(series.name)!;
@@ -289,9 +301,12 @@ export class StatsdAggregator {
     const [keys, all] = [this.#keys, this.#series];
     this.#keys = new ByteDictionary();
     this.#series = [];
-    this.#encoder = new RequestEncoder();
+    this.#encoders = [];
     this.#dead = 0;
-    for (const series of this.#byLabels.values()) this.#announce(series);
+    for (const series of this.#byLabels.values()) {
+      series.encoder = this.#encoderWithRoom();
+      this.#announce(series);
+    }
     all.forEach((series, index) => {
       if (series === undefined) return;
       this.#keys.intern(keys.arena, keys.arenaView, keys.start(index), keys.end(index));

@@ -184,7 +184,10 @@ describe('limits', () => {
     const { add, aggregator } = make({ requestBytesMax: 2000 });
     for (let i = 0; i < 300; i++) add(`metric_${i}:1|g`);
     const requests = aggregator.render(1);
-    expect(requests.length).toBeGreaterThan(1);
+    expect(requests.length).toBeGreaterThan(5);
+    expect(requests.length).toBeLessThan(15);
+    for (const { bytes } of requests) expect(bytes.length).toBeLessThan(2000);
+    expect(aggregator.render(2).length).toBe(requests.length);
     expect(requests.reduce((total, { samples }) => total + samples, 0)).toBe(300);
     expect(new Set(render(requests)).size).toBe(300);
   });
