@@ -63,14 +63,22 @@ export class SegmentWriter {
   /** Resolves when the envelope is as durable as the policy says; rejects only with the abort's reason. */
   write(envelope: Envelope, abort: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
-      const onAbort = (): void => reject(abort!.reason);
+      const waiting: WaitingWrite = {
+        envelope,
+        abort,
+        resolve() {
+          abort?.removeEventListener('abort', onAbort);
+          resolve();
+        },
+      };
+      const onAbort = (): void => {
+        // Its bytes are nobody's any more, however long the disk stays full.
+        this.#waiting = this.#waiting.filter((other) => other !== waiting);
+        reject(abort!.reason);
+      };
       if (abort?.aborted) return onAbort();
       abort?.addEventListener('abort', onAbort, { once: true });
-      const done = (): void => {
-        abort?.removeEventListener('abort', onAbort);
-        resolve();
-      };
-      this.#waiting.push({ envelope, abort, resolve: done });
+      this.#waiting.push(waiting);
       this.#writing ??= this.#writeAll();
     });
   }
@@ -94,6 +102,8 @@ export class SegmentWriter {
 
   async #writeAll(): Promise<void> {
     const backoff = new Backoff(backoffOptions);
+    // Those of the same moment come along, and #writing is set before this can end.
+    await Promise.resolve();
     while (!this.#stopped.signal.aborted) {
       const group = this.#takeGroup();
       if (group.length === 0) break;

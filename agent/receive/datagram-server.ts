@@ -1,5 +1,6 @@
 /** A UDP listener. Datagrams that come while there is no room are dropped and counted: nobody can make the sender wait. */
 import { createSocket } from 'node:dgram';
+import { readFileSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import { ConfigError, errorMessage } from '#model/errors.ts';
 import { type ListenAddress, renderAddress } from './listen-address.ts';
@@ -56,12 +57,43 @@ export async function startDatagramServer(options: DatagramServerOptions): Promi
     if (reason !== undefined) counts.addDropped(reason);
     else options.take(bytes, plainAddress(peer), (answer) => socket.send(answer, port, peer));
   });
+  const { port } = socket.address();
+  counts.kernelDrops = () => readKernelDrops(port);
   let stopped: Promise<void> | undefined;
   return {
-    address: { host: address.host, port: socket.address().port },
+    address: { host: address.host, port },
     stop() {
       stopped ??= new Promise((resolve) => socket.close(() => resolve()));
       return stopped;
     },
   };
+}
+
+/** Datagrams that came to this port and found the kernel's buffer full; 0 where the kernel does not say. */
+function readKernelDrops(port: number): number {
+  let total = 0;
+  for (const path of ['/proc/net/udp', '/proc/net/udp6']) {
+    try {
+      total += udpDrops(readFileSync(path, 'utf8'), port);
+    } catch (error) {
+      // Without IPv6 or outside of Linux there is no such file.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+  }
+  return total;
+}
+
+/**
+ * Sums the last column of a port's lines in /proc/net/udp.
+ *
+ *   '12: 0100007F:1F45 00000000:0000 07 ... 4242 2 ffff888 17'  ->  17 for port 8005
+ */
+export function udpDrops(text: string, port: number): number {
+  const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  let total = 0;
+  for (const line of text.split('\n').slice(1)) {
+    const fields = line.trim().split(/\s+/);
+    if (fields[1]?.endsWith(suffix)) total += Number(fields.at(-1)) || 0;
+  }
+  return total;
 }

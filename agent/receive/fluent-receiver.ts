@@ -141,32 +141,32 @@ class FluentIntake {
     if (message === undefined) return;
     counts.receivedBytes += to - from;
     const { chunk } = message;
-    let durable: Promise<boolean>;
+    let settled: Promise<boolean>;
     if (message.signal !== 0) {
       // Nothing would become of a repeat either.
       counts.addDropped('unsupported_signal');
-      durable = Promise.resolve(true);
+      settled = Promise.resolve(true);
     } else if (message.mode === 'message' || chunk === undefined) {
-      durable = this.#gather(message, chunk !== undefined);
+      settled = this.#gather(message, chunk !== undefined);
     } else {
       const hash = createHash('sha256').update(`${chunk}\n`).update(bytes.subarray(from, to));
-      durable = this.#sendChunk(message, hash.digest('base64url'));
+      settled = this.#sendChunk(message, hash.digest('base64url'));
     }
     if (chunk === undefined) return;
-    void durable.then((isDurable) => {
-      // What is not durable is not answered: the client repeats it.
-      if (isDurable) peer.write(encode({ ack: chunk }));
+    void settled.then((isSettled) => {
+      // What was not settled is not answered: the client repeats it. What was refused for good would be so again.
+      if (isSettled) peer.write(encode({ ack: chunk }));
     });
   }
 
-  /** Adds the events to those of others. Where the answer is asked for, resolves when they are durable. */
+  /** Adds the events to those of others. Where the answer is asked for, resolves when they are settled. */
   #gather(message: ForwardMessage, isAnswered: boolean): Promise<boolean> {
-    const durable: Promise<boolean>[] = [];
+    const settled: Promise<boolean>[] = [];
     this.#readEvents(message, this.#gatherer.batch, () => {
-      if (isAnswered) durable.push(this.#gatherer.whenDurable());
+      if (isAnswered) settled.push(this.#gatherer.whenSettled());
       this.#gatherer.added();
     });
-    return Promise.all(durable).then((all) => all.every((isDurable) => isDurable));
+    return Promise.all(settled).then((all) => all.every((isSettled) => isSettled));
   }
 
   /** Sends the events in requests of their own, the same ones for the same bytes. */
@@ -183,7 +183,7 @@ class FluentIntake {
       if (batch.bytes >= this.#context.batchBytesMax) send();
     });
     send();
-    return (await Promise.all(sends)).every((isDurable) => isDurable);
+    return (await Promise.all(sends)).every((isSettled) => isSettled);
   }
 
   /** Events behind one that makes no sense are lost, and counted as one: nobody knows where they begin. */

@@ -15,7 +15,7 @@ const resourcesMax = 4096;
 
 interface Pending {
   readonly promise: Promise<boolean>;
-  readonly resolve: (isDurable: boolean) => void;
+  readonly resolve: (isSettled: boolean) => void;
 }
 
 export class LogGatherer {
@@ -36,8 +36,8 @@ export class LogGatherer {
     else this.#timer ??= setTimeout(() => this.flush(), this.#options.flushIntervalMs);
   }
 
-  /** Resolves with whether the records that are in the batch now became durable. Call it before `added`. */
-  whenDurable(): Promise<boolean> {
+  /** Resolves with whether the records that are in the batch now were settled (see Outlet.send). Call it before `added`. */
+  whenSettled(): Promise<boolean> {
     this.#pending ??= Promise.withResolvers<boolean>();
     return this.#pending.promise;
   }
@@ -52,6 +52,6 @@ export class LogGatherer {
     const records = this.batch.count;
     void this.#options.outlet
       .send('logs', this.batch.finish(), records)
-      .then((isDurable) => pending?.resolve(isDurable));
+      .then((isSettled) => pending?.resolve(isSettled));
   }
 }

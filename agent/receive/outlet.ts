@@ -1,7 +1,7 @@
 /**
  * The way of a receiver's requests to the transport: bounded, with batch ids that no other start of any agent uses.
  *
- *   outlet.send('logs', bytes, 17)  ->  the transport has it: true; it was refused for good, or the process stops: false
+ *   outlet.send('logs', bytes, 17)  ->  true: the transport has it, or it was refused for good; false: the process stops
  *
  * Nobody behind these receivers sends again, so a request waits here until the transport has taken it. What keeps that
  * bounded is `isFull`: while it is true, streams are not read and datagrams are dropped by whoever uses the outlet.
@@ -53,8 +53,9 @@ export class Outlet {
   }
 
   /**
-   * Resolves with whether the request is durable; never rejects. What is not is counted and said. `batchId` is for
-   * requests that their sender repeats; without one it gets a new one. Sending while the outlet is full is allowed.
+   * Resolves with whether the request is settled: durable, or refused for good, so that a repeat could not help. Never
+   * rejects; what is lost is counted and said. `batchId` is for requests that their sender repeats; without one it gets a
+   * new one. Sending while the outlet is full is allowed.
    */
   send(signal: Signal, bytes: Uint8Array, records: number, batchId?: string): Promise<boolean> {
     const { tenant, counts } = this.#options;
@@ -103,7 +104,7 @@ export class Outlet {
       }
       counts.addDropped(isStopped ? 'stopped' : 'refused', records);
       log.warn({ protocol: counts.protocol, records, reason: errorMessage(error) }, 'records were not sent');
-      return false;
+      return !isStopped;
     }
   }
 }

@@ -17,6 +17,8 @@ export class ReceiveCounts {
   readonly malformed = new Map<string, number>();
   /** Lost: by reason. */
   readonly dropped = new Map<string, number>();
+  /** Datagrams that the kernel had no room for: asked when somebody looks. */
+  kernelDrops: () => number = () => 0;
 
   constructor(protocol: string) {
     this.protocol = protocol;
@@ -77,6 +79,12 @@ export function observeReceivers(all: readonly ReceiveCounts[]): void {
     'What was received and lost, by reason.',
     ({ dropped }) => dropped,
   );
+}
+
+/** What the receiver has lost, and what the kernel has lost before it. */
+export function lostReasons({ dropped, kernelDrops }: ReceiveCounts): ReasonMap {
+  const count = kernelDrops();
+  return count === 0 ? dropped : new Map([...dropped, ['kernel_buffer_full', count]]);
 }
 
 type ReasonMap = ReadonlyMap<string, number>;

@@ -20,10 +20,8 @@ export interface StreamReader {
 export interface StreamPeer {
   /** The sender's address, without its port. */
   readonly address: string;
-  /** Bytes that are written to a connection which has closed are dropped. */
+  /** Bytes that are written to a connection which has closed are dropped. One that reads no answers is closed. */
   write(bytes: Uint8Array): void;
-  /** Ends the connection after what was written. */
-  close(): void;
 }
 
 export interface StreamServerOptions {
@@ -48,6 +46,8 @@ export interface StreamServer {
 
 /** Senders that hear of the end have this long for what they have on their way. */
 const lingerMs = 500;
+/** Answers that a sender has not read: some thousands of acknowledgements. */
+const unreadBytesMax = 1024 * 1024;
 
 /** Throws ConfigError where the address cannot be listened on. */
 export async function startStreamServer(options: StreamServerOptions): Promise<StreamServer> {
@@ -112,8 +112,13 @@ function serve(socket: Socket, { open, outlet, counts, log, idleTimeoutMs }: Str
   let isWaiting = false;
   const reader = open({
     address,
-    write: (bytes) => void (socket.writable && socket.write(bytes)),
-    close: () => socket.end(),
+    write(bytes) {
+      if (!socket.writable) return;
+      socket.write(bytes);
+      if (socket.writableLength <= unreadBytesMax) return;
+      counts.addDropped('answers_unread');
+      socket.destroy();
+    },
   });
   socket.setTimeout(idleTimeoutMs, () => {
     // One that is not read cannot be seen to be idle.

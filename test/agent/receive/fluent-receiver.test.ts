@@ -149,6 +149,34 @@ test('the answer waits for durability, and a repeated chunk has the same batch i
   );
 });
 
+test('what is refused for good is counted and acknowledged, what a stop leaves is neither', async () => {
+  const { sink, counts, port } = await start();
+  const client = await dial(port);
+  sink.isRefusing = true;
+  client.send(['t', packed(2), { chunk: 'bad' }]);
+  await eventually(() => client.heard().length === 1);
+  expect([...counts.dropped]).toEqual([['refused', 2]]);
+  sink.isRefusing = false;
+  sink.block();
+  client.send(['t', packed(3), { chunk: 'late' }]);
+  await eventually(() => counts.received === 5);
+  await receiver!.stop(10);
+  expect(client.heard()).toEqual([{ ack: 'bad' }]);
+  expect(counts.dropped.get('stopped')).toBe(3);
+});
+
+test('a client that reads no answers is closed', async () => {
+  const { counts, port } = await start();
+  const socket = connect(port, '127.0.0.1');
+  socket.on('error', () => undefined);
+  const chunk = 'c'.repeat(1000);
+  const message = encode(['t', 1, {}, { chunk }]);
+  const many = Buffer.concat(Array.from({ length: 1000 }, () => message));
+  for (let i = 0; i < 30; i++) socket.write(many);
+  await eventually(() => counts.dropped.get('answers_unread') === 1);
+  socket.destroy();
+});
+
 test('values keep their types', async () => {
   const { sink, counts, port } = await start();
   const client = await dial(port);

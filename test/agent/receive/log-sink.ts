@@ -2,11 +2,13 @@
 
 import { ReceiveCounts } from '#agent/receive/receive-counts.ts';
 import type { ReceiverContext } from '#agent/receive/syslog-receiver.ts';
+import { RefusedError } from '#model/errors.ts';
 import { type ReadRecord, readRecords } from '#test/wire/syslog/syslog-text.ts';
 import type { Delivery, Envelope, Transport } from '#wire/envelope.ts';
 
 export class LogSink implements Transport {
   readonly envelopes: Envelope[] = [];
+  isRefusing = false;
   #gate: PromiseWithResolvers<void> | undefined;
 
   async send(envelope: Envelope, abort?: AbortSignal): Promise<Delivery> {
@@ -16,6 +18,7 @@ export class LogSink implements Transport {
       );
       await Promise.race([this.#gate.promise, aborted]);
     }
+    if (this.isRefusing) throw new RefusedError('not wanted');
     this.envelopes.push(envelope);
     return { rejected: 0, reason: '' };
   }
