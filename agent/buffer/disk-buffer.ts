@@ -122,7 +122,10 @@ class FileBuffer implements DiskBuffer {
     // Sealed, files can be deleted when they are through.
     for (const { writer } of files) await writer.close();
     const deadline = Date.now() + (this.#options.drainMs ?? drainMsDefault);
-    while (Date.now() < deadline && files.some(({ sender }) => !sender.isIdle)) await delay(10);
+    // A station that takes nothing is not waited for: what is left is on disk.
+    const isDraining = (): boolean =>
+      this.drainState() === 'ok' && files.some(({ sender }) => !sender.isIdle);
+    while (Date.now() < deadline && isDraining()) await delay(10);
     for (const { sender, segments } of files) {
       await sender.stop();
       for (const segment of segments) await segment.close();

@@ -3,10 +3,13 @@
  * or spoilt anywhere gives every record that is whole.
  *
  *   segment => magic:'SNDB' version:u32 record*
- *   record  => payload_bytes:u32 payload_crc32c:u32 head_crc32c:u32 payload        (the last is of the eight bytes before)
+ *   record  => payload_bytes:u32 payload_crc32c:u32 head_crc32c:u32 payload        (the last is of the eight bytes before,
+ *              behind the segment's seed)
  *   payload => time_ms:f64 tenant_bytes:u16 batch_id_bytes:u16 key_bytes:u16 signal:u8 tenant batch_id key bytes
  *
- * Little-endian. The head has a checksum of its own: a length is believed before the payload is read.
+ * Little-endian. The head has a checksum of its own: a length is believed before the payload is read. The seed is made of
+ * the version and the file's name: records of another version are not believed, nor what looks like a record within the
+ * bytes that somebody has pushed.
  */
 import { type Envelope, signals } from '#wire/envelope.ts';
 import { crc32c } from '#wire/kafka/crc32c.ts';
@@ -35,8 +38,20 @@ export function isSegmentHeader(bytes: Uint8Array): boolean {
   return Buffer.compare(bytes.subarray(0, segmentHeaderBytes), segmentHeader) === 0;
 }
 
+/** What the heads of a segment's records are checked with. */
+export function segmentSeed(number: number, createdMs: number): number {
+  return crc32c(Buffer.from(`${version} ${number} ${createdMs}`));
+}
+
+/** The bytes that an envelope takes in a segment. */
+export function recordBytes({ tenant, batchId, key, bytes }: Envelope): number {
+  const texts = Buffer.byteLength(tenant) + Buffer.byteLength(batchId) + Buffer.byteLength(key);
+  return recordHeadBytes + payloadHeadBytes + texts + bytes.length;
+}
+
 /** The record's head and all of its payload but the envelope's bytes, which follow it. */
-export function encodeRecordHead({ signal, tenant, batchId, key, bytes }: Envelope, timeMs: number): Buffer {
+export function encodeRecordHead(envelope: Envelope, timeMs: number, seed: number): Buffer {
+  const { signal, tenant, batchId, key, bytes } = envelope;
   const texts = [tenant, batchId, key].map((text) => Buffer.from(text));
   const textBytes = texts.reduce((total, { length }) => total + length, 0);
   const head = Buffer.alloc(recordHeadBytes + payloadHeadBytes + textBytes);
@@ -46,14 +61,14 @@ export function encodeRecordHead({ signal, tenant, batchId, key, bytes }: Envelo
   for (const text of texts) at += text.copy(head, at);
   head.writeUInt32LE(payloadHeadBytes + textBytes + bytes.length, 0);
   head.writeUInt32LE(crc32c(bytes, crc32c(head.subarray(recordHeadBytes))), 4);
-  head.writeUInt32LE(crc32c(head.subarray(0, 8)), 8);
+  head.writeUInt32LE(crc32c(head.subarray(0, 8), seed), 8);
   return head;
 }
 
 /** The payload's length at `at`, or -1 where no record begins there. */
-export function readPayloadBytes(bytes: Buffer, at: number): number {
+export function readPayloadBytes(bytes: Buffer, at: number, seed: number): number {
   if (at + recordHeadBytes > bytes.length) return -1;
-  if (crc32c(bytes.subarray(at, at + 8)) !== bytes.readUInt32LE(at + 8)) return -1;
+  if (crc32c(bytes.subarray(at, at + 8), seed) !== bytes.readUInt32LE(at + 8)) return -1;
   return bytes.readUInt32LE(at);
 }
 

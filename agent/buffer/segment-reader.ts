@@ -59,10 +59,16 @@ export class SegmentReader {
       const [size, isSealed] = [segment.size, segment.isSealed];
       if (offset >= size) return isSealed ? 'end' : 'wait';
       await this.#load(recordHeadBytes);
-      const payloadBytes = readPayloadBytes(this.#chunk, offset - this.#chunkAt);
+      const payloadBytes = readPayloadBytes(this.#chunk, offset - this.#chunkAt, this.#segment.seed);
       const end = offset + recordHeadBytes + payloadBytes;
-      if (payloadBytes < 0 || end > size) {
-        await this.#skipDamage(size, payloadBytes >= 0);
+      if (payloadBytes < 0) {
+        await this.#skipDamage(size);
+        continue;
+      }
+      if (end > size) {
+        // Its head can be believed: nothing follows it.
+        this.#offset = size;
+        this.#damage.torn(size - offset);
         continue;
       }
       await this.#load(recordHeadBytes + payloadBytes);
@@ -74,13 +80,13 @@ export class SegmentReader {
     }
   }
 
-  /** Moves to the next head that can be believed, or to the end. `hasHead`: the record at hand is cut off by the end. */
-  async #skipDamage(size: number, hasHead: boolean): Promise<void> {
+  /** Moves to the next record that can be believed, or to the end. */
+  async #skipDamage(size: number): Promise<void> {
     const start = this.#offset;
     for (let offset = start + 1; offset + recordHeadBytes <= size; offset++) {
       this.#offset = offset;
       if (!this.#has(recordHeadBytes)) await this.#load(recordHeadBytes);
-      const payloadBytes = readPayloadBytes(this.#chunk, offset - this.#chunkAt);
+      const payloadBytes = readPayloadBytes(this.#chunk, offset - this.#chunkAt, this.#segment.seed);
       if (payloadBytes < 0 || offset + recordHeadBytes + payloadBytes > size) continue;
       await this.#load(recordHeadBytes + payloadBytes);
       if (decodeRecord(this.#chunk, offset - this.#chunkAt) === undefined) continue;
@@ -88,7 +94,7 @@ export class SegmentReader {
       return;
     }
     this.#offset = size;
-    if (hasHead || size - start < recordHeadBytes) this.#damage.torn(size - start);
+    if (size - start < recordHeadBytes) this.#damage.torn(size - start);
     else this.#damage.corrupt(size - start);
   }
 

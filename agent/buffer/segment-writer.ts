@@ -11,7 +11,7 @@ import { errorMessage } from '#model/errors.ts';
 import { Backoff, pause } from '#wire/backoff.ts';
 import type { Envelope } from '#wire/envelope.ts';
 import { Segment } from './segment.ts';
-import { encodeRecordHead } from './segment-format.ts';
+import { encodeRecordHead, recordBytes } from './segment-format.ts';
 
 /** always: a write is answered when the disk has it; interval: when the kernel has it. */
 export type SyncPolicy = 'always' | 'interval';
@@ -140,8 +140,7 @@ export class SegmentWriter {
 
   async #writeGroup(group: readonly WaitingWrite[]): Promise<void> {
     const nowMs = this.#options.now();
-    const parts = group.flatMap(({ envelope }) => [encodeRecordHead(envelope, nowMs), envelope.bytes]);
-    const total = parts.reduce((bytes, { length }) => bytes + length, 0);
+    const total = group.reduce((bytes, { envelope }) => bytes + recordBytes(envelope), 0);
     if (this.#active !== undefined && this.#active.size + total > this.#options.segmentBytesMax) {
       await this.#syncNow();
       this.#sealActive();
@@ -149,6 +148,10 @@ export class SegmentWriter {
     await this.#options.makeRoom(total);
     this.#active ??= await this.#createSegment(nowMs);
     const segment = this.#active;
+    const parts = group.flatMap(({ envelope }) => [
+      encodeRecordHead(envelope, nowMs, segment.seed),
+      envelope.bytes,
+    ]);
     const written = await segment.append(parts);
     if (this.#options.sync === 'always') await segment.sync();
     else this.#syncLater();

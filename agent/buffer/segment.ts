@@ -7,7 +7,7 @@
 import { readFileSync, unlinkSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isSegmentHeader, segmentHeader, segmentHeaderBytes } from './segment-format.ts';
+import { isSegmentHeader, segmentHeader, segmentHeaderBytes, segmentSeed } from './segment-format.ts';
 
 const namePattern = /^(\d{12})-(\d+)\.segment$/;
 const ackBytes = 8;
@@ -17,6 +17,8 @@ const ackCheck = 0x5a5a5a5a;
 export class Segment {
   readonly number: number;
   readonly createdMs: number;
+  /** See segment-format.ts. */
+  readonly seed: number;
   /** Fires when the segment is dropped: what is sent from it is given up. */
   readonly dropped = new AbortController();
   /** Bytes that may be read: they are as durable as the policy wants them. */
@@ -42,6 +44,7 @@ export class Segment {
     this.#directory = directory;
     this.number = number;
     this.createdMs = createdMs;
+    this.seed = segmentSeed(number, createdMs);
     this.isSealed = found !== undefined;
     this.size = found?.size ?? 0;
     this.newestMs = found?.newestMs ?? createdMs;

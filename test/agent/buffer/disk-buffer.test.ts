@@ -223,6 +223,27 @@ test('spoilt bytes cost the record that they are in, wherever they are', async (
   }
 });
 
+test('what looks like a record within pushed bytes is never taken for one', async () => {
+  const { name, bytes } = await waitingFile();
+  const [path, station] = [temporaryPath(), new Station()];
+  station.isShut = true;
+  const first = openBuffer(path, station);
+  // A whole file of another buffer, as somebody who knows the format would push it.
+  await first.send(envelope('outer', bytes));
+  await first.close();
+  const own = files(path).find((file) => file.endsWith('.segment'))!;
+  expect(own).not.toBe(name);
+  const spoilt = readFileSync(join(path, 'logs', own));
+  // The outer record's head: what follows is searched for records.
+  spoilt[9]! ^= 1;
+  writeFileSync(join(path, 'logs', own), spoilt);
+  const next = new Station();
+  const second = openBuffer(path, next, { drainMs: 10_000 });
+  await second.close();
+  expect(next.taken).toEqual([]);
+  expect([...second.counts.lost]).toEqual([['logs corrupt', 1]]);
+});
+
 test('a full disk makes senders wait, and says so; afterwards all is sent', async () => {
   const disk = mountSmallDisk(2);
   if (disk === undefined) return;
