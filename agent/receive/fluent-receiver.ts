@@ -55,7 +55,7 @@ export async function startFluentReceiver(
       if (address === undefined) continue;
       const server = await startStreamServer({
         address,
-        tls: name === 'tls' ? tlsOf(options) : undefined,
+        tls: name === 'tls' ? () => tlsOf(options) : undefined,
         connectionsMax: options['fluent.connections_max'],
         idleTimeoutMs: options['fluent.idle_timeout_ms'],
         open: (peer) => intake.open(peer),

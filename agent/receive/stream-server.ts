@@ -2,7 +2,7 @@
  * A TCP or TLS listener whose connections are bounded in number and idle time, and are not read while there is no room.
  */
 import { createServer as createTcpServer, type Server, type Socket } from 'node:net';
-import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
+import { createServer as createTlsServer, type TlsOptions, type Server as TlsServer } from 'node:tls';
 import { ConfigError, errorMessage } from '#model/errors.ts';
 import { type ListenAddress, renderAddress } from './listen-address.ts';
 import type { Outlet } from './outlet.ts';
@@ -26,8 +26,9 @@ export interface StreamPeer {
 
 export interface StreamServerOptions {
   readonly address: ListenAddress;
-  /** TLS where it is there. */
-  readonly tls: TlsOptions | undefined;
+  /** TLS where it is there: reads its files. Called again every `tlsCheckMs`, so that certificates can be renewed. */
+  readonly tls: (() => TlsOptions) | undefined;
+  readonly tlsCheckMs?: number;
   readonly connectionsMax: number;
   /** A connection without bytes for so long is closed. */
   readonly idleTimeoutMs: number;
@@ -48,6 +49,7 @@ export interface StreamServer {
 const lingerMs = 500;
 /** Answers that a sender has not read: some thousands of acknowledgements. */
 const unreadBytesMax = 1024 * 1024;
+const tlsCheckMsDefault = 60_000;
 
 /** Throws ConfigError where the address cannot be listened on. */
 export async function startStreamServer(options: StreamServerOptions): Promise<StreamServer> {
@@ -66,7 +68,7 @@ export async function startStreamServer(options: StreamServerOptions): Promise<S
   };
   let server: Server;
   try {
-    server = tls === undefined ? createTcpServer(accept) : createTlsServer(tls, accept);
+    server = tls === undefined ? createTcpServer(accept) : createTlsServer(tls(), accept);
     server.maxConnections = options.connectionsMax;
     server.on('connection', (socket: Socket) => {
       raw.add(socket);
@@ -90,10 +92,12 @@ export async function startStreamServer(options: StreamServerOptions): Promise<S
     );
   }
   server.on('error', (error) => log.warn({ protocol: counts.protocol, error }, 'a listener failed'));
+  const renewal = tls === undefined ? undefined : renewCertificates(server as TlsServer, tls, options);
   const { port } = server.address() as { port: number };
   return {
     address: { host: address.host, port },
     async stop() {
+      clearInterval(renewal);
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       // The listener counts a connection as closed before its reader has heard so.
       const read = [...sockets].map((socket) => new Promise((resolve) => socket.once('close', resolve)));
@@ -105,6 +109,28 @@ export async function startStreamServer(options: StreamServerOptions): Promise<S
       clearTimeout(cut);
     },
   };
+}
+
+/** Connections that are open keep theirs. */
+function renewCertificates(
+  server: TlsServer,
+  read: () => TlsOptions,
+  { tlsCheckMs = tlsCheckMsDefault, counts, log }: StreamServerOptions,
+): NodeJS.Timeout {
+  const textOf = ({ cert, key, ca }: TlsOptions): string => [cert, key, ca].map(String).join('\n');
+  let text = textOf(read());
+  const look = (): void => {
+    try {
+      const found = read();
+      if (textOf(found) === text) return;
+      server.setSecureContext(found);
+      text = textOf(found);
+    } catch (error) {
+      // Files that are being replaced do not fit together for a moment: the old ones stay until they do.
+      log.warn({ protocol: counts.protocol, reason: errorMessage(error) }, 'certificates were not renewed');
+    }
+  };
+  return setInterval(look, tlsCheckMs).unref();
 }
 
 function serve(socket: Socket, { open, outlet, counts, log, idleTimeoutMs }: StreamServerOptions): void {

@@ -83,7 +83,7 @@ export async function startSyslogReceiver(
       if (address === undefined) continue;
       const server = await startStreamServer({
         address,
-        tls: name === 'tls' ? tlsOf(options) : undefined,
+        tls: name === 'tls' ? () => tlsOf(options) : undefined,
         connectionsMax: options['syslog.connections_max'],
         idleTimeoutMs: options['syslog.idle_timeout_ms'],
         open: ({ address: peer }) =>

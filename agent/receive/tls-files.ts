@@ -1,4 +1,4 @@
-/** Certificates of a listener, from files. They are read once, at the start. */
+/** Certificates of a listener, from files. */
 import { readFileSync } from 'node:fs';
 import type { TlsOptions } from 'node:tls';
 import { ConfigError, errorMessage } from '#model/errors.ts';
