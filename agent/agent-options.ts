@@ -4,8 +4,10 @@ import { containersOptions } from '#agent/containers/containers-options.ts';
 import { multilineFault } from '#agent/logs/frame/record-join.ts';
 import { countSchema, option } from '#model/config/option.ts';
 import { tenantDefault } from '#model/tenant.ts';
+import { bufferAgentOptions } from './buffer/buffer-agent-options.ts';
 import { containerOptions } from './cgroup/container-options.ts';
 import { hostOptions } from './host/host-options.ts';
+import { receiveAgentOptions } from './receive/receive-agent-options.ts';
 import { scrapeOptions } from './scrape/scrape-options.ts';
 import { scrapeConfigOptions } from './scrape-config/scrape-config-options.ts';
 
@@ -54,4 +56,6 @@ export const agentOptions = {
   ...containerOptions,
   ...scrapeConfigOptions,
   ...scrapeOptions,
+  ...receiveAgentOptions,
+  ...bufferAgentOptions,
 };

@@ -5,8 +5,8 @@ import { startContainers } from '#agent/containers/start-containers.ts';
 import { countBuffersWithHeap } from '#model/buffer-accounting.ts';
 import { startLogs, tailBanner } from './agent-logs.ts';
 import { measureContainers, scrapeBanner, startHost, startScraping } from './agent-metrics.ts';
-import { listenForPushes } from './agent-receive.ts';
-import { openTransport } from './agent-transport.ts';
+import { listenForForeign, listenForPushes } from './agent-receive.ts';
+import { openBuffer, openTransport } from './agent-transport.ts';
 import type { Parts } from './parts.ts';
 import type { RoleContext } from './role-context.ts';
 import { renderBytes } from './status-line.ts';
@@ -25,8 +25,11 @@ export async function startAgentPart(
 ): Promise<AgentPart> {
   countBuffersWithHeap();
   const transport = openTransport(context, ownReceiver);
-  parts.add('transport', () => transport.close());
-  const receives = ownReceiver === undefined ? await listenForPushes(context, transport, parts) : [];
+  // Files are their own buffer: what is read from them is sent as it is.
+  const buffered = openBuffer(context, transport);
+  parts.add('transport', () => buffered.close());
+  const receives = ownReceiver === undefined ? await listenForPushes(context, buffered, parts) : [];
+  receives.push(...(await listenForForeign(context, buffered, parts)));
   // `npm run demo` puts its simulated containers below the data directory.
   const demoPath = join(context.config.store.path, 'demo');
   const directory = await startContainers({
@@ -38,9 +41,9 @@ export async function startAgentPart(
   parts.add('containers', () => directory.stop());
   const { logs, globs } = await startLogs(context, transport, demoPath, directory, parts);
   observeAgent(logs, transport);
-  const { discovery } = await startScraping(context, transport, join(demoPath, 'targets/*.json'), parts);
-  startHost(context, transport, parts);
-  measureContainers(context, transport, (id) => directory.all().get(id), parts);
+  const { discovery } = await startScraping(context, buffered, join(demoPath, 'targets/*.json'), parts);
+  startHost(context, buffered, parts);
+  measureContainers(context, buffered, (id) => directory.all().get(id), parts);
   return {
     banner: [...receives, ...tailBanner(globs, logs.status()), ...scrapeBanner(discovery)],
     statusLine() {

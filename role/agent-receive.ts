@@ -1,7 +1,13 @@
 /** What an agent takes from applications of its node. */
 import { createForwardSink } from '#agent/forward-sink.ts';
+import { startFluentReceiver } from '#agent/receive/fluent-receiver.ts';
+import { renderAddress } from '#agent/receive/listen-address.ts';
+import { observeReceivers, ReceiveCounts } from '#agent/receive/receive-counts.ts';
+import { startStatsdReceiver } from '#agent/receive/statsd-receiver.ts';
+import { startSyslogReceiver } from '#agent/receive/syslog-receiver.ts';
 import type { Transport } from '#wire/envelope.ts';
 import { startReceivers } from '#wire/receive/receivers.ts';
+import { batchBytesMax } from './agent-transport.ts';
 import type { Parts } from './parts.ts';
 import type { RoleContext } from './role-context.ts';
 
@@ -32,4 +38,38 @@ export async function listenForPushes(
   return [
     `  receives  OTLP/HTTP and remote write on ${receivers.httpUrl}, OTLP/gRPC on ${receivers.grpcAddress}`,
   ];
+}
+
+const protocols = {
+  syslog: startSyslogReceiver,
+  fluent: startFluentReceiver,
+  statsd: startStatsdReceiver,
+} as const;
+
+/** Syslog and its like, wherever the agent runs: each where an address is set. Returns a line of the banner for each. */
+export async function listenForForeign(
+  { config, log, node }: RoleContext,
+  transport: Transport,
+  parts: Parts,
+): Promise<string[]> {
+  const lines: string[] = [];
+  const all: ReceiveCounts[] = [];
+  for (const [protocol, start] of Object.entries(protocols)) {
+    const counts = new ReceiveCounts(protocol);
+    const receiver = await start(config.agent, {
+      transport,
+      tenant: config.agent.tenant,
+      node,
+      batchBytesMax: batchBytesMax(config),
+      log,
+      counts,
+    });
+    if (receiver === undefined) continue;
+    parts.add(`${protocol} receiver`, () => receiver.stop(drainMs));
+    all.push(counts);
+    const addresses = Object.entries(receiver.addresses).map(([kind, at]) => `${kind} ${renderAddress(at)}`);
+    lines.push(`  receives  ${protocol} on ${addresses.join(', ')}`);
+  }
+  if (all.length > 0) observeReceivers(all);
+  return lines;
 }

@@ -1,4 +1,7 @@
 /** How an agent's envelopes travel: to a collector, or through Kafka. */
+import { join } from 'node:path';
+import { observeBuffer } from '#agent/buffer/buffer-counts.ts';
+import { createDiskBuffer } from '#agent/buffer/disk-buffer.ts';
 import { createDirectTransport } from '#agent/transport/direct.ts';
 import { createKafkaTransport } from '#agent/transport/kafka.ts';
 import { ConfigError } from '#model/errors.ts';
@@ -45,4 +48,22 @@ export function batchBytesMax(config: SondeConfig): number {
   return config.transport.kind === 'kafka'
     ? Math.min(wanted, Math.floor(config.transport['kafka.message_bytes_max'] * headroom))
     : wanted;
+}
+
+/** Returns the transport behind a disk buffer, which then closes it, or the transport itself where none is wanted. */
+export function openBuffer({ config, log }: RoleContext, transport: Transport): Transport {
+  const options = config.agent;
+  if (!options['buffer.is_used']) return transport;
+  const statePath = options.state_path || join(config.store.path, 'agent');
+  const buffer = createDiskBuffer({
+    transport,
+    path: options['buffer.path'] || join(statePath, 'buffer'),
+    bytesMax: options['buffer.bytes_max'],
+    ageMsMax: options['buffer.age_ms_max'],
+    sync: options['buffer.sync'],
+    syncIntervalMs: options['buffer.sync_interval_ms'],
+    log,
+  });
+  observeBuffer(buffer);
+  return buffer;
 }

@@ -33,6 +33,7 @@ import {
 import { converters } from './converters.ts';
 import { discoveryDecoders } from './discovery-decoders.ts';
 import { createChecked, type FuzzedDecoder, fuzzContext } from './fuzzed-decoder.ts';
+import { receivers } from './receivers.ts';
 import { scrapedPages } from './scraped-pages.ts';
 
 /** With `seriesMax`, series over the limit are met and refused. */
@@ -172,6 +173,7 @@ export const decoders: readonly FuzzedDecoder[] = [
   transcoded('remote_write', write2, 5),
   ...converters,
   ...apiObjects,
+  ...receivers,
   ...encodings.map(
     ([name, encoding, compress]): FuzzedDecoder => ({
       name: `content-encoding ${name}`,

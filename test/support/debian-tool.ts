@@ -5,7 +5,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { createServer } from 'node:net';
 
-/** Returns whether the program can be run. Throws in CI where it cannot. */
+/** Returns whether the program can be run, by asking for its version. Throws in CI where it cannot. */
 export function hasTool(program: string, debianPackage: string, versionFlag = '--version'): boolean {
   const found = spawnSync(program, [versionFlag]).status === 0;
   if (found) return true;

@@ -9,8 +9,8 @@
 const polynomial = 0x82f63b78;
 const tables = buildTables();
 
-/** Returns the checksum as an unsigned 32-bit number. */
-export function crc32c(bytes: Uint8Array): number {
+/** Returns the checksum as an unsigned 32-bit number. `before` is the checksum of bytes that lie before these. */
+export function crc32c(bytes: Uint8Array, before = 0): number {
   const [t0, t1, t2, t3, t4, t5, t6, t7] = tables as [
     Int32Array,
     Int32Array,
@@ -22,7 +22,7 @@ export function crc32c(bytes: Uint8Array): number {
     Int32Array,
   ];
   const wholeEnd = bytes.length - (bytes.length % 8);
-  let crc = -1;
+  let crc = before ^ -1;
   let at = 0;
   for (; at < wholeEnd; at += 8) {
     const low = crc ^ (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24));
