@@ -4,9 +4,9 @@
  */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { detectLevel } from '#collector/transcode/level-detector.ts';
 import { textBytes } from '#collector/transcode/resource-scope.ts';
-import { levels } from '#collector/transcode/severity.ts';
+import { detectLevel } from '#wire/level/level-detector.ts';
+import { levels } from '#wire/level/severity.ts';
 import { ByteView } from '#wire/protobuf/byte-view.ts';
 
 function levelOf(line: string): string {
