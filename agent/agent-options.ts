@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { countSchema, option } from '#model/config/option.ts';
 import { tenantDefault } from '#model/tenant.ts';
+import { processorsOptions } from './processors/processors-options.ts';
 
 const targetSchema = z.strictObject({
   url: z.url({ protocol: /^https?$/, error: 'expected an http:// or https:// URL' }),
@@ -22,6 +23,7 @@ export const agentOptions = {
   'logs.batch_bytes_max': option(countSchema, 1024 * 1024, 'Largest batch of log records.'),
   'logs.flush_interval_ms': option(countSchema, 500, 'A batch is sent at this age even when it is small.'),
   'logs.discover_interval_ms': option(countSchema, 1000, 'How often the globs are looked at for new files.'),
+  ...processorsOptions,
   'scrape.targets': option(z.array(targetSchema), [], 'Prometheus targets: url, job, labels.'),
   'scrape.urls': option(z.array(z.string()), [], 'More targets, added by --scrape.'),
   'scrape.files': option(

@@ -3,6 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type LogAgent, type LogAgentStatus, startLogAgent } from '#agent/logs/log-agent.ts';
+import { createLogProcessors } from '#agent/processors/log-processors.ts';
 import type { Transport } from '#wire/envelope.ts';
 import { batchBytesMax } from './agent-transport.ts';
 import type { Parts } from './parts.ts';
@@ -29,6 +30,15 @@ export async function startLogs(
     join(demoPath, 'var/log/pods/*/*/*.log'),
     join(demoPath, 'var/lib/docker/containers/*/*-json.log'),
   ];
+  const processors = await createLogProcessors(options['logs.processors'], {
+    transport,
+    tenant: options.tenant,
+    node,
+    log,
+    metricsIntervalMs: options['logs.metrics_interval_ms'],
+    directory: process.cwd(),
+  });
+  if (processors !== undefined) parts.add('log processors', () => processors.stop({ drainMs }));
   const logs = startLogAgent({
     globs,
     transport,
@@ -39,6 +49,7 @@ export async function startLogs(
     flushIntervalMs: options['logs.flush_interval_ms'],
     discoverIntervalMs: options['logs.discover_interval_ms'],
     log,
+    processors,
   });
   parts.add('log agent', () => logs.stop({ drainMs }));
   await Promise.race([logs.firstLook, delay(firstLookMsMax, undefined, { ref: false })]);

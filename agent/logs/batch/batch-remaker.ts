@@ -1,9 +1,8 @@
 /**
  * Makes the bytes of a batch again from the ranges that the checkpoint names, for sending it again after a crash.
  */
-
-import { encodeLogsRequest, type ResourceRecords } from '#wire/otlp/logs-request.ts';
 import { ByteWriter, byteSource, copySlackBytes } from '#wire/protobuf/byte-writer.ts';
+import type { LogProcessors } from '../../processors/log-processors.ts';
 import type { PendingBatch } from '../checkpoint/checkpoint.ts';
 import type { FrameReaders } from '../frame/frame-readers.ts';
 import { RangeEncoder } from '../frame/range-encoder.ts';
@@ -13,13 +12,16 @@ import type { FileSet } from '../tail/file-set.ts';
 import type { TailedFile } from '../tail/tailed-file.ts';
 import type { BatchRange } from './batch-builder.ts';
 import type { SentBatch } from './batch-sender.ts';
+import { finishBatch, type ProcessedRun } from './processed-batch.ts';
 
 export class BatchRemaker {
   readonly #readers: FrameReaders;
   readonly #files: FileSet;
   readonly #ledger: LossLedger;
+  readonly #processors: LogProcessors | undefined;
 
-  constructor(readers: FrameReaders, files: FileSet, ledger: LossLedger) {
+  constructor(readers: FrameReaders, files: FileSet, ledger: LossLedger, processors?: LogProcessors) {
+    this.#processors = processors;
     this.#readers = readers;
     this.#files = files;
     this.#ledger = ledger;
@@ -48,23 +50,25 @@ export class BatchRemaker {
     return this.#encode(pending.lineBytesMax, windows);
   }
 
-  #encode(
+  async #encode(
     lineBytesMax: number,
     windows: readonly { file: TailedFile; from: number; window: Buffer }[],
-  ): SentBatch {
+  ): Promise<SentBatch> {
     const encoder = new RangeEncoder(this.#readers, lineBytesMax);
     const records = new ByteWriter();
-    const runs: ResourceRecords[] = [];
+    const runs: ProcessedRun[] = [];
     const ranges: BatchRange[] = [];
     for (const { file, from, window } of windows) {
       const runFrom = records.position;
       const rangeBytes = window.length - copySlackBytes;
-      const counts = encoder.encode(file.format!, byteSource(window), 0, rangeBytes, records);
+      const pipeline = this.#processors?.pipelineOf(file.resource);
+      const counts = encoder.encode(file.format!, byteSource(window), 0, rangeBytes, records, pipeline);
       ranges.push({ file, from, to: from + rangeBytes, records: counts.records });
-      if (counts.records > 0)
-        runs.push({ resource: file.resourceBytes, from: runFrom, to: records.position });
+      const resource = pipeline?.resourceBytes ?? file.resourceBytes;
+      const settle = pipeline?.take();
+      runs.push({ file, resource, pipeline, from: runFrom, to: records.position, settle });
     }
-    return { ranges, bytes: encodeLogsRequest(runs, records.bytes) };
+    return finishBatch(ranges, runs, records.bytes, this.#processors);
   }
 
   #countGone({ batchId, ranges }: PendingBatch, found: ReadonlySet<string>): void {

@@ -16,6 +16,7 @@ import {
   copyBytes,
   copySlackBytes,
 } from '#wire/protobuf/byte-writer.ts';
+import type { RecordPipeline } from '../../processors/record-pipeline.ts';
 import {
   createFrame,
   type Frame,
@@ -43,6 +44,8 @@ export interface EncodeCounts {
   recordsSplit: number;
   /** Records with bytes that are not UTF-8: each broken sequence became U+FFFD. */
   recordsRepaired: number;
+  /** Records that processors dropped, as they were told to: not among `records`. */
+  recordsDropped: number;
   /** NUL bytes skipped at the start of lines: holes that a truncated file's writer leaves. */
   nulBytesSkipped: number;
 }
@@ -55,6 +58,7 @@ export function createEncodeCounts(): EncodeCounts {
     linesJoined: 0,
     recordsSplit: 0,
     recordsRepaired: 0,
+    recordsDropped: 0,
     nulBytesSkipped: 0,
   };
 }
@@ -93,10 +97,13 @@ export class RangeEncoder {
   readonly #frame = createFrame();
   readonly #streams = Array.from({ length: streamCount }, (_, stream) => new OpenRecord(stream));
   readonly #record: LogRecordFields;
+  /** As framed: only where there are processors. */
+  readonly #original: LogRecordFields;
   #chunk: ByteSource = byteSource(Buffer.alloc(copySlackBytes));
   #isChunkUtf8 = true;
   #out = new ByteWriter();
   #counts = createEncodeCounts();
+  #pipeline: RecordPipeline | undefined;
 
   /** `lineBytesMax`: a longer body is split into several records. */
   constructor(readers: FrameReaders, lineBytesMax: number) {
@@ -110,11 +117,27 @@ export class RangeEncoder {
       bodyTo: 0,
       attributes: streamAttributes[streamNone],
       attributesBytes: 0,
+      severityNumber: 0,
+      severityText: this.#chunk,
+      severityTextBytes: 0,
     };
+    this.#original = { ...this.#record };
   }
 
-  /** Appends the records of chunk.bytes[from, to) to `out`. The chunk must have copySlackBytes behind `to`. */
-  encode(format: LineFormat, chunk: ByteSource, from: number, to: number, out: ByteWriter): EncodeCounts {
+  /**
+   * Appends the records of chunk.bytes[from, to) to `out`. The chunk must have copySlackBytes behind `to`. What
+   * `pipeline` noted of the range is its to give away afterwards (RecordPipeline.take).
+   */
+  encode(
+    format: LineFormat,
+    chunk: ByteSource,
+    from: number,
+    to: number,
+    out: ByteWriter,
+    pipeline?: RecordPipeline,
+  ): EncodeCounts {
+    this.#pipeline = pipeline;
+    pipeline?.begin();
     this.#chunk = chunk;
     this.#out = out;
     this.#counts = createEncodeCounts();
@@ -253,6 +276,7 @@ export class RangeEncoder {
     const attributes = this.#attributesOf(open);
     record.attributes = attributes;
     record.attributesBytes = attributes.bytes.length - copySlackBytes;
+    if (this.#pipeline !== undefined) Object.assign(this.#original, record);
     const { body, bodyTo } = open;
     let from = this.#skipNuls(open);
     if (from === bodyTo && from > open.bodyFrom) return;
@@ -286,8 +310,22 @@ export class RangeEncoder {
       record.bodyTo = repaired.textBytes;
       this.#counts.recordsRepaired++;
     }
-    writeLogRecord(this.#out, record);
-    this.#counts.records++;
+    if (this.#pipeline === undefined || this.#isKept(this.#pipeline, record)) {
+      writeLogRecord(this.#out, record);
+      this.#counts.records++;
+    } else this.#counts.recordsDropped++;
+  }
+
+  /** Processors replace fields of the record, which pieces of one long line share. */
+  #isKept(pipeline: RecordPipeline, record: LogRecordFields): boolean {
+    const { timeLow, timeHigh, attributes, attributesBytes } = this.#original;
+    record.timeLow = timeLow;
+    record.timeHigh = timeHigh;
+    record.attributes = attributes;
+    record.attributesBytes = attributesBytes;
+    record.severityNumber = 0;
+    record.severityTextBytes = 0;
+    return pipeline.process(record);
   }
 
   #attributesOf({ stream, attributes }: OpenRecord): ByteSource {
