@@ -20,7 +20,7 @@ const entriesMax = 200;
 
 const moduleSchema = z.strictObject({
   module: z.string().min(1, 'expected the path of a module'),
-  options: z.unknown(),
+  options: z.unknown().optional(),
   timeout_ms: countSchema.max(60_000).default(1000),
   memory_mb: countSchema.max(4096).default(128),
   on_error: z.enum(['pass', 'drop']).default('pass'),

@@ -276,7 +276,7 @@ export class RangeEncoder {
     const attributes = this.#attributesOf(open);
     record.attributes = attributes;
     record.attributesBytes = attributes.bytes.length - copySlackBytes;
-    if (this.#pipeline !== undefined) Object.assign(this.#original, record);
+    if (this.#pipeline !== undefined) this.#rememberOriginal(record);
     const { body, bodyTo } = open;
     let from = this.#skipNuls(open);
     if (from === bodyTo && from > open.bodyFrom) return;
@@ -314,6 +314,14 @@ export class RangeEncoder {
       writeLogRecord(this.#out, record);
       this.#counts.records++;
     } else this.#counts.recordsDropped++;
+  }
+
+  #rememberOriginal({ timeLow, timeHigh, attributes, attributesBytes }: LogRecordFields): void {
+    const original = this.#original;
+    original.timeLow = timeLow;
+    original.timeHigh = timeHigh;
+    original.attributes = attributes;
+    original.attributesBytes = attributesBytes;
   }
 
   /** Processors replace fields of the record, which pieces of one long line share. */

@@ -27,6 +27,7 @@ const domainBytesMax = 255;
 export const email: Detector = {
   name: 'email',
   triggers: '@',
+  isAtWordStart: false,
   find(bytes, from, at, to, found) {
     const lowest = Math.max(from, at - localBytesMax);
     let start = at;
@@ -70,6 +71,7 @@ const ipv6TextMax = 45;
 export const ipv6: Detector = {
   name: 'ipv6',
   triggers: ':',
+  isAtWordStart: false,
   find(bytes, from, at, to, found) {
     // Only at the first colon of an address.
     let start = at;
@@ -95,8 +97,7 @@ function isJoined(byte: number): boolean {
     (classes[byte] & (digitBit | letterBit)) !== 0 ||
     byte === underscore ||
     byte === colon ||
-    byte === percent ||
-    byte >= 0x80
+    byte === percent
   );
 }
 

@@ -27,6 +27,8 @@ export interface Detector {
   readonly name: DetectorName;
   /** Bytes at which it is asked. */
   readonly triggers: string;
+  /** Asked only where no letter or digit stands before. */
+  readonly isAtWordStart: boolean;
   /**
    * Whether a secret is at bytes[at], within bytes[from, to). Fills `found` and returns true, where it is. Looks at a
    * bounded number of bytes, or at such that the caller then passes over.

@@ -17,6 +17,7 @@ const cardDigitsMax = 19;
 export const creditCard: Detector = {
   name: 'credit_card',
   triggers: '23456',
+  isAtWordStart: true,
   find(bytes, from, at, to, found) {
     if (at > from && isPartOfWord(bytes[at - 1])) return false;
     if (!isKnownIssuer(bytes, at, to)) return false;
@@ -55,9 +56,9 @@ function isWholeNumber(bytes: Uint8Array, at: number, to: number): boolean {
   return bytes[at] !== dot || !is(bytes, at + 1, to, digitBit);
 }
 
-/** A letter or an underscore beside a number makes it an identifier. */
+/** A letter or an underscore beside a number makes it an identifier; scripts without spaces do not. */
 function isPartOfWord(byte: number): boolean {
-  return (classes[byte] & (digitBit | letterBit)) !== 0 || byte === underscore || byte >= 0x80;
+  return (classes[byte] & (digitBit | letterBit)) !== 0 || byte === underscore;
 }
 
 /** Visa 4, Mastercard 51-55 and 22-27, American Express 34 and 37, Diners 30, 36 and 38, JCB 35, Maestro and Discover 6. */
@@ -91,6 +92,7 @@ function isLuhn(bytes: Uint8Array, from: number, to: number): boolean {
 export const ipv4: Detector = {
   name: 'ipv4',
   triggers: '0123456789',
+  isAtWordStart: true,
   find(bytes, from, at, to, found) {
     if (at > from && (isPartOfWord(bytes[at - 1]) || bytes[at - 1] === dot)) return false;
     const end = ipv4End(bytes, at, to);

@@ -43,7 +43,12 @@ const patternsSchema = z
 
 export const redactSchema = z
   .strictObject({
-    detectors: z.union([z.literal('all'), z.array(z.enum(detectorNames))]).default('all'),
+    detectors: z
+      .union(
+        [z.literal('all'), z.array(z.enum(detectorNames))],
+        `expected all, or a list of ${detectorNames.join(', ')}`,
+      )
+      .default('all'),
     patterns: patternsSchema.default({}),
     mode: z.enum(['mask', 'hash']).default('mask'),
     key_file: z.string().min(1).optional(),

@@ -5,7 +5,7 @@
  */
 import { type ByteSource, ByteWriter, copyBytes } from '#wire/protobuf/byte-writer.ts';
 import type { BytePattern } from '../byte-pattern.ts';
-import type { Detector, Finding } from './detector.ts';
+import { classes, type Detector, digitBit, type Finding, letterBit } from './detector.ts';
 
 export interface OwnPattern {
   readonly name: string;
@@ -15,14 +15,21 @@ export interface OwnPattern {
 /** What stands for a secret: must be UTF-8. `kind` is an index: the detectors first, then the own patterns. */
 export type Replacement = (kind: number, bytes: Buffer, from: number, to: number) => Buffer;
 
+const atStart = 256;
+const wordEndBit = 0x8000;
+const detectorBits = wordEndBit - 1;
+
 export class SecretScanner {
   /** By kind: secrets found since the counts were last set to 0. */
   readonly counts: Float64Array;
   readonly #detectors: readonly Detector[];
   readonly #patterns: readonly OwnPattern[];
   readonly #replacement: Replacement;
-  /** By byte: a bit for each detector that is to be asked. */
-  readonly #triggers = new Uint16Array(256);
+  /**
+   * By byte: a bit for each detector that is to be asked, behind a letter or digit, and anywhere else (atStart up); and
+   * wordEndBit where the byte is no letter or digit.
+   */
+  readonly #triggers = new Uint16Array(2 * atStart);
   readonly #found: Finding = { from: 0, to: 0 };
   /** Detectors write to the first, own patterns in turns to the others. */
   readonly #texts: readonly ByteWriter[];
@@ -33,8 +40,17 @@ export class SecretScanner {
     this.#replacement = replacement;
     this.counts = new Float64Array(detectors.length + patterns.length);
     this.#texts = Array.from({ length: 3 }, () => new ByteWriter(256));
-    for (const [index, { triggers }] of detectors.entries()) {
-      for (const trigger of triggers) this.#triggers[trigger.charCodeAt(0)] |= 1 << index;
+    for (let byte = 0; byte < atStart; byte++) {
+      if ((classes[byte] & (digitBit | letterBit)) !== 0) continue;
+      this.#triggers[byte] = wordEndBit;
+      this.#triggers[atStart + byte] = wordEndBit;
+    }
+    for (const [index, { triggers, isAtWordStart }] of detectors.entries()) {
+      for (const trigger of triggers) {
+        const byte = trigger.charCodeAt(0);
+        if (!isAtWordStart) this.#triggers[byte] |= 1 << index;
+        this.#triggers[atStart + byte] |= 1 << index;
+      }
     }
   }
 
@@ -60,16 +76,12 @@ export class SecretScanner {
     const triggers = this.#triggers;
     let text: ByteWriter | undefined;
     let copied = from;
-    let at = from;
+    let at = nextTrigger(bytes, triggers, from, to, atStart);
     while (at < to) {
-      const hits = triggers[bytes[at]];
-      if (hits === 0) {
-        at++;
-        continue;
-      }
-      const kind = this.#ask(bytes, hits, copied, at, to);
+      const place = at > copied ? placeAfter(triggers, bytes[at - 1]) : at > from ? 0 : atStart;
+      const kind = this.#ask(bytes, triggers[place + bytes[at]] & detectorBits, copied, at, to);
       if (kind === -1) {
-        at++;
+        at = nextTrigger(bytes, triggers, at + 1, to, placeAfter(triggers, bytes[at]));
         continue;
       }
       if (text === undefined) {
@@ -79,7 +91,7 @@ export class SecretScanner {
       const found = this.#found;
       this.#replace(text, source, copied, kind, found.from, found.to);
       copied = found.to;
-      at = found.to;
+      at = nextTrigger(bytes, triggers, copied, to, 0);
     }
     if (text !== undefined) appendRange(text, source, copied, to);
     return text;
@@ -139,4 +151,26 @@ export class SecretScanner {
 function appendRange(text: ByteWriter, source: ByteSource, from: number, to: number): void {
   text.reserve(to - from);
   copyBytes(text, source, from, to);
+}
+
+/** Returns the position of the first byte at which a detector is to be asked, or `to`. By itself, so that V8 keeps it small. */
+function nextTrigger(
+  bytes: Uint8Array,
+  triggers: Uint16Array,
+  from: number,
+  to: number,
+  placeFrom: number,
+): number {
+  let place = placeFrom;
+  for (let at = from; at < to; at++) {
+    const entry = triggers[place + bytes[at]];
+    if ((entry & detectorBits) !== 0) return at;
+    // 0x8000 becomes 256: atStart.
+    place = (entry & wordEndBit) >> 7;
+  }
+  return to;
+}
+
+function placeAfter(triggers: Uint16Array, byte: number): number {
+  return (triggers[byte] & wordEndBit) >> 7;
 }

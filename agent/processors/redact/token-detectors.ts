@@ -26,6 +26,7 @@ const tokenPartMin = 8;
 export const jwt: Detector = {
   name: 'jwt',
   triggers: 'J',
+  isAtWordStart: false,
   find(bytes, from, at, to, found) {
     const start = at - 2;
     if (start < from || !isTextAt(bytes, start, to, 'eyJ')) return false;
@@ -46,6 +47,7 @@ const accessKeyBytes = 20;
 export const awsAccessKey: Detector = {
   name: 'aws_access_key',
   triggers: 'A',
+  isAtWordStart: true,
   find(bytes, from, at, to, found) {
     const end = at + accessKeyBytes;
     if (end > to || (at > from && is(bytes, at - 1, to, digitBit | letterBit))) return false;
@@ -66,6 +68,7 @@ const assignmentBytesMax = 8;
 export const awsSecretKey: Detector = {
   name: 'aws_secret_key',
   triggers: 'sS',
+  isAtWordStart: false,
   find(bytes, _from, at, to, found) {
     if (!isWordAt(bytes, at, to, 'secret')) return false;
     let position = skipJoint(bytes, at + 6, to);
@@ -98,6 +101,7 @@ const bearerBytesMin = 8;
 export const bearerToken: Detector = {
   name: 'bearer_token',
   triggers: 'bB',
+  isAtWordStart: true,
   find(bytes, from, at, to, found) {
     if (!isWordAt(bytes, at, to, 'bearer') || (at > from && is(bytes, at - 1, to, letterBit | digitBit)))
       return false;
@@ -125,6 +129,7 @@ const pemKindBytesMax = 24;
 export const privateKey: Detector = {
   name: 'private_key',
   triggers: '-',
+  isAtWordStart: false,
   find(bytes, _from, at, to, found) {
     if (!isTextAt(bytes, at, to, pemBegin)) return false;
     let label = at + pemBegin.length;
