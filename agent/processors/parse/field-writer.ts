@@ -25,14 +25,6 @@ export interface FieldLimits {
 /** Names of parsed attributes, with their prefix. */
 export const nameBytesMax = 128;
 
-/** Where a special field's value is: its timestamp, its message. */
-export interface FieldValue {
-  source: ByteSource;
-  from: number;
-  to: number;
-  isFound: boolean;
-}
-
 export class FieldWriter {
   /** Fields that found no room since the last begin(). */
   skipped = 0;

@@ -27,6 +27,8 @@ export interface Detector {
   readonly name: DetectorName;
   /** Bytes at which it is asked. */
   readonly triggers: string;
+  /** Bytes of which one must follow; undefined for any. */
+  readonly followers?: string;
   /** Asked only where no letter or digit stands before. */
   readonly isAtWordStart: boolean;
   /**

@@ -17,6 +17,7 @@ const cardDigitsMax = 19;
 export const creditCard: Detector = {
   name: 'credit_card',
   triggers: '23456',
+  followers: '0123456789',
   isAtWordStart: true,
   find(bytes, from, at, to, found) {
     if (at > from && isPartOfWord(bytes[at - 1])) return false;
@@ -92,6 +93,7 @@ function isLuhn(bytes: Uint8Array, from: number, to: number): boolean {
 export const ipv4: Detector = {
   name: 'ipv4',
   triggers: '0123456789',
+  followers: '0123456789.',
   isAtWordStart: true,
   find(bytes, from, at, to, found) {
     if (at > from && (isPartOfWord(bytes[at - 1]) || bytes[at - 1] === dot)) return false;

@@ -30,6 +30,8 @@ export class SecretScanner {
    * wordEndBit where the byte is no letter or digit.
    */
   readonly #triggers = new Uint16Array(2 * atStart);
+  /** By the byte that follows: a bit for each detector that it fits. */
+  readonly #followers = new Uint16Array(256);
   readonly #found: Finding = { from: 0, to: 0 };
   /** Detectors write to the first, own patterns in turns to the others. */
   readonly #texts: readonly ByteWriter[];
@@ -45,7 +47,10 @@ export class SecretScanner {
       this.#triggers[byte] = wordEndBit;
       this.#triggers[atStart + byte] = wordEndBit;
     }
-    for (const [index, { triggers, isAtWordStart }] of detectors.entries()) {
+    for (const [index, { triggers, followers, isAtWordStart }] of detectors.entries()) {
+      for (let byte = 0; byte < atStart; byte++) {
+        if (followers?.includes(String.fromCharCode(byte)) ?? true) this.#followers[byte] |= 1 << index;
+      }
       for (const trigger of triggers) {
         const byte = trigger.charCodeAt(0);
         if (!isAtWordStart) this.#triggers[byte] |= 1 << index;
@@ -74,14 +79,15 @@ export class SecretScanner {
   #scanBytes(source: ByteSource, from: number, to: number): ByteWriter | undefined {
     const { bytes } = source;
     const triggers = this.#triggers;
+    const followers = this.#followers;
     let text: ByteWriter | undefined;
     let copied = from;
-    let at = nextTrigger(bytes, triggers, from, to, atStart);
+    let at = nextTrigger(bytes, triggers, followers, from, to, atStart);
     while (at < to) {
       const place = at > copied ? placeAfter(triggers, bytes[at - 1]) : at > from ? 0 : atStart;
-      const kind = this.#ask(bytes, triggers[place + bytes[at]] & detectorBits, copied, at, to);
+      const kind = this.#ask(bytes, triggers[place + bytes[at]] & followers[bytes[at + 1]], copied, at, to);
       if (kind === -1) {
-        at = nextTrigger(bytes, triggers, at + 1, to, placeAfter(triggers, bytes[at]));
+        at = nextTrigger(bytes, triggers, followers, at + 1, to, placeAfter(triggers, bytes[at]));
         continue;
       }
       if (text === undefined) {
@@ -91,7 +97,7 @@ export class SecretScanner {
       const found = this.#found;
       this.#replace(text, source, copied, kind, found.from, found.to);
       copied = found.to;
-      at = nextTrigger(bytes, triggers, copied, to, 0);
+      at = nextTrigger(bytes, triggers, followers, copied, to, 0);
     }
     if (text !== undefined) appendRange(text, source, copied, to);
     return text;
@@ -153,10 +159,14 @@ function appendRange(text: ByteWriter, source: ByteSource, from: number, to: num
   copyBytes(text, source, from, to);
 }
 
-/** Returns the position of the first byte at which a detector is to be asked, or `to`. By itself, so that V8 keeps it small. */
+/**
+ * Returns the position of the first byte at which a detector is to be asked, or `to`. By itself, so that V8 keeps it small.
+ * Looks at the byte behind the range too: a detector that is asked for nothing does no harm.
+ */
 function nextTrigger(
   bytes: Uint8Array,
   triggers: Uint16Array,
+  followers: Uint16Array,
   from: number,
   to: number,
   placeFrom: number,
@@ -164,7 +174,7 @@ function nextTrigger(
   let place = placeFrom;
   for (let at = from; at < to; at++) {
     const entry = triggers[place + bytes[at]];
-    if ((entry & detectorBits) !== 0) return at;
+    if ((entry & detectorBits) !== 0 && (entry & followers[bytes[at + 1]]) !== 0) return at;
     // 0x8000 becomes 256: atStart.
     place = (entry & wordEndBit) >> 7;
   }

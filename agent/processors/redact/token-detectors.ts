@@ -47,6 +47,7 @@ const accessKeyBytes = 20;
 export const awsAccessKey: Detector = {
   name: 'aws_access_key',
   triggers: 'A',
+  followers: 'KSGIRNBC',
   isAtWordStart: true,
   find(bytes, from, at, to, found) {
     const end = at + accessKeyBytes;
@@ -68,6 +69,7 @@ const assignmentBytesMax = 8;
 export const awsSecretKey: Detector = {
   name: 'aws_secret_key',
   triggers: 'sS',
+  followers: 'eE',
   isAtWordStart: false,
   find(bytes, _from, at, to, found) {
     if (!isWordAt(bytes, at, to, 'secret')) return false;
@@ -101,6 +103,7 @@ const bearerBytesMin = 8;
 export const bearerToken: Detector = {
   name: 'bearer_token',
   triggers: 'bB',
+  followers: 'eE',
   isAtWordStart: true,
   find(bytes, from, at, to, found) {
     if (!isWordAt(bytes, at, to, 'bearer') || (at > from && is(bytes, at - 1, to, letterBit | digitBit)))
@@ -129,6 +132,7 @@ const pemKindBytesMax = 24;
 export const privateKey: Detector = {
   name: 'private_key',
   triggers: '-',
+  followers: '-',
   isAtWordStart: false,
   find(bytes, _from, at, to, found) {
     if (!isTextAt(bytes, at, to, pemBegin)) return false;
