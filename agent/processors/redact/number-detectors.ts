@@ -1,5 +1,5 @@
 /**
- * Numbers that are secrets: credit cards and IPv4 addresses. Asked at each digit, they look at numbers as a whole only.
+ * Numbers that are secrets: credit cards and IPv4 addresses, each of them a number as a whole.
  */
 import { classes, type Detector, digitBit, type Finding, is, letterBit } from './detector.ts';
 
@@ -21,7 +21,8 @@ export const creditCard: Detector = {
   isAtWordStart: true,
   find(bytes, from, at, to, found) {
     if (at > from && isPartOfWord(bytes[at - 1])) return false;
-    if (!isKnownIssuer(bytes, at, to)) return false;
+    // Most numbers are short.
+    if (!is(bytes, at + 2, to, digitBit) || !isKnownIssuer(bytes, at, to)) return false;
     const end = cardEnd(bytes, at, to);
     return end !== -1 && setFound(found, at, end);
   },
@@ -89,16 +90,19 @@ function isLuhn(bytes: Uint8Array, from: number, to: number): boolean {
   return sum % 10 === 0;
 }
 
-/** '10.0.0.1': four numbers up to 255, and no fifth one. */
+/** '10.0.0.1': four numbers up to 255, and no fifth one. Asked at its first dot: lines have more numbers than dots. */
 export const ipv4: Detector = {
   name: 'ipv4',
-  triggers: '0123456789',
-  followers: '0123456789.',
-  isAtWordStart: true,
+  triggers: '.',
+  followers: '0123456789',
+  isAtWordStart: false,
   find(bytes, from, at, to, found) {
-    if (at > from && (isPartOfWord(bytes[at - 1]) || bytes[at - 1] === dot)) return false;
-    const end = ipv4End(bytes, at, to);
-    return end !== -1 && setFound(found, at, end);
+    let start = at;
+    while (start > from && at - start < 3 && (classes[bytes[start - 1]] & digitBit) !== 0) start--;
+    if (start === at || (start > from && (isPartOfWord(bytes[start - 1]) || bytes[start - 1] === dot)))
+      return false;
+    const end = ipv4End(bytes, start, to);
+    return end !== -1 && setFound(found, start, end);
   },
 };
 
