@@ -29,6 +29,16 @@ export function attributeKey(name: string): Buffer {
   return Buffer.from(name);
 }
 
+/** A name: bytes[0, length). */
+export interface AttributeName {
+  readonly bytes: Uint8Array;
+  readonly length: number;
+}
+
+export function attributeName(bytes: Uint8Array): AttributeName {
+  return { bytes, length: bytes.length };
+}
+
 /** Stands on one attribute after the other: while (cursor.next()) { ... } */
 export class AttributeCursor {
   /** The whole field: [fieldFrom, fieldTo). */
@@ -112,7 +122,7 @@ export function findTextAttribute(record: LogRecordFields, key: Uint8Array): Byt
 /** Appends an attribute whose value is the text source[from, to), which must be UTF-8. */
 export function writeTextAttribute(
   writer: ByteWriter,
-  key: Uint8Array,
+  key: AttributeName,
   source: ByteSource,
   from: number,
   to: number,
@@ -127,7 +137,7 @@ export function writeTextAttribute(
 /** Appends an attribute whose AnyValue is value[from, to). */
 export function writeAttribute(
   writer: ByteWriter,
-  key: Uint8Array,
+  key: AttributeName,
   value: ByteSource,
   from: number,
   to: number,
@@ -137,7 +147,7 @@ export function writeAttribute(
 }
 
 /** Appends all of an attribute but its AnyValue, which must take `valueBytes`, and makes room for it. */
-export function beginAttribute(writer: ByteWriter, key: Uint8Array, valueBytes: number): void {
+export function beginAttribute(writer: ByteWriter, key: AttributeName, valueBytes: number): void {
   const keyBytes = 1 + varintBytes(key.length) + key.length;
   const length = keyBytes + 1 + varintBytes(valueBytes) + valueBytes;
   writer.reserve(length + headerBytesMax);
@@ -145,8 +155,11 @@ export function beginAttribute(writer: ByteWriter, key: Uint8Array, valueBytes: 
   writeVarint(writer, length);
   writer.bytes[writer.position++] = keyTag;
   writeVarint(writer, key.length);
-  writer.bytes.set(key, writer.position);
-  writer.position += key.length;
+  // Names are short: a loop costs less than the call of set().
+  const { bytes } = writer;
+  const keyAt = writer.position;
+  for (let index = 0; index < key.length; index++) bytes[keyAt + index] = key.bytes[index];
+  writer.position = keyAt + key.length;
   writer.bytes[writer.position++] = valueTag;
   writeVarint(writer, valueBytes);
 }

@@ -10,7 +10,13 @@ import { encodeKeyValues } from '#wire/otlp/key-values.ts';
 import { type LogRecordFields, logAttributesField } from '#wire/otlp/log-record.ts';
 import { ByteWriter, copyBytes } from '#wire/protobuf/byte-writer.ts';
 import type { LogResource } from '../logs/resource/path-resource.ts';
-import { AttributeCursor, setAttributes, writeAttribute } from './attribute-fields.ts';
+import {
+  AttributeCursor,
+  type AttributeName,
+  attributeName,
+  setAttributes,
+  writeAttribute,
+} from './attribute-fields.ts';
 import { type RecordProcessor, verdictChanged, verdictKept } from './record-pipeline.ts';
 
 const nameSchema = z.string().min(1).max(256);
@@ -47,6 +53,7 @@ export function editsRecords({ set, rename, delete: deleted }: Edit): boolean {
 interface Renaming {
   readonly from: Buffer;
   readonly to: Buffer;
+  readonly name: AttributeName;
 }
 
 export class AttributesProcessor implements RecordProcessor {
@@ -63,6 +70,7 @@ export class AttributesProcessor implements RecordProcessor {
     this.#renamed = Object.entries(rename).map(([from, to]) => ({
       from: Buffer.from(from),
       to: Buffer.from(to),
+      name: attributeName(Buffer.from(to)),
     }));
     this.#replaced = Object.keys(set).map((name) => Buffer.from(name));
     this.#set = encodeKeyValues(logAttributesField, set);
@@ -81,7 +89,7 @@ export class AttributesProcessor implements RecordProcessor {
       if (this.#isGone(renaming, taken)) isChanged = true;
       else if (renaming !== undefined) {
         isChanged = true;
-        writeAttribute(out, renaming.to, attributes, cursor.valueFrom, cursor.valueTo);
+        writeAttribute(out, renaming.name, attributes, cursor.valueFrom, cursor.valueTo);
       } else {
         out.reserve(cursor.fieldTo - cursor.fieldFrom);
         copyBytes(out, attributes, cursor.fieldFrom, cursor.fieldTo);

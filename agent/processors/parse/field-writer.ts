@@ -8,6 +8,7 @@ import type { LogRecordFields } from '#wire/otlp/log-record.ts';
 import { type ByteSource, ByteWriter, writeDouble, writeInt64 } from '#wire/protobuf/byte-writer.ts';
 import {
   AttributeCursor,
+  type AttributeName,
   boolTag,
   copyAttributes,
   doubleTag,
@@ -16,6 +17,7 @@ import {
   writeAttribute,
   writeTextAttribute,
 } from '../attribute-fields.ts';
+import type { FieldName } from './field-sink.ts';
 
 export interface FieldLimits {
   readonly attributesMax: number;
@@ -35,6 +37,7 @@ export class FieldWriter {
   readonly #out = new ByteWriter(512);
   readonly #value = new ByteWriter(16);
   readonly #cursor = new AttributeCursor();
+  readonly #key: { bytes: Uint8Array; length: number } = { bytes: this.#out.bytes, length: 0 };
   /** Keys in #out: [from, to) of each. */
   readonly #keyFrom: number[] = [];
   readonly #keyTo: number[] = [];
@@ -65,21 +68,21 @@ export class FieldWriter {
     setAttributes(record, this.#out);
   }
 
-  putText(key: Buffer, source: ByteSource, from: number, to: number): void {
+  putText(key: FieldName, source: ByteSource, from: number, to: number): void {
     if (!this.#hasRoom(key, to - from)) return;
     const fieldFrom = this.#out.position;
-    writeTextAttribute(this.#out, key, source, from, to);
+    writeTextAttribute(this.#out, this.#named(key), source, from, to);
     this.#note(key, fieldFrom);
   }
 
-  putBoolean(key: Buffer, isTrue: boolean): void {
+  putBoolean(key: FieldName, isTrue: boolean): void {
     const value = this.#startValue(boolTag);
     value.bytes[value.position++] = isTrue ? 1 : 0;
     this.#putValue(key);
   }
 
   /** A whole number of at most 53 bits, or any other number. */
-  putNumber(key: Buffer, number: number): void {
+  putNumber(key: FieldName, number: number): void {
     const isWhole = Number.isSafeInteger(number);
     const value = this.#startValue(isWhole ? intTag : doubleTag);
     if (isWhole) writeInt64(value, number);
@@ -95,20 +98,20 @@ export class FieldWriter {
     return value;
   }
 
-  #putValue(key: Buffer): void {
+  #putValue(key: FieldName): void {
     const value = this.#value;
     if (!this.#hasRoom(key, value.position)) return;
     const fieldFrom = this.#out.position;
-    writeAttribute(this.#out, key, value, 0, value.position);
+    writeAttribute(this.#out, this.#named(key), value, 0, value.position);
     this.#note(key, fieldFrom);
   }
 
-  #hasRoom(key: Buffer, valueBytes: number): boolean {
-    if (this.#wanted !== undefined && !this.#wanted.has(key.toString())) return false;
+  #hasRoom(key: FieldName, valueBytes: number): boolean {
+    if (this.#wanted !== undefined && !this.#wanted.has(key.written().toString())) return false;
     const { attributesMax, valueBytesMax } = this.#limits;
     if (
-      key.length === 0 ||
-      key.length > nameBytesMax ||
+      key.position === 0 ||
+      key.position > nameBytesMax ||
       valueBytes > valueBytesMax ||
       this.count >= attributesMax
     ) {
@@ -118,21 +121,32 @@ export class FieldWriter {
     for (let index = 0; index < this.#keyFrom.length; index++) {
       const from = this.#keyFrom[index]!;
       const to = this.#keyTo[index]!;
-      if (to - from === key.length && this.#out.bytes.compare(key, 0, key.length, from, to) === 0)
-        return false;
+      if (to - from === key.position && isEqual(this.#out.bytes, from, key)) return false;
     }
     return true;
   }
 
+  #named(key: FieldName): AttributeName {
+    this.#key.bytes = key.bytes;
+    this.#key.length = key.position;
+    return this.#key;
+  }
+
   /** Remembers where the key of the field that starts at `fieldFrom` is. */
-  #note(key: Buffer, fieldFrom: number): void {
+  #note(key: FieldName, fieldFrom: number): void {
     // field => tag, length (a varint), key tag, key length (one byte: nameBytesMax), key
     let at = fieldFrom + 1;
     while (this.#out.bytes[at] >= 0x80) at++;
-    const keyLengthBytes = key.length < 0x80 ? 1 : 2;
+    const keyLengthBytes = key.position < 0x80 ? 1 : 2;
     const keyFrom = at + 2 + keyLengthBytes;
     this.#keyFrom.push(keyFrom);
-    this.#keyTo.push(keyFrom + key.length);
+    this.#keyTo.push(keyFrom + key.position);
     this.count++;
   }
+}
+
+function isEqual(bytes: Uint8Array, from: number, key: FieldName): boolean {
+  for (let index = 0; index < key.position; index++)
+    if (bytes[from + index] !== key.bytes[index]) return false;
+  return true;
 }

@@ -18,13 +18,14 @@ import {
   skipSpace,
   stringEnd,
 } from '#wire/json/json-bytes.ts';
-import { type ByteSource, ByteWriter } from '#wire/protobuf/byte-writer.ts';
+import { type ByteSource, ByteWriter, copyBytes } from '#wire/protobuf/byte-writer.ts';
 import { unescapeJson } from '../../logs/frame/json-unescape.ts';
 import type { FieldSink } from './field-sink.ts';
 import { nameBytesMax } from './field-writer.ts';
 
 const closingBrace = 0x7d;
 const dot = 0x2e;
+const minus = 0x2d;
 const malformed = -1;
 /** Integers with more digits may be more than a double holds: they stay texts. */
 const exactDigitsMax = 15;
@@ -87,8 +88,7 @@ export class JsonFields {
     name.reserve(close - start + 1);
     if (name.position > 0) name.bytes[name.position++] = dot;
     if (found < 0) return unescapeJson(this.#source, start, this.#end, name) === -1 ? malformed : close + 1;
-    name.bytes.set(this.#source.bytes.subarray(start, close), name.position);
-    name.position += close - start;
+    copyBytes(name, this.#source, start, close);
     return close + 1;
   }
 
@@ -99,7 +99,7 @@ export class JsonFields {
     if (first === brace && depth < this.#depthMax) return this.#readObject(at + 1, depth + 1);
     if (isContainer(first)) {
       const after = skipContainer(this.#source, at, this.#end);
-      if (after !== -1) this.#sink!.text(this.#name.written(), this.#source, at, after);
+      if (after !== -1) this.#sink!.text(this.#name, this.#source, at, after);
       return after === -1 ? malformed : after;
     }
     return this.#readScalar(at);
@@ -109,11 +109,11 @@ export class JsonFields {
     const found = stringEnd(this.#source, start, this.#end);
     const close = found < 0 ? ~found : found;
     if (close >= this.#end) return malformed;
-    if (found >= 0) this.#sink!.text(this.#name.written(), this.#source, start, close);
+    if (found >= 0) this.#sink!.text(this.#name, this.#source, start, close);
     else {
       this.#text.clear();
       if (unescapeJson(this.#source, start, this.#end, this.#text) === -1) return malformed;
-      this.#sink!.text(this.#name.written(), this.#text, 0, this.#text.position);
+      this.#sink!.text(this.#name, this.#text, 0, this.#text.position);
     }
     return close + 1;
   }
@@ -121,12 +121,15 @@ export class JsonFields {
   #readScalar(at: number): number {
     const { bytes } = this.#source;
     const after = scalarEnd(bytes, at, this.#end);
-    const name = this.#name.written();
+    const name = this.#name;
     if (isJsonNumber(bytes, at, after)) {
-      const number = bytes.toString('latin1', at, after);
-      const isInteger = /^-?\d+$/.test(number);
-      if (isInteger && number.length > exactDigitsMax) this.#sink!.text(name, this.#source, at, after);
-      else this.#sink!.number(name, Number(number), this.#source, at, after);
+      const integer = exactInteger(bytes, at, after);
+      if (integer !== undefined) this.#sink!.number(name, integer, this.#source, at, after);
+      else {
+        const text = bytes.toString('latin1', at, after);
+        if (/^-?\d+$/.test(text)) this.#sink!.text(name, this.#source, at, after);
+        else this.#sink!.number(name, Number(text), this.#source, at, after);
+      }
       return after;
     }
     const word = after - at <= 5 ? bytes.toString('latin1', at, after) : '';
@@ -134,4 +137,17 @@ export class JsonFields {
     else if (word !== 'null') return malformed;
     return after;
   }
+}
+
+/** The value of digits, with a sign or not, that a double holds exactly; undefined for all other numbers. */
+function exactInteger(bytes: Uint8Array, from: number, to: number): number | undefined {
+  const isNegative = bytes[from] === minus;
+  if (to - from > exactDigitsMax) return undefined;
+  let value = 0;
+  for (let at = isNegative ? from + 1 : from; at < to; at++) {
+    const digit = bytes[at] - 0x30;
+    if (digit < 0 || digit > 9) return undefined;
+    value = value * 10 + digit;
+  }
+  return isNegative ? -value : value;
 }

@@ -8,11 +8,12 @@
 import { equals, nameEnd, quote, skipSpace, stringEnd, textEnd } from '#wire/json/json-bytes.ts';
 import { type ByteSource, ByteWriter } from '#wire/protobuf/byte-writer.ts';
 import { unescapeJson } from '../../logs/frame/json-unescape.ts';
-import type { FieldSink } from './field-sink.ts';
+import { type FieldSink, setName } from './field-sink.ts';
 
 // logfmt => (space* (name '=' (string | text)? | text))*      string => '"' ... '"'      text => (byte above a space)*
 export class LogfmtFields {
   readonly #text = new ByteWriter(256);
+  readonly #name = new ByteWriter(256);
 
   /** False: the text is not logfmt, and what the sink was told is worth nothing. */
   read(source: ByteSource, from: number, to: number, sink: FieldSink): boolean {
@@ -23,7 +24,7 @@ export class LogfmtFields {
       const nameFrom = at;
       const nameTo = nameEnd(source, at, to);
       if (nameTo > nameFrom && nameTo < to && bytes[nameTo] === equals) {
-        at = this.#readValue(bytes.subarray(nameFrom, nameTo), source, nameTo + 1, to, sink);
+        at = this.#readPair(source, nameFrom, nameTo, to, sink);
         if (at === -1) return false;
       } else if (nameFrom === start) return false;
       else at = Math.max(textEnd(source, nameTo, to), nameFrom + 1);
@@ -32,8 +33,11 @@ export class LogfmtFields {
     return start < to;
   }
 
-  /** Returns the position behind the value; -1 where its quotes do not end. */
-  #readValue(name: Buffer, source: ByteSource, from: number, to: number, sink: FieldSink): number {
+  /** Returns the position behind the pair's value; -1 where its quotes do not end. */
+  #readPair(source: ByteSource, nameFrom: number, nameTo: number, to: number, sink: FieldSink): number {
+    const from = nameTo + 1;
+    const name = this.#name;
+    setName(name, source, nameFrom, nameTo);
     if (from >= to || source.bytes[from] !== quote) {
       const valueTo = textEnd(source, from, to);
       sink.text(name, source, from, valueTo);

@@ -9,11 +9,11 @@
  */
 import { z } from 'zod';
 import type { LogRecordFields } from '#wire/otlp/log-record.ts';
-import { type ByteSource, ByteWriter, copyBytes } from '#wire/protobuf/byte-writer.ts';
+import { appendBytes, type ByteSource, ByteWriter, copyBytes } from '#wire/protobuf/byte-writer.ts';
 import { BytePattern } from '../byte-pattern.ts';
 import { patternSchema } from '../record-condition.ts';
 import { type RecordProcessor, verdictChanged, verdictKept } from '../record-pipeline.ts';
-import type { FieldSink } from './field-sink.ts';
+import type { FieldName, FieldSink } from './field-sink.ts';
 import { FieldWriter } from './field-writer.ts';
 import { JsonFields } from './json-fields.ts';
 import { LogfmtFields } from './logfmt-fields.ts';
@@ -126,9 +126,9 @@ export class ParseProcessor implements RecordProcessor, FieldSink {
       : verdictKept;
   }
 
-  text(name: Buffer, source: ByteSource, from: number, to: number): void {
+  text(name: FieldName, source: ByteSource, from: number, to: number): void {
     if (this.#takeTime(name, source, from, to)) return;
-    if (this.#message?.equals(name) && !this.#hasMessage) {
+    if (!this.#hasMessage && isNamed(name, this.#message)) {
       this.#hasMessage = true;
       const text = this.#messageText;
       text.clear();
@@ -137,41 +137,48 @@ export class ParseProcessor implements RecordProcessor, FieldSink {
     } else this.#fields.putText(this.#prefixed(name), source, from, to);
   }
 
-  number(name: Buffer, value: number, source: ByteSource, from: number, to: number): void {
+  number(name: FieldName, value: number, source: ByteSource, from: number, to: number): void {
     if (!this.#takeTime(name, source, from, to)) this.#fields.putNumber(this.#prefixed(name), value);
   }
 
-  boolean(name: Buffer, isTrue: boolean): void {
+  boolean(name: FieldName, isTrue: boolean): void {
     this.#fields.putBoolean(this.#prefixed(name), isTrue);
   }
 
-  #takeTime(name: Buffer, { bytes }: ByteSource, from: number, to: number): boolean {
-    if (this.#timeField === undefined || this.#timeNs !== undefined || !this.#timeField.equals(name))
+  #takeTime(name: FieldName, { bytes }: ByteSource, from: number, to: number): boolean {
+    if (this.#timeField === undefined || this.#timeNs !== undefined || !isNamed(name, this.#timeField))
       return false;
     this.#timeNs = this.#parseTime!(bytes.toString('latin1', from, to));
     return this.#timeNs !== undefined;
   }
 
-  #prefixed(name: Buffer): Buffer {
+  #prefixed(name: FieldName): FieldName {
     if (this.#prefix.length === 0) return name;
     const prefixed = this.#name;
     prefixed.clear();
-    prefixed.reserve(this.#prefix.length + name.length);
-    prefixed.bytes.set(this.#prefix, 0);
-    prefixed.bytes.set(name, this.#prefix.length);
-    prefixed.position = this.#prefix.length + name.length;
-    return prefixed.written();
+    appendBytes(prefixed, this.#prefix);
+    prefixed.reserve(name.position);
+    copyBytes(prefixed, name, 0, name.position);
+    return prefixed;
   }
+}
+
+function isNamed(name: FieldName, wanted: Buffer | undefined): boolean {
+  return wanted !== undefined && name.position === wanted.length && wanted.equals(name.written());
 }
 
 /** Named groups of the first match. */
 class PatternFields implements FieldReader {
   readonly #pattern: BytePattern;
-  readonly #groups: readonly { readonly name: Buffer; readonly group: number }[];
+  readonly #groups: readonly { readonly name: FieldName; readonly group: number }[];
 
   constructor(pattern: string) {
     this.#pattern = new BytePattern(pattern);
-    this.#groups = [...this.#pattern.groups].map(([name, group]) => ({ name: Buffer.from(name), group }));
+    this.#groups = [...this.#pattern.groups].map(([text, group]) => {
+      const name = new ByteWriter(text.length);
+      appendBytes(name, Buffer.from(text));
+      return { name, group };
+    });
   }
 
   read(source: ByteSource, from: number, to: number, sink: FieldSink): boolean {

@@ -13,7 +13,7 @@ import { z } from 'zod';
 import { ConfigError, errorMessage } from '#model/errors.ts';
 import type { LogRecordFields } from '#wire/otlp/log-record.ts';
 import { type ByteSource, ByteWriter, copyBytes } from '#wire/protobuf/byte-writer.ts';
-import { AttributeCursor, intTag, writeTextAttribute } from '../attribute-fields.ts';
+import { AttributeCursor, attributeName, intTag, writeTextAttribute } from '../attribute-fields.ts';
 import { BytePattern } from '../byte-pattern.ts';
 import { patternSchema } from '../record-condition.ts';
 import { type RecordProcessor, verdictChanged, verdictKept } from '../record-pipeline.ts';
@@ -142,7 +142,7 @@ export class RedactProcessor implements RecordProcessor {
       copyBytes(out, attributes, copied, cursor.fieldFrom);
       writeTextAttribute(
         out,
-        attributes.bytes.subarray(cursor.keyFrom, cursor.keyTo),
+        attributeName(attributes.bytes.subarray(cursor.keyFrom, cursor.keyTo)),
         text,
         0,
         text.position,
