@@ -67,7 +67,15 @@ const log = { info: () => undefined, warn: () => undefined, error: console.error
 
 async function bestNs(text: Buffer, yaml: string): Promise<number> {
   const entries = processorsOptions['logs.processors'].schema.parse(parse(yaml));
-  const options = { transport, tenant: 'bench', node: 'n', log, metricsIntervalMs: 60_000, directory: '/' };
+  const options = {
+    transport,
+    tenant: 'bench',
+    node: 'n',
+    log,
+    metricsIntervalMs: 60_000,
+    batchBytesMax: 1e6,
+    directory: '/',
+  };
   const processors = await createLogProcessors(entries, options);
   const pipeline = processors?.pipelineOf({ 'service.name': 'bench' });
   const encoder = new RangeEncoder(new FrameReaders(), 256 * 1024);

@@ -36,6 +36,7 @@ export async function startLogs(
     node,
     log,
     metricsIntervalMs: options['logs.metrics_interval_ms'],
+    batchBytesMax: batchBytesMax(config),
     directory: process.cwd(),
   });
   if (processors !== undefined) parts.add('log processors', () => processors.stop({ drainMs }));

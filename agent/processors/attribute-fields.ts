@@ -8,12 +8,11 @@
 import { type LogRecordFields, logAttributesField } from '#wire/otlp/log-record.ts';
 import {
   type ByteSource,
-  type ByteWriter,
+  ByteWriter,
   copyBytes,
   varintBytes,
   writeVarint,
 } from '#wire/protobuf/byte-writer.ts';
-import type { ByteMatch } from './byte-pattern.ts';
 
 const fieldTag = (logAttributesField << 3) | 2;
 const keyTag = 0x0a;
@@ -107,16 +106,48 @@ export class AttributeCursor {
 }
 
 const cursor = new AttributeCursor();
+const scratch = new ByteWriter(32);
 
-/** The text of an attribute, as a range of record.attributes; undefined where there is none of that name. */
-export function findTextAttribute(record: LogRecordFields, key: Uint8Array): ByteMatch | undefined {
+/** Where a value is, as text. */
+export interface AttributeText {
+  readonly source: ByteSource;
+  readonly from: number;
+  readonly to: number;
+}
+
+/**
+ * The value of an attribute as text, numbers as JSON writes them; undefined where there is none of that name. Valid until
+ * the next call.
+ */
+export function findAttributeText(record: LogRecordFields, key: Uint8Array): AttributeText | undefined {
   cursor.begin(record);
   while (cursor.next()) {
     if (!cursor.isKey(key)) continue;
     const from = cursor.textFrom();
-    return from === -1 ? undefined : { from, to: cursor.valueTo };
+    if (from !== -1) return { source: record.attributes, from, to: cursor.valueTo };
+    scratch.clear();
+    scratch.position = scratch.bytes.write(
+      scalarText(record.attributes, cursor.valueFrom, cursor.valueTo),
+      'latin1',
+    );
+    return { source: scratch, from: 0, to: scratch.position };
   }
   return undefined;
+}
+
+/** At most 24 letters; '' for what this process does not write. */
+function scalarText({ bytes, view }: ByteSource, from: number, to: number): string {
+  const tag = bytes[from];
+  if (tag === boolTag) return bytes[from + 1] === 0 ? 'false' : 'true';
+  if (tag === intTag) return integerText(bytes, from + 1, to);
+  return tag === doubleTag ? String(view.getFloat64(from + 1, true)) : '';
+}
+
+/** The int64 that the varint bytes[from, to) is. */
+export function integerText(bytes: Uint8Array, from: number, to: number): string {
+  let value = 0n;
+  for (let at = to - 1; at >= from; at--) value = (value << 7n) | BigInt(bytes[at] & 0x7f);
+  return BigInt.asIntN(64, value).toString();
 }
 
 /** Appends an attribute whose value is the text source[from, to), which must be UTF-8. */

@@ -27,6 +27,8 @@ export interface LogProcessorsOptions {
   readonly log: Logger;
   /** How often metrics made of logs are sent. */
   readonly metricsIntervalMs: number;
+  /** The log agent's. */
+  readonly batchBytesMax: number;
   /** Paths of modules are relative to it. */
   readonly directory: string;
 }
@@ -55,9 +57,11 @@ export async function createLogProcessors(
     if ('module' in entry) modules.push({ entry, label });
     else steps.push(createStep(entry, label, counters, metrics));
   }
-  const { log, directory } = options;
+  const { log, directory, batchBytesMax } = options;
   const stage =
-    modules.length === 0 ? undefined : await ModuleStage.start(modules, { log, directory, counters });
+    modules.length === 0
+      ? undefined
+      : await ModuleStage.start(modules, { log, directory, batchBytesMax, counters });
   const hasMetrics = entries.some((entry) => 'name' in entry && entry.name === 'log_metric');
   const { metricsIntervalMs: intervalMs, ...rest } = options;
   const sender = hasMetrics ? new MetricSender({ series: metrics, intervalMs, ...rest }) : undefined;

@@ -6,7 +6,7 @@
  */
 import { z } from 'zod';
 import type { LogRecordFields } from '#wire/otlp/log-record.ts';
-import { attributeKey, findTextAttribute } from './attribute-fields.ts';
+import { attributeKey, findAttributeText } from './attribute-fields.ts';
 import { BytePattern, patternCharsMax } from './byte-pattern.ts';
 import { compileSeverityRule, levelOfRecord, severityRuleSchema } from './severity-rule.ts';
 
@@ -74,6 +74,6 @@ export class RecordCondition {
 }
 
 function attributeHolds(record: LogRecordFields, key: Buffer, pattern: BytePattern): boolean {
-  const place = findTextAttribute(record, key);
-  return place !== undefined && pattern.test(record.attributes, place.from, place.to);
+  const place = findAttributeText(record, key);
+  return place !== undefined && pattern.test(place.source, place.from, place.to);
 }

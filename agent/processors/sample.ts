@@ -9,7 +9,7 @@
  */
 import { z } from 'zod';
 import type { LogRecordFields } from '#wire/otlp/log-record.ts';
-import { attributeKey, findTextAttribute } from './attribute-fields.ts';
+import { attributeKey, findAttributeText } from './attribute-fields.ts';
 import { hashRange } from './byte-hash.ts';
 import { type ByteMatch, BytePattern } from './byte-pattern.ts';
 import { patternSchema } from './record-condition.ts';
@@ -63,8 +63,8 @@ export class SampleProcessor implements RecordProcessor {
   #hash(record: LogRecordFields): number | undefined {
     const { body, bodyFrom, bodyTo, timeLow, timeHigh } = record;
     if (this.#keyAttribute !== undefined) {
-      const place = findTextAttribute(record, this.#keyAttribute);
-      return place === undefined ? undefined : hashRange(record.attributes.bytes, place.from, place.to, 0);
+      const place = findAttributeText(record, this.#keyAttribute);
+      return place === undefined ? undefined : hashRange(place.source.bytes, place.from, place.to, 0);
     }
     if (this.#key === undefined) return hashRange(body.bytes, bodyFrom, bodyTo, timeLow ^ timeHigh);
     let hash: number | undefined;

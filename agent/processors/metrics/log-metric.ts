@@ -9,7 +9,7 @@
 import { z } from 'zod';
 import type { LogRecordFields } from '#wire/otlp/log-record.ts';
 import type { LogResource } from '../../logs/resource/path-resource.ts';
-import { findTextAttribute } from '../attribute-fields.ts';
+import { findAttributeText } from '../attribute-fields.ts';
 import { type ByteMatch, BytePattern } from '../byte-pattern.ts';
 import { conditionFields, patternSchema, RecordCondition } from '../record-condition.ts';
 import { type RecordProcessor, verdictKept } from '../record-pipeline.ts';
@@ -196,11 +196,11 @@ function labelReader(
   }
   const key = Buffer.from(from.attribute);
   return (record) => {
-    const place = findTextAttribute(record, key);
-    return place === undefined ? '' : textOf(record.attributes.bytes, place);
+    const place = findAttributeText(record, key);
+    return place === undefined ? '' : textOf(place.source.bytes, place);
   };
 }
 
-function textOf(bytes: Buffer, { from, to }: ByteMatch): string {
+function textOf(bytes: Buffer, { from, to }: Readonly<ByteMatch>): string {
   return from === -1 ? '' : bytes.toString('utf8', from, Math.min(to, from + labelBytesMax));
 }

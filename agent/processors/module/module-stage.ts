@@ -20,6 +20,8 @@ export interface ModuleStageContext {
   /** Paths of modules are relative to it. */
   readonly directory: string;
   readonly counters: ProcessorCounters;
+  /** What the next station takes: a module must not make a batch larger. */
+  readonly batchBytesMax: number;
 }
 
 /** A batch behind the modules. */
@@ -102,17 +104,25 @@ export class ModuleStage {
   }
 
   async #runModule(
-    { host, isDroppedOnError }: Module,
+    { label, host, isDroppedOnError }: Module,
     batch: { readonly bytes: Uint8Array; readonly records: readonly number[] },
     isMeant: readonly boolean[],
     counts: StepCounts,
   ): Promise<{ bytes: Uint8Array; records: readonly number[] }> {
     try {
       const result = await host.process(batch.bytes, isMeant);
+      const bytesMax = Math.max(this.#context.batchBytesMax, batch.bytes.length);
+      if (result.bytes.length > bytesMax) {
+        this.#context.log.error(
+          { processor: label, bytes: result.bytes.length, bytesMax },
+          'a log processor made a batch too large',
+        );
+        throw new Error('too large');
+      }
       Object.assign(counts, result.counts);
       return { bytes: result.bytes, records: result.records };
     } catch {
-      // The host has said why, and shows it as a problem.
+      // It was said why, here or by the host, which shows it as a problem.
       const meant = batch.records.reduce((total, count, index) => total + (isMeant[index] ? count : 0), 0);
       counts.in = meant;
       counts.errors = meant;

@@ -13,7 +13,13 @@ import { z } from 'zod';
 import { ConfigError, errorMessage } from '#model/errors.ts';
 import type { LogRecordFields } from '#wire/otlp/log-record.ts';
 import { type ByteSource, ByteWriter, copyBytes } from '#wire/protobuf/byte-writer.ts';
-import { AttributeCursor, attributeName, intTag, writeTextAttribute } from '../attribute-fields.ts';
+import {
+  AttributeCursor,
+  attributeName,
+  integerText,
+  intTag,
+  writeTextAttribute,
+} from '../attribute-fields.ts';
 import { BytePattern } from '../byte-pattern.ts';
 import { patternSchema } from '../record-condition.ts';
 import { type RecordProcessor, verdictChanged, verdictKept } from '../record-pipeline.ts';
@@ -171,12 +177,6 @@ export class RedactProcessor implements RecordProcessor {
     number.position = number.bytes.write(integerText(attributes.bytes, valueFrom + 1, valueTo), 'latin1');
     return this.#scanner.scan(number, 0, number.position);
   }
-}
-
-function integerText(bytes: Buffer, from: number, to: number): string {
-  let value = 0n;
-  for (let at = to - 1; at >= from; at--) value = (value << 7n) | BigInt(bytes[at] & 0x7f);
-  return BigInt.asIntN(64, value).toString();
 }
 
 function hashText(name: string, key: Buffer, secret: Buffer): Buffer {

@@ -11,7 +11,7 @@ import { encodeRequest } from '#agent/processors/module/record-objects.ts';
 import { encodeKeyValues } from '#wire/otlp/key-values.ts';
 import { resourceAttributesField } from '#wire/otlp/logs-request.ts';
 import { until } from '../logs/log-agent-run.ts';
-import { decodeProcessed, startProcessors } from './processed-text.ts';
+import { decodeProcessed, logged, startProcessors } from './processed-text.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'sonde-module-'));
 
@@ -114,6 +114,13 @@ test('a module that takes more memory than it may is ended', async () => {
   );
   expect(await run(processors, ['a'])).toEqual(['web:a', 'db:a']);
   expect(processors.modules!.problems()).toEqual([expect.stringMatching(/memory/i)]);
+});
+
+test('a batch that a module blows up goes on as it was', async () => {
+  const processors = await start(typed(`return { ...record, body: record.body.repeat(600_000) };`));
+  expect(await run(processors, ['a'])).toEqual(['web:a', 'db:a']);
+  expect(processors.totals()).toMatchObject([{ in: 2, errors: 2 }]);
+  expect(logged.at(-1)).toContain('a log processor made a batch too large');
 });
 
 test('what a module may not return fails the batch', async () => {

@@ -40,10 +40,23 @@ export function readEntries(yaml: string): readonly (BuiltinEntry | ModuleEntry)
 
 export async function startProcessors(
   yaml: string,
-  { transport = new RecordingTransport(), directory = '/', metricsIntervalMs = 60_000 } = {},
+  {
+    transport = new RecordingTransport(),
+    directory = '/',
+    metricsIntervalMs = 60_000,
+    batchBytesMax = 1_000_000,
+  } = {},
 ): Promise<LogProcessors> {
   const log = { info: say, warn: say, error: say } as never;
-  const options = { transport, tenant: 'acme', node: 'node-1', log, metricsIntervalMs, directory };
+  const options = {
+    transport,
+    tenant: 'acme',
+    node: 'node-1',
+    log,
+    metricsIntervalMs,
+    batchBytesMax,
+    directory,
+  };
   const processors = await createLogProcessors(readEntries(yaml), options);
   if (processors === undefined) throw new Error('the test has no processors');
   return processors;
