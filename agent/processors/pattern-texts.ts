@@ -10,6 +10,9 @@ import type { PlacedText } from './literal-search.ts';
 /** More texts than this are one expression's work. */
 const textsMax = 8;
 
+/** '{1000,1000}' */
+const repeatCharsMax = 12;
+
 const special = new Set('.+*?()|[]{}^$\\');
 const isPunctuation = (letter: string): boolean =>
   letter.charCodeAt(0) < 0x80 && !/[A-Za-z0-9_\s]/.test(letter);
@@ -65,15 +68,21 @@ export function requiredText(pattern: string): string {
       // What it repeats may be missing.
       run.pop();
       endRun();
-      if (letter === '{') while (index + 1 < letters.length && letters[index] !== '}') index++;
+      if (letter === '{') {
+        const repeat = /^\{\d+(,\d*)?\}/.exec(letters.slice(index, index + repeatCharsMax).join(''));
+        // A brace that repeats nothing is a letter: rare enough to be left to the expression.
+        if (repeat === null) return '';
+        index += repeat[0].length - 1;
+      }
     } else if (letter === '(' || letter === '[') {
       endRun();
       index = closingOf(letters, index);
+      if (index === letters.length) return '';
     } else if (letter === '\\') {
       endRun();
-      // \d, \pL, \x{...}: what follows is not taken for a text.
+      // What follows \pL and \x{...} is a part of them: left to the expression.
       index++;
-      if (/[pPx0-7]/.test(letters[index] ?? '')) return longest;
+      if (/[pPx0-7]/.test(letters[index] ?? '')) return '';
     } else if (special.has(letter)) endRun();
     else run.push(letter);
   }

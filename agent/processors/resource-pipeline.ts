@@ -7,6 +7,7 @@ import {
   type RecordProcessor,
   verdictChanged,
   verdictDropped,
+  verdictKept,
 } from './record-pipeline.ts';
 
 /** What a step did to the records of a range, or since the start. */
@@ -79,15 +80,15 @@ export class ResourcePipeline implements RecordPipeline {
     record: LogRecordFields,
     counts: StepCounts,
   ): number {
-    const { body, bodyFrom, bodyTo, attributes, attributesBytes } = record;
+    const { timeLow, timeHigh, body, bodyFrom, bodyTo, attributes, attributesBytes } = record;
     try {
       return processor.process(record);
     } catch (error) {
       counts.errors++;
       onError(error);
       if (isFailClosed) return verdictDropped;
-      Object.assign(record, { body, bodyFrom, bodyTo, attributes, attributesBytes });
-      return 0;
+      Object.assign(record, { timeLow, timeHigh, body, bodyFrom, bodyTo, attributes, attributesBytes });
+      return verdictKept;
     }
   }
 }
