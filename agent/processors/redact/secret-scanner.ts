@@ -64,7 +64,17 @@ export class SecretScanner {
    * was found.
    */
   scan(source: ByteSource, from: number, to: number): ByteWriter | undefined {
-    let text = this.#scanBytes(source, from, to);
+    const text = this.#scanBytes(source, from, to);
+    return this.#patterns.length === 0 ? text : this.#scanPatterns(text, source, from, to);
+  }
+
+  #scanPatterns(
+    scanned: ByteWriter | undefined,
+    source: ByteSource,
+    from: number,
+    to: number,
+  ): ByteWriter | undefined {
+    let text = scanned;
     for (const [index, { pattern }] of this.#patterns.entries()) {
       const next = this.#texts[text === this.#texts[1] ? 2 : 1]!;
       const replaced =
