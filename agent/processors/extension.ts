@@ -9,7 +9,8 @@
  *   });
  *
  * The module runs in a thread of its own, in Node's TypeScript (types are stripped: no enums, no decorators). It may import
- * `sonde/log-processor` and `zod`, whatever it finds beside it, and Node's own modules.
+ * `sonde/log-processor` and `zod`, whatever it finds beside it, and Node's own modules. For an editor to know the types, map
+ * `sonde/log-processor` to this file in `compilerOptions.paths`.
  */
 
 /** A value of an attribute. Integers are numbers up to 2^53 and bigints beyond. */

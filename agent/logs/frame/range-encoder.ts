@@ -2,9 +2,10 @@
  * Turns a byte range of one log file into OTLP log records: undoes the runtime's frames, joins partial lines and stack
  * traces, bounds and repairs bodies.
  *
- * Invariant: what is written is a pure function of the range's bytes, the format and lineBytesMax. A batch that is
- * sent again after a crash is made by the same call on the same range, so its bytes are the same. A range therefore
- * starts and ends with no record open: whoever chooses a range's end (see group-cut.ts) decides where records end.
+ * Invariant: what is written is a pure function of the range's bytes, the format, lineBytesMax and the processors that the
+ * resource has (agent/processors, which are pure as well). A batch that is sent again after a crash is made by the same
+ * call on the same range, so its bytes are the same. A range therefore starts and ends with no record open: whoever
+ * chooses a range's end (see group-cut.ts) decides where records end.
  */
 import { isUtf8 } from 'node:buffer';
 import { encodeKeyValues } from '#wire/otlp/key-values.ts';
