@@ -7,8 +7,6 @@
 import type { Logger } from 'pino';
 import { ConfigError, errorMessage } from '#model/errors.ts';
 import type { Transport } from '#wire/envelope.ts';
-import { encodeKeyValues } from '#wire/otlp/key-values.ts';
-import { resourceAttributesField } from '#wire/otlp/logs-request.ts';
 import type { LogResource } from '../logs/resource/path-resource.ts';
 import { MetricSender } from './metrics/metric-sender.ts';
 import { MetricSeries } from './metrics/metric-series.ts';
@@ -146,7 +144,7 @@ export class LogProcessors {
       });
     }
     if (steps.length === 0 && resource === original) return undefined;
-    return new ResourcePipeline(encodeKeyValues(resourceAttributesField, resource), steps);
+    return new ResourcePipeline(resource, steps);
   }
 
   /** Once a step and fault: the counter has the number. */

@@ -9,6 +9,7 @@
  * times before it is part of a batch, and once more after a crash.
  */
 import type { LogRecordFields } from '#wire/otlp/log-record.ts';
+import type { LogResource } from '../logs/resource/path-resource.ts';
 
 /** What a processor did to a record. */
 export const verdictKept = 0;
@@ -30,7 +31,9 @@ export interface RecordProcessor {
 
 /** All processors of one resource. */
 export interface RecordPipeline {
-  /** The encoded attributes of the resource: processors may have changed them. */
+  /** The resource as processors leave it. */
+  readonly resource: LogResource;
+  /** Its encoded attributes. */
   readonly resourceBytes: Buffer;
   begin(): void;
   /** False: the record is dropped. */

@@ -1,7 +1,10 @@
 /**
  * The steps that apply to one resource, run over its records one after the other, and what they did, counted by step.
  */
+import { encodeKeyValues } from '#wire/otlp/key-values.ts';
 import type { LogRecordFields } from '#wire/otlp/log-record.ts';
+import { resourceAttributesField } from '#wire/otlp/logs-request.ts';
+import type { LogResource } from '../logs/resource/path-resource.ts';
 import {
   type RecordPipeline,
   type RecordProcessor,
@@ -32,12 +35,14 @@ export function createStepCounts(): StepCounts {
 }
 
 export class ResourcePipeline implements RecordPipeline {
+  readonly resource: LogResource;
   readonly resourceBytes: Buffer;
   readonly #steps: readonly PipelineStep[];
   #counts: StepCounts[] = [];
 
-  constructor(resourceBytes: Buffer, steps: readonly PipelineStep[]) {
-    this.resourceBytes = resourceBytes;
+  constructor(resource: LogResource, steps: readonly PipelineStep[]) {
+    this.resource = resource;
+    this.resourceBytes = encodeKeyValues(resourceAttributesField, resource);
     this.#steps = steps;
     this.begin();
   }

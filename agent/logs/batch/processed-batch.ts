@@ -41,7 +41,7 @@ export async function finishBatch(
   const modules = processors?.modules;
   if (modules === undefined || filled.length === 0) return { ranges, bytes, settle };
   const places = [...runs.keys()].filter((index) => runs[index]!.to > runs[index]!.from);
-  const resources = filled.map(({ file }) => file.resource);
+  const resources = filled.map(({ file, pipeline }) => pipeline?.resource ?? file.resource);
   const staged = await modules.run(
     bytes,
     resources,

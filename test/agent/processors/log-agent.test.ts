@@ -71,6 +71,25 @@ test('after a crash the same bytes are made again, and their records are counted
   expect(JSON.stringify(request)).toContain('200');
 });
 
+test('a module is meant by the resource as the steps before have left it', async () => {
+  const directory = temporaryDirectory();
+  writeFileSync(join(directory, 'a.log'), numberedLines(1, 4));
+  writeFileSync(
+    join(directory, 'odd.ts'),
+    `export default { create: () => ({ process: (record) => (/[13579]$/.test(record.body) ? undefined : 'drop') }) };`,
+  );
+  const steps =
+    '- attributes: { resource: { set: { env: test } } }\n- module: ./odd.ts\n  when: { env: test }';
+  const processors = await startProcessors(steps, { directory });
+  const { agent, transport } = startAgent(directory, { processors });
+  await until('all is confirmed', () => agent.counters().lines === 4 && agent.status().lagBytes === 0);
+  expect(transport.bodies()).toEqual(['line 1', 'line 3']);
+  expect(agent.counters().recordsDelivered).toBe(2);
+  expect(processors.totals()).toMatchObject([{ processor: '1.module', in: 4, dropped: 2 }]);
+  await agent.stop({ drainMs: 0 });
+  await processors.stop({ drainMs: 0 });
+});
+
 test('a batch without any record left is confirmed, and nothing is sent', async () => {
   const directory = temporaryDirectory();
   writeFileSync(join(directory, 'a.log'), numberedLines(1, 10));
