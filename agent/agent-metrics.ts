@@ -12,6 +12,10 @@ const totals: Readonly<
   records: ['sonde.agent.logs.records', 'Records made of lines.'],
   recordsDelivered: ['sonde.agent.logs.records_delivered', 'Records that the next station has confirmed.'],
   recordsRejected: ['sonde.agent.logs.records_rejected', 'Records that the next station refused for good.'],
+  recordsDropped: [
+    'sonde.agent.logs.records_dropped',
+    'Records that processors dropped when they were read, as they were told to.',
+  ],
   recordsRepaired: ['sonde.agent.logs.records_repaired', 'Records with bytes that were not UTF-8.'],
   linesMalformed: [
     'sonde.agent.logs.lines_malformed',

@@ -7,6 +7,7 @@ import { tenantDefault } from '#model/tenant.ts';
 import { bufferAgentOptions } from './buffer/buffer-agent-options.ts';
 import { containerOptions } from './cgroup/container-options.ts';
 import { hostOptions } from './host/host-options.ts';
+import { processorsOptions } from './processors/processors-options.ts';
 import { receiveAgentOptions } from './receive/receive-agent-options.ts';
 import { scrapeOptions } from './scrape/scrape-options.ts';
 import { scrapeConfigOptions } from './scrape-config/scrape-config-options.ts';
@@ -43,6 +44,7 @@ export const agentOptions = {
     'Bytes a second that one log file may grow by; lines beyond are dropped and counted. 0: no limit.',
   ),
   ...containersOptions,
+  ...processorsOptions,
   'scrape.targets': option(z.array(targetSchema), [], 'Prometheus targets: url, job, labels.'),
   'scrape.urls': option(z.array(z.string()), [], 'More targets, added by --scrape.'),
   'scrape.files': option(

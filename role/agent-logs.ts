@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { ContainerDirectory } from '#agent/containers/container-facts.ts';
 import { type LogAgent, type LogAgentStatus, startLogAgent } from '#agent/logs/log-agent.ts';
 import { ContainerOrigins } from '#agent/logs/resource/container-origins.ts';
+import { createLogProcessors } from '#agent/processors/log-processors.ts';
 import type { Transport } from '#wire/envelope.ts';
 import { batchBytesMax } from './agent-transport.ts';
 import type { Parts } from './parts.ts';
@@ -32,6 +33,16 @@ export async function startLogs(
     join(demoPath, 'var/log/pods/*/*/*.log'),
     join(demoPath, 'var/lib/docker/containers/*/*-json.log'),
   ];
+  const processors = await createLogProcessors(options['logs.processors'], {
+    transport,
+    tenant: options.tenant,
+    node,
+    log,
+    metricsIntervalMs: options['logs.metrics_interval_ms'],
+    batchBytesMax: batchBytesMax(config),
+    directory: process.cwd(),
+  });
+  if (processors !== undefined) parts.add('log processors', () => processors.stop({ drainMs }));
   const logs = startLogAgent({
     globs,
     transport,
@@ -46,6 +57,7 @@ export async function startLogs(
     origins: (rules, ledger) =>
       new ContainerOrigins({ directory, rules, ledger, hostPath: options['containers.host_path'] }),
     log,
+    processors,
   });
   parts.add('log agent', () => logs.stop({ drainMs }));
   await Promise.race([logs.firstLook, delay(firstLookMsMax, undefined, { ref: false })]);

@@ -3,6 +3,7 @@
  */
 import { ConfigError } from '#model/errors.ts';
 import type { Transport } from '#wire/envelope.ts';
+import type { LogProcessors } from '../processors/log-processors.ts';
 import { multilineFault } from './frame/record-join.ts';
 import type { AgentLog, LossLedger } from './loss-ledger.ts';
 import type { ReadFrom } from './tail/file-set.ts';
@@ -41,6 +42,8 @@ export interface LogAgentOptions {
   readonly readFrom?: ReadFrom;
   /** How long a rotated or deleted file must stand still before it is closed. */
   readonly rotatedQuietMs?: number;
+  /** What records go through before they are sent. The caller stops them after the agent. */
+  readonly processors?: LogProcessors | undefined;
 }
 
 /** Kafka refuses messages above its message.max.bytes (1 MiB as shipped), counted after compression. */
@@ -55,7 +58,8 @@ const lineBytesMaxDefault = 256 * 1024;
 /** Writers keep a renamed file open until they are told to reopen: logrotate and kubelet do so within seconds. */
 const rotatedQuietMsDefault = 30_000;
 
-export type LogAgentSettings = Required<LogAgentOptions>;
+export type LogAgentSettings = Required<Omit<LogAgentOptions, 'processors'>> &
+  Pick<LogAgentOptions, 'processors'>;
 
 /** Fills in the defaults. Throws ConfigError for a value out of range. */
 export function resolveLogAgentOptions(options: LogAgentOptions): LogAgentSettings {

@@ -129,7 +129,7 @@ class RunningLogAgent implements LogAgent {
     this.#agentId = loaded?.agentId ?? randomBytes(8).toString('hex');
     this.#ledger = new LossLedger(settings.log);
     this.#pending = new PendingBatches(loaded?.pending ?? []);
-    const { node, rotatedQuietMs, transport, tenant, lineBytesMax } = settings;
+    const { node, rotatedQuietMs, transport, tenant, lineBytesMax, processors } = settings;
     const ledger = this.#ledger;
     const pending = this.#pending;
     const isHeld = (fileId: number) => pending.holds(fileId);
@@ -144,8 +144,8 @@ class RunningLogAgent implements LogAgent {
     );
     this.#checkpoint = new CheckpointFile(settings.checkpointPath, () => this.#renderCheckpoint());
     const readers = new FrameReaders();
-    this.#builder = new BatchBuilder(readers, settings, ledger);
-    this.#remaker = new BatchRemaker(readers, this.#files, ledger);
+    this.#builder = new BatchBuilder(readers, settings, ledger, processors);
+    this.#remaker = new BatchRemaker(readers, this.#files, ledger, processors);
     const onSettled = () => {
       this.#isDirty = true;
       this.#wakeUp.call();
@@ -186,7 +186,7 @@ class RunningLogAgent implements LogAgent {
       lagBytes: unreadBytes + this.#pending.bytes,
       batchesInFlight: this.#sender.inFlightCount,
       lost: this.#ledger.losses(),
-      problems: this.#ledger.problems(),
+      problems: [...this.#ledger.problems(), ...this.#processorProblems()],
     };
   }
 
@@ -199,6 +199,11 @@ class RunningLogAgent implements LogAgent {
       bytesRead: this.#bytesRead,
       checkpointSaves,
     };
+  }
+
+  #processorProblems(): Problem[] {
+    const problems = this.#settings.processors?.modules?.problems() ?? [];
+    return problems.map((message) => ({ path: '', message }));
   }
 
   async #run(loaded: Checkpoint | undefined): Promise<void> {

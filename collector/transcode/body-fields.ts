@@ -10,11 +10,7 @@
  * One pass that ends when all fields are found, or where the text is neither: what stands before is promoted, also of a
  * line that was cut off. Values that nobody asked for are passed over without a look at what is in them.
  */
-import { ByteView } from '#wire/protobuf/byte-view.ts';
-import { ByteBuffer } from './byte-buffer.ts';
-import { equalBytes } from './byte-copy.ts';
-import type { MapColumn } from './column-map.ts';
-import type { StringColumn } from './column-string.ts';
+
 import {
   brace,
   closingQuote,
@@ -30,8 +26,13 @@ import {
   skipSpace,
   stringEnd,
   textEnd,
-  unescapeJson,
-} from './json-bytes.ts';
+} from '#wire/json/json-bytes.ts';
+import { ByteView } from '#wire/protobuf/byte-view.ts';
+import { ByteBuffer } from './byte-buffer.ts';
+import { equalBytes } from './byte-copy.ts';
+import type { MapColumn } from './column-map.ts';
+import type { StringColumn } from './column-string.ts';
+import { unescapeJson } from './json-escapes.ts';
 import { nameBytesMax, type PromotedField } from './promoted-fields.ts';
 import { textBytes } from './resource-scope.ts';
 

@@ -10,12 +10,12 @@
  *   ScopeLogs                => scope:InstrumentationScope (1) log_records:LogRecord* (2)
  */
 import { notePartitionMs } from '#store/tables.ts';
+import { detectLevel, levelOfAttribute } from '#wire/level/level-detector.ts';
 import type { ProtobufReader } from '#wire/protobuf/protobuf-reader.ts';
 import { AttributeReader } from './any-value.ts';
 import { AttributeWriter, stringLength } from './attribute-writer.ts';
 import { BodyFields } from './body-fields.ts';
 import { Hash64 } from './byte-hash.ts';
-import { detectLevel, levelOfAttribute } from './level-detector.ts';
 import { LogColumns } from './log-columns.ts';
 import { PartitionLedger } from './partition-ledger.ts';
 import type { PromotedField } from './promoted-fields.ts';

@@ -2,10 +2,11 @@
  * A log record's severity -> the columns severity, severity_text and level. It mostly is the one of the record before:
  * that is tried first.
  */
+
+import { levelOfNumber, levelOfText, levels, severityNumberMax } from '#wire/level/severity.ts';
 import type { ByteView } from '#wire/protobuf/byte-view.ts';
 import type { LogColumns } from './log-columns.ts';
 import { textBytes } from './resource-scope.ts';
-import { levelOfNumber, levelOfText, levels, severityNumberMax } from './severity.ts';
 
 const levelTexts = levels.map(textBytes);
 const utf8 = new TextDecoder();

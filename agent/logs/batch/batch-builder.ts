@@ -3,8 +3,9 @@
  * limit. Files take turns of one window each, so that a chatty one cannot starve the others.
  */
 
-import { encodeLogsRequest, type ResourceRecords, resourceLogsBytes } from '#wire/otlp/logs-request.ts';
+import { resourceLogsBytes } from '#wire/otlp/logs-request.ts';
 import { type ByteSource, ByteWriter, byteSource, copySlackBytes } from '#wire/protobuf/byte-writer.ts';
+import type { LogProcessors } from '../../processors/log-processors.ts';
 import type { FrameReaders } from '../frame/frame-readers.ts';
 import { type GroupCut, GroupCutFinder } from '../frame/group-cut.ts';
 import { createEncodeCounts, type EncodeCounts, RangeEncoder } from '../frame/range-encoder.ts';
@@ -13,6 +14,7 @@ import type { LossLedger } from '../loss-ledger.ts';
 import { describeAccessError } from '../tail/file-glob.ts';
 import type { SkippedRange } from '../tail/rate-limit.ts';
 import type { TailedFile } from '../tail/tailed-file.ts';
+import { type EncodedRun, finishBatch, type ProcessedRun } from './processed-batch.ts';
 
 /** A runtime writes the pieces of a long line at once: after this pause the rest will not come. */
 const partialWaitMs = 5000;
@@ -38,6 +40,8 @@ export interface Batch {
   readonly counts: EncodeCounts;
   /** The ExportLogsServiceRequest. */
   readonly bytes: Uint8Array;
+  /** Must be called once when the batch is settled: it counts what processors did. */
+  readonly settle?: () => void;
 }
 
 export interface BatchLimits {
@@ -57,17 +61,19 @@ export class BatchBuilder {
   readonly #cutFinder: GroupCutFinder;
   readonly #encoder: RangeEncoder;
   readonly #ledger: LossLedger;
+  readonly #processors: LogProcessors | undefined;
   readonly #window: ByteSource;
   readonly #windowBytes: number;
   readonly #records = new ByteWriter();
-  #runs: ResourceRecords[] = [];
+  #runs: ProcessedRun[] = [];
   #ranges: BatchRange[] = [];
   #counts = createEncodeCounts();
   #requestBytes = 0;
   /** Where the batch's last range of each file ends: the file's own offset moves only when the batch is pending. */
   #offsets = new Map<TailedFile, number>();
 
-  constructor(readers: FrameReaders, limits: BatchLimits, ledger: LossLedger) {
+  constructor(readers: FrameReaders, limits: BatchLimits, ledger: LossLedger, processors?: LogProcessors) {
+    this.#processors = processors;
     this.#limits = limits;
     this.#readers = readers;
     this.#cutFinder = new GroupCutFinder(readers);
@@ -103,11 +109,8 @@ export class BatchBuilder {
       waiting = next;
     }
     if (this.#ranges.length === 0) return undefined;
-    return {
-      ranges: this.#ranges,
-      counts: this.#counts,
-      bytes: encodeLogsRequest(this.#runs, this.#records.bytes),
-    };
+    const processed = await finishBatch(this.#ranges, this.#runs, this.#records.bytes, this.#processors);
+    return { counts: this.#counts, ...processed };
   }
 
   async #takeTurn(file: TailedFile, patience: Patience): Promise<Turn> {
@@ -195,8 +198,10 @@ export class BatchBuilder {
     const from = this.#records.position;
     let end = to;
     for (;;) {
-      const counts = this.#encoder.encode(file.lineRules, this.#window, 0, end, this.#records);
-      const run = { resource: file.resourceBytes, from, to: this.#records.position };
+      const pipeline = this.#processors?.pipelineOf(file.resource);
+      const counts = this.#encoder.encode(file.lineRules, this.#window, 0, end, this.#records, pipeline);
+      const resource = pipeline?.resourceBytes ?? file.resourceBytes;
+      const run = { file, resource, pipeline, from, to: this.#records.position };
       const runBytes = resourceLogsBytes(run);
       if (this.#requestBytes + runBytes <= batchBytesMax) return this.#accept(file, end, run, counts);
       const shorter = isFirst ? this.#shorterEnd(file, end) : end;
@@ -212,14 +217,12 @@ export class BatchBuilder {
     return cut.wholeTo || cut.streamTo || cut.lineTo || end;
   }
 
-  #accept(file: TailedFile, end: number, run: ResourceRecords, counts: EncodeCounts): true {
+  #accept(file: TailedFile, end: number, run: EncodedRun, counts: EncodeCounts): true {
     const from = this.#offset(file);
     this.#offsets.set(file, from + end);
     this.#ranges.push({ file, from, to: from + end, records: counts.records });
-    if (run.to > run.from) {
-      this.#runs.push(run);
-      this.#requestBytes += resourceLogsBytes(run);
-    }
+    this.#runs.push({ ...run, settle: run.pipeline?.take() });
+    if (run.to > run.from) this.#requestBytes += resourceLogsBytes(run);
     for (const name of Object.keys(counts) as (keyof EncodeCounts)[]) this.#counts[name] += counts[name];
     return true;
   }

@@ -1,10 +1,10 @@
 /**
  * Makes the bytes of a batch again from the ranges that the checkpoint names, for sending it again after a crash.
  */
-
 import { encodeKeyValues } from '#wire/otlp/key-values.ts';
-import { encodeLogsRequest, type ResourceRecords, resourceAttributesField } from '#wire/otlp/logs-request.ts';
+import { resourceAttributesField } from '#wire/otlp/logs-request.ts';
 import { ByteWriter, byteSource, copySlackBytes } from '#wire/protobuf/byte-writer.ts';
+import type { LogProcessors } from '../../processors/log-processors.ts';
 import type { PendingBatch } from '../checkpoint/checkpoint.ts';
 import type { FrameReaders } from '../frame/frame-readers.ts';
 import { RangeEncoder } from '../frame/range-encoder.ts';
@@ -14,6 +14,7 @@ import type { FileSet } from '../tail/file-set.ts';
 import type { TailedFile } from '../tail/tailed-file.ts';
 import type { BatchRange } from './batch-builder.ts';
 import type { SentBatch } from './batch-sender.ts';
+import { finishBatch, type ProcessedRun } from './processed-batch.ts';
 
 interface ReadRange {
   readonly file: TailedFile;
@@ -27,8 +28,10 @@ export class BatchRemaker {
   readonly #readers: FrameReaders;
   readonly #files: FileSet;
   readonly #ledger: LossLedger;
+  readonly #processors: LogProcessors | undefined;
 
-  constructor(readers: FrameReaders, files: FileSet, ledger: LossLedger) {
+  constructor(readers: FrameReaders, files: FileSet, ledger: LossLedger, processors?: LogProcessors) {
+    this.#processors = processors;
     this.#readers = readers;
     this.#files = files;
     this.#ledger = ledger;
@@ -57,22 +60,28 @@ export class BatchRemaker {
     return this.#encode(pending.lineBytesMax, windows);
   }
 
-  #encode(lineBytesMax: number, windows: readonly ReadRange[]): SentBatch {
+  async #encode(lineBytesMax: number, windows: readonly ReadRange[]): Promise<SentBatch> {
     const encoder = new RangeEncoder(this.#readers, lineBytesMax);
     const records = new ByteWriter();
-    const runs: ResourceRecords[] = [];
+    const runs: ProcessedRun[] = [];
     const ranges: BatchRange[] = [];
     for (const { file, from, window, resource } of windows) {
       const runFrom = records.position;
       const rangeBytes = window.length - copySlackBytes;
-      const counts = encoder.encode(file.lineRules, byteSource(window), 0, rangeBytes, records);
+      const pipeline = this.#processors?.pipelineOf(resource ?? file.resource);
+      const counts = encoder.encode(file.lineRules, byteSource(window), 0, rangeBytes, records, pipeline);
       ranges.push({ file, from, to: from + rangeBytes, records: counts.records });
-      if (counts.records === 0) continue;
-      const bytes =
-        resource === undefined ? file.resourceBytes : encodeKeyValues(resourceAttributesField, resource);
-      runs.push({ resource: bytes, from: runFrom, to: records.position });
+      const settle = pipeline?.take();
+      runs.push({
+        file,
+        resource: pipeline?.resourceBytes ?? resourceBytesOf(file, resource),
+        pipeline,
+        from: runFrom,
+        to: records.position,
+        settle,
+      });
     }
-    return { ranges, bytes: encodeLogsRequest(runs, records.bytes) };
+    return finishBatch(ranges, runs, records.bytes, this.#processors);
   }
 
   #countGone({ batchId, ranges }: PendingBatch, found: ReadonlySet<string>): void {
@@ -83,6 +92,10 @@ export class BatchRemaker {
       this.#ledger.lose(loss, `batch ${batchId} was sent before a restart, and its file is gone since`);
     }
   }
+}
+
+function resourceBytesOf(file: TailedFile, resource: ReadRange['resource']): Uint8Array {
+  return resource === undefined ? file.resourceBytes : encodeKeyValues(resourceAttributesField, resource);
 }
 
 function rangeKey(fileId: number, from: number): string {

@@ -41,7 +41,7 @@ export interface SenderOptions {
 }
 
 /** A batch that is under way: what of it could be read, and its bytes, which are freed when it is confirmed. */
-export type SentBatch = Pick<Batch, 'ranges' | 'bytes'>;
+export type SentBatch = Pick<Batch, 'ranges' | 'bytes' | 'settle'>;
 
 export class BatchSender {
   readonly counts: SenderCounts = {
@@ -112,7 +112,7 @@ export class BatchSender {
     this.#running.add(running);
   }
 
-  async #deliver(pending: PendingBatch, { ranges, bytes }: SentBatch): Promise<void> {
+  async #deliver(pending: PendingBatch, { ranges, bytes, settle }: SentBatch): Promise<void> {
     const { batchId, tenant, key } = pending;
     if (!(await this.#persist())) return;
     const envelope: Envelope = { signal: 'logs', tenant, batchId, key, bytes };
@@ -120,10 +120,12 @@ export class BatchSender {
       try {
         this.#confirm(pending, ranges, await this.#send(envelope));
         freeBytes(bytes);
+        settle?.();
         return;
       } catch (error) {
         if (error instanceof RefusedError) {
           this.#refuse(pending, ranges, error);
+          settle?.();
           return;
         }
         if (this.#abort.signal.aborted) return;

@@ -2,9 +2,10 @@
  * Turns a byte range of one log file into OTLP log records: undoes the runtime's frames, joins partial lines and stack
  * traces, bounds and repairs bodies.
  *
- * Invariant: what is written is a pure function of the range's bytes, the line rules and lineBytesMax. A batch that is
- * sent again after a crash is made by the same call on the same range, so its bytes are the same. A range therefore
- * starts and ends with no record open: whoever chooses a range's end (see group-cut.ts) decides where records end.
+ * Invariant: what is written is a pure function of the range's bytes, the line rules, lineBytesMax and the processors that the
+ * resource has (agent/processors, which are pure as well). A batch that is sent again after a crash is made by the same
+ * call on the same range, so its bytes are the same. A range therefore starts and ends with no record open: whoever
+ * chooses a range's end (see group-cut.ts) decides where records end.
  */
 import { isUtf8 } from 'node:buffer';
 import { encodeKeyValues } from '#wire/otlp/key-values.ts';
@@ -16,6 +17,7 @@ import {
   copyBytes,
   copySlackBytes,
 } from '#wire/protobuf/byte-writer.ts';
+import type { RecordPipeline } from '../../processors/record-pipeline.ts';
 import { createFrame, type Frame, type LineRules, streamNone, streamStderr, streamStdout } from './frame.ts';
 import type { FrameReaders } from './frame-readers.ts';
 
@@ -36,6 +38,8 @@ export interface EncodeCounts {
   recordsSplit: number;
   /** Records with bytes that are not UTF-8: each broken sequence became U+FFFD. */
   recordsRepaired: number;
+  /** Records that processors dropped, as they were told to: not among `records`. */
+  recordsDropped: number;
   /** NUL bytes skipped at the start of lines: holes that a truncated file's writer leaves. */
   nulBytesSkipped: number;
 }
@@ -48,6 +52,7 @@ export function createEncodeCounts(): EncodeCounts {
     linesJoined: 0,
     recordsSplit: 0,
     recordsRepaired: 0,
+    recordsDropped: 0,
     nulBytesSkipped: 0,
   };
 }
@@ -88,10 +93,13 @@ export class RangeEncoder {
   readonly #joins = new RecordJoins();
   readonly #streams = this.#joins.of('auto').map((join, stream) => new OpenRecord(stream, join));
   readonly #record: LogRecordFields;
+  /** As framed: only where there are processors. */
+  readonly #original: LogRecordFields;
   #chunk: ByteSource = byteSource(Buffer.alloc(copySlackBytes));
   #isChunkUtf8 = true;
   #out = new ByteWriter();
   #counts = createEncodeCounts();
+  #pipeline: RecordPipeline | undefined;
 
   /** `lineBytesMax`: a longer body is split into several records. */
   constructor(readers: FrameReaders, lineBytesMax: number) {
@@ -105,12 +113,16 @@ export class RangeEncoder {
       bodyTo: 0,
       attributes: streamAttributes[streamNone],
       attributesBytes: 0,
+      severityNumber: 0,
+      severityText: this.#chunk,
+      severityTextBytes: 0,
     };
+    this.#original = { ...this.#record };
   }
 
   /**
    * Appends the records of chunk.bytes[from, to) to `out`, joined by the rule `multiline` (see record-join.ts). The chunk must
-   * have copySlackBytes behind `to`.
+   * have copySlackBytes behind `to`. What `pipeline` noted of the range is its to give away afterwards (RecordPipeline.take).
    */
   encode(
     { format, multiline }: LineRules,
@@ -118,9 +130,12 @@ export class RangeEncoder {
     from: number,
     to: number,
     out: ByteWriter,
+    pipeline?: RecordPipeline,
   ): EncodeCounts {
     const joins = this.#joins.of(multiline);
     for (const open of this.#streams) open.join = joins[open.stream]!;
+    this.#pipeline = pipeline;
+    pipeline?.begin();
     this.#chunk = chunk;
     this.#out = out;
     this.#counts = createEncodeCounts();
@@ -259,6 +274,7 @@ export class RangeEncoder {
     const attributes = this.#attributesOf(open);
     record.attributes = attributes;
     record.attributesBytes = attributes.bytes.length - copySlackBytes;
+    if (this.#pipeline !== undefined) this.#rememberOriginal(record);
     const { body, bodyTo } = open;
     let from = this.#skipNuls(open);
     if (from === bodyTo && from > open.bodyFrom) return;
@@ -292,8 +308,30 @@ export class RangeEncoder {
       record.bodyTo = repaired.textBytes;
       this.#counts.recordsRepaired++;
     }
-    writeLogRecord(this.#out, record);
-    this.#counts.records++;
+    if (this.#pipeline === undefined || this.#isKept(this.#pipeline, record)) {
+      writeLogRecord(this.#out, record);
+      this.#counts.records++;
+    } else this.#counts.recordsDropped++;
+  }
+
+  #rememberOriginal({ timeLow, timeHigh, attributes, attributesBytes }: LogRecordFields): void {
+    const original = this.#original;
+    original.timeLow = timeLow;
+    original.timeHigh = timeHigh;
+    original.attributes = attributes;
+    original.attributesBytes = attributesBytes;
+  }
+
+  /** Processors replace fields of the record, which pieces of one long line share. */
+  #isKept(pipeline: RecordPipeline, record: LogRecordFields): boolean {
+    const { timeLow, timeHigh, attributes, attributesBytes } = this.#original;
+    record.timeLow = timeLow;
+    record.timeHigh = timeHigh;
+    record.attributes = attributes;
+    record.attributesBytes = attributesBytes;
+    record.severityNumber = 0;
+    record.severityTextBytes = 0;
+    return pipeline.process(record);
   }
 
   #attributesOf({ stream, attributes }: OpenRecord): ByteSource {

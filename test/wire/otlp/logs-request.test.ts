@@ -42,6 +42,9 @@ function encode(
         bodyTo: bytes.length,
         attributes: padded(encoded),
         attributesBytes: encoded.length,
+        severityNumber: 0,
+        severityText: byteSource(Buffer.alloc(copySlackBytes)),
+        severityTextBytes: 0,
       });
     }
     return { resource: encodeKeyValues(resourceAttributesField, resource), from, to: writer.position };

@@ -1,9 +1,12 @@
 /**
- * JSON text as bytes: where strings and containers end, and what escapes stand for. Nothing is decoded to a string, and
- * nothing at or after `end` is looked at.
+ * JSON text as bytes: where strings and containers end. Nothing is decoded to a string, and nothing at or after `end` is
+ * looked at.
  */
-import type { ByteView } from '#wire/protobuf/byte-view.ts';
-import type { ByteBuffer } from './byte-buffer.ts';
+/** A ByteView, or what agents have of one. */
+export interface JsonText {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+}
 
 export const brace = 0x7b;
 export const quote = 0x22;
@@ -25,13 +28,13 @@ export function skipSpace(bytes: Uint8Array, start: number, end: number): number
 }
 
 /** Returns where the string that has begun before `start` ends, or `end` where it does not. */
-export function closingQuote(source: ByteView, start: number, end: number): number {
+export function closingQuote(source: JsonText, start: number, end: number): number {
   const at = stringEnd(source, start, end);
   return at < 0 ? ~at : at;
 }
 
 /** As closingQuote, but ~ of it where the string has an escape. */
-export function stringEnd(source: ByteView, start: number, end: number): number {
+export function stringEnd(source: JsonText, start: number, end: number): number {
   const { bytes, view } = source;
   const last = end - 4;
   let isEscaped = false;
@@ -58,7 +61,7 @@ export function stringEnd(source: ByteView, start: number, end: number): number 
 }
 
 /** Returns where the first byte that is a space or below is, or `end`. */
-export function textEnd(source: ByteView, start: number, end: number): number {
+export function textEnd(source: JsonText, start: number, end: number): number {
   const { bytes, view } = source;
   const last = end - 4;
   let at = start;
@@ -72,7 +75,7 @@ export function textEnd(source: ByteView, start: number, end: number): number {
 }
 
 /** Returns where a name of logfmt ends: at a space, an equals sign or a quote, or at `end`. */
-export function nameEnd(source: ByteView, start: number, end: number): number {
+export function nameEnd(source: JsonText, start: number, end: number): number {
   const { bytes, view } = source;
   const last = end - 4;
   let at = start;
@@ -104,7 +107,7 @@ function firstByte(hits: number): number {
 }
 
 /** Returns the position after the object or array that begins at `start`, or -1. What is in it is not checked. */
-export function skipContainer(source: ByteView, start: number, end: number): number {
+export function skipContainer(source: JsonText, start: number, end: number): number {
   const { bytes } = source;
   let depth = 0;
   let at = start;
@@ -160,85 +163,4 @@ function skipDigits(bytes: Uint8Array, start: number, end: number): number {
   let at = start;
   while (at < end && bytes[at] >= 0x30 && bytes[at] <= 0x39) at++;
   return at;
-}
-
-/** What follows a backslash, and what both stand for (RFC 8259, 7); 0 for all others. */
-const escapes = new Uint8Array(256);
-for (const [letter, text] of ['""', '\\\\', '//', 'b\b', 'f\f', 'n\n', 'r\r', 't\t']) {
-  escapes[letter.charCodeAt(0)] = text.charCodeAt(0);
-}
-
-/**
- * Writes the text of the string [start, end), which a quote ends, to `out`. Returns false where an escape is none of
- * JSON's. Half a surrogate pair becomes U+FFFD, as in any text that becomes UTF-8.
- */
-export function unescapeJson(bytes: Uint8Array, start: number, end: number, out: ByteBuffer): boolean {
-  out.reset();
-  // No escape is shorter than what it stands for.
-  out.ensure(end - start);
-  const to = out.data.bytes;
-  let length = 0;
-  let at = start;
-  while (at < end) {
-    const byte = bytes[at];
-    if (byte !== backslash) {
-      to[length++] = byte;
-      at++;
-      continue;
-    }
-    const letter = bytes[at + 1];
-    if (letter !== 0x75) {
-      if (escapes[letter] === 0) return false;
-      to[length++] = escapes[letter];
-      at += 2;
-      continue;
-    }
-    let code = hexUnit(bytes, at + 2, end);
-    if (code < 0) return false;
-    at += 6;
-    if (code >= 0xd800 && code < 0xe000) {
-      const isPair = code < 0xdc00 && at + 1 < end && bytes[at] === backslash && bytes[at + 1] === 0x75;
-      const low = isPair ? hexUnit(bytes, at + 2, end) : -1;
-      if (low >= 0xdc00 && low < 0xe000) {
-        code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
-        at += 6;
-      } else code = 0xfffd;
-    }
-    length = writeUtf8(to, length, code);
-  }
-  out.length = length;
-  return true;
-}
-
-/** Returns the value of four hexadecimal digits, or -1. */
-function hexUnit(bytes: Uint8Array, start: number, end: number): number {
-  if (start + 4 > end) return -1;
-  let value = 0;
-  for (let at = start; at < start + 4; at++) {
-    const byte = bytes[at];
-    const lower = byte | 0x20;
-    if (byte >= 0x30 && byte <= 0x39) value = (value << 4) | (byte - 0x30);
-    else if (lower >= 0x61 && lower <= 0x66) value = (value << 4) | (lower - 0x57);
-    else return -1;
-  }
-  return value;
-}
-
-function writeUtf8(to: Uint8Array, length: number, code: number): number {
-  if (code < 0x80) {
-    to[length++] = code;
-    return length;
-  }
-  if (code < 0x800) {
-    to[length++] = 0xc0 | (code >> 6);
-  } else {
-    if (code < 0x10000) to[length++] = 0xe0 | (code >> 12);
-    else {
-      to[length++] = 0xf0 | (code >> 18);
-      to[length++] = 0x80 | ((code >> 12) & 0x3f);
-    }
-    to[length++] = 0x80 | ((code >> 6) & 0x3f);
-  }
-  to[length++] = 0x80 | (code & 0x3f);
-  return length;
 }

@@ -4,9 +4,9 @@
  */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { detectLevel } from '#collector/transcode/level-detector.ts';
 import { textBytes } from '#collector/transcode/resource-scope.ts';
-import { levels } from '#collector/transcode/severity.ts';
+import { detectLevel } from '#wire/level/level-detector.ts';
+import { levels } from '#wire/level/severity.ts';
 import { ByteView } from '#wire/protobuf/byte-view.ts';
 
 function levelOf(line: string): string {
@@ -35,6 +35,10 @@ test.each([
   ['E1126 15:00:00.123456   7 main.go:12] no route', 'error'],
   ['I1126 15:00:00.123456   7 main.go:12] an error was healed', 'info'],
   ['<panic> goroutine 1', 'fatal'],
+  ['<11>Nov 26 15:00:00 web app: all is well', 'error'],
+  ['<191>1 2026-11-26T15:00:00Z web app - - - x', 'debug'],
+  ['<192>x', 'unknown'],
+  ['<1a>INFO x', 'info'],
   ['CRITICAL - out of memory', 'fatal'],
   ['everything is fine', 'unknown'],
   ['GET /error-page HTTP/1.1 200', 'unknown'],

@@ -4,13 +4,14 @@
  *   {"time":"...","level":"warn"}   -> warn        ts=1 lvl=eror msg=x           -> error
  *   2026-11-26 15:00 [ERROR] broken -> error       E1126 15:00:00.1 main.go:7]   -> error
  *   {"level":30,"msg":"x"}          -> info        GET /information 200          -> unknown
+ *   <11>Nov 26 15:00:00 web x       -> error       (syslog: facility 1, severity 3)
  *
  * A field named level, lvl, severity, ... decides; else the first word of the line that is a level's name, by itself. Only
  * the head of a line is looked at: a level that far in is a word of the message. No text is made of bytes: this is done for
  * every line that a container writes.
  */
-import type { ByteView } from '#wire/protobuf/byte-view.ts';
-import { brace, closingQuote, colon, equals, quote, skipSpace } from './json-bytes.ts';
+
+import { brace, closingQuote, colon, equals, type JsonText, quote, skipSpace } from '../json/json-bytes.ts';
 import { levels, levelWords } from './severity.ts';
 import { WordTable } from './word-table.ts';
 
@@ -35,6 +36,13 @@ const lowerCaseWords = new WordTable(
   'trace debug info warn warning error err fatal critical panic'.split(' ').map((name) => [name, 1]),
 );
 
+const lessThan = 0x3c;
+const greaterThan = 0x3e;
+const syslogPriorityMax = 191;
+const syslogLevels = 'fatal fatal fatal error warn info info debug'
+  .split(' ')
+  .map((name) => (levels as readonly string[]).indexOf(name));
+
 const letter = 1;
 const digit = 2;
 /** Joins words to longer ones: GET /error-page, x_error, a.error, and anything beyond ASCII. */
@@ -48,12 +56,16 @@ for (let code = 0; code < 256; code++) {
 }
 
 /** Returns an index in `levels`. */
-export function detectLevel(source: ByteView, start: number, length: number): number {
+export function detectLevel(source: JsonText, start: number, length: number): number {
   const { bytes } = source;
   const end = start + length;
   const at = skipSpace(bytes, start, end);
   if (at === end) return unknown;
   if (bytes[at] === brace) return levelOfObject(source, at, Math.min(end, at + fieldsBytesMax));
+  if (bytes[at] === lessThan) {
+    const level = levelOfSyslog(bytes, at + 1, end);
+    if (level !== unknown) return level;
+  }
   const klog = levelOfKlog(bytes, at, end);
   return klog === unknown ? levelOfLine(bytes, at, end) : klog;
 }
@@ -71,7 +83,7 @@ export function levelOfAttribute(bytes: Uint8Array, start: number, end: number):
 }
 
 /** Walks the fields of a JSON object as far as they are in sight; nesting is not told apart. */
-function levelOfObject(source: ByteView, start: number, end: number): number {
+function levelOfObject(source: JsonText, start: number, end: number): number {
   const { bytes } = source;
   let at = start;
   for (;;) {
@@ -100,6 +112,16 @@ function levelOfValue(bytes: Uint8Array, start: number, end: number): number {
   if (at > first) return words.find(bytes, first, at);
   const isNumber = end - first >= 2 && bytes[first + 1] === 0x30 && classes[bytes[first + 2]] !== digit;
   return isNumber && bytes[first] >= 0x31 && bytes[first] <= 0x36 ? bytes[first] - 0x30 : unknown;
+}
+
+/** RFC 5424, 6.2.1: the low three bits of <n>, n at most 191, are the severity, from emergency down to debug. */
+function levelOfSyslog(bytes: Uint8Array, start: number, end: number): number {
+  let at = start;
+  let priority = 0;
+  while (at < end && at < start + 3 && classes[bytes[at]] === digit)
+    priority = priority * 10 + bytes[at++] - 0x30;
+  if (at === start || at >= end || bytes[at] !== greaterThan || priority > syslogPriorityMax) return unknown;
+  return syslogLevels[priority & 7];
 }
 
 /** Kubernetes' own format: a letter, four digits of a date, a space. */
