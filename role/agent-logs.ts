@@ -42,7 +42,7 @@ export async function startLogs(
     batchBytesMax: batchBytesMax(config),
     directory: process.cwd(),
   });
-  if (processors !== undefined) parts.add('log processors', () => processors.stop({ drainMs }));
+  parts.add('log processors', () => processors.stop({ drainMs }));
   const logs = startLogAgent({
     globs,
     transport,

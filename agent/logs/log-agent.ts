@@ -134,7 +134,7 @@ class RunningLogAgent implements LogAgent {
     const pending = this.#pending;
     const isHeld = (fileId: number) => pending.holds(fileId);
     const { multiline, rateLimitBytes } = settings;
-    const rules = { isCollected: true, multiline, rateLimitBytes };
+    const rules = { isCollected: true, multiline, parse: '', rateLimitBytes };
     const origins = settings.origins?.(rules, ledger);
     const describer = new FileDescriber({ sources, node, rules, origins });
     const onRedescribe = (file: TailedFile) => pending.keepResource(file.id, file.resource);

@@ -11,6 +11,7 @@ import type { LogResource } from '../logs/resource/path-resource.ts';
 import { MetricSender } from './metrics/metric-sender.ts';
 import { MetricSeries } from './metrics/metric-series.ts';
 import { ModuleStage } from './module/module-stage.ts';
+import { parseSchema } from './parse/parse.ts';
 import { ProcessorCounters, type StepTotals } from './processor-counters.ts';
 import { type ConfiguredStep, processorKinds } from './processor-kinds.ts';
 import type { BuiltinEntry, ModuleEntry } from './processors-options.ts';
@@ -37,15 +38,17 @@ interface Step {
   readonly isFor: (resource: LogResource) => boolean;
 }
 
+/** Parsers that a container's own label may name, without any configuration. */
+export const containerParsers = ['json', 'logfmt'] as const;
+
 /**
- * Makes the processors. Undefined: none are configured. Rejects with ConfigError that names the entry, for files that
- * cannot be read and modules that cannot be loaded.
+ * Makes the processors. Rejects with ConfigError that names the entry, for files that cannot be read and modules that cannot
+ * be loaded.
  */
 export async function createLogProcessors(
   entries: readonly (BuiltinEntry | ModuleEntry)[],
   options: LogProcessorsOptions,
-): Promise<LogProcessors | undefined> {
-  if (entries.length === 0) return undefined;
+): Promise<LogProcessors> {
   const counters = new ProcessorCounters();
   const metrics = new MetricSeries();
   const steps: Step[] = [];
@@ -63,7 +66,11 @@ export async function createLogProcessors(
   const hasMetrics = entries.some((entry) => 'name' in entry && entry.name === 'log_metric');
   const { metricsIntervalMs: intervalMs, ...rest } = options;
   const sender = hasMetrics ? new MetricSender({ series: metrics, intervalMs, ...rest }) : undefined;
-  return new LogProcessors(steps, counters, stage, sender, log);
+  const parsers = containerParsers.map((format): [string, Step] => {
+    const entry: BuiltinEntry = { name: 'parse', options: parseSchema.parse({ format }), when: undefined };
+    return [format, createStep(entry, `label.parse.${format}`, counters, metrics)];
+  });
+  return new LogProcessors(steps, new Map(parsers), counters, stage, sender, log);
 }
 
 function createStep(
@@ -86,6 +93,7 @@ export class LogProcessors {
   /** What runs over whole batches; undefined where no module is configured. */
   readonly modules: ModuleStage | undefined;
   readonly #steps: readonly Step[];
+  readonly #parsers: ReadonlyMap<string, Step>;
   readonly #counters: ProcessorCounters;
   readonly #sender: MetricSender | undefined;
   readonly #log: Logger;
@@ -95,23 +103,28 @@ export class LogProcessors {
 
   constructor(
     steps: readonly Step[],
+    parsers: ReadonlyMap<string, Step>,
     counters: ProcessorCounters,
     modules: ModuleStage | undefined,
     sender: MetricSender | undefined,
     log: Logger,
   ) {
     this.#steps = steps;
+    this.#parsers = parsers;
     this.#counters = counters;
     this.modules = modules;
     this.#sender = sender;
     this.#log = log;
   }
 
-  /** What records of this resource go through; undefined: nothing. */
-  pipelineOf(resource: LogResource): RecordPipeline | undefined {
+  /**
+   * What records of this resource go through; undefined: nothing. `parser` is what its container's label names ('' for none):
+   * it comes first, and is the same for all calls with one resource object.
+   */
+  pipelineOf(resource: LogResource, parser = ''): RecordPipeline | undefined {
     let known = this.#pipelines.get(resource);
     if (known === undefined) {
-      known = { pipeline: this.#compile(resource) };
+      known = { pipeline: this.#compile(resource, this.#parsers.get(parser)) };
       this.#pipelines.set(resource, known);
     }
     return known.pipeline;
@@ -127,10 +140,11 @@ export class LogProcessors {
     await Promise.all([this.#sender?.stop(drainMs), this.modules?.stop()]);
   }
 
-  #compile(original: LogResource): RecordPipeline | undefined {
+  #compile(original: LogResource, parser: Step | undefined): RecordPipeline | undefined {
     let resource = original;
     const steps: PipelineStep[] = [];
-    for (const { label, step, isFor } of this.#steps) {
+    const configured = parser === undefined ? this.#steps : [parser, ...this.#steps];
+    for (const { label, step, isFor } of configured) {
       if (!isFor(resource)) continue;
       const processor = step.processorFor(resource);
       resource = step.resourceOf(resource);

@@ -198,7 +198,7 @@ export class BatchBuilder {
     const from = this.#records.position;
     let end = to;
     for (;;) {
-      const pipeline = this.#processors?.pipelineOf(file.resource);
+      const pipeline = this.#processors?.pipelineOf(file.resource, file.rules.parse);
       const counts = this.#encoder.encode(file.lineRules, this.#window, 0, end, this.#records, pipeline);
       const resource = pipeline?.resourceBytes ?? file.resourceBytes;
       const run = { file, resource, pipeline, from, to: this.#records.position };

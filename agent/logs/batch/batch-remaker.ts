@@ -68,7 +68,7 @@ export class BatchRemaker {
     for (const { file, from, window, resource } of windows) {
       const runFrom = records.position;
       const rangeBytes = window.length - copySlackBytes;
-      const pipeline = this.#processors?.pipelineOf(resource ?? file.resource);
+      const pipeline = this.#processors?.pipelineOf(resource ?? file.resource, file.rules.parse);
       const counts = encoder.encode(file.lineRules, byteSource(window), 0, rangeBytes, records, pipeline);
       ranges.push({ file, from, to: from + rangeBytes, records: counts.records });
       const settle = pipeline?.take();

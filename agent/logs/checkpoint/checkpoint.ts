@@ -37,6 +37,8 @@ const fileSchema = z.strictObject({
   format: z.enum(lineFormats).nullable(),
   /** How lines are joined (see tail/log-source.ts): ranges of a batch that is sent again are joined by it too. */
   multiline: z.string().default('auto'),
+  /** The parser that its container's label names. */
+  parse: z.string().default(''),
   resource: resourceSchema,
   /** Where reading goes on: behind all that is confirmed or pending. */
   offset: count,

@@ -4,11 +4,14 @@
  */
 import type { ContainerDirectory, ContainerFacts, LogRules } from '../../containers/container-facts.ts';
 import { hostGlobs } from '../../containers/host-globs.ts';
+import { containerParsers } from '../../processors/log-processors.ts';
 import { multilineFault } from '../frame/record-join.ts';
 import type { LossLedger } from '../loss-ledger.ts';
 import { compileGlob } from '../tail/file-glob.ts';
 import type { FileOrigin, FileRules, LogOrigins, LogSource } from '../tail/log-source.ts';
 import { containerPlace } from './path-resource.ts';
+
+const parsers: readonly string[] = containerParsers;
 
 /** Files inside of containers are looked for by so many globs: one for each that a label names. */
 const sourcesMax = 10_000;
@@ -16,7 +19,7 @@ const sourcesMax = 10_000;
 export interface ContainerOriginsOptions {
   readonly directory: ContainerDirectory;
   /** Of containers that say nothing else. */
-  readonly rules: Omit<FileRules, 'isCollected'>;
+  readonly rules: Pick<FileRules, 'multiline' | 'rateLimitBytes'>;
   /** Where the host's root is mounted. */
   readonly hostPath: string;
   readonly ledger: LossLedger;
@@ -55,35 +58,46 @@ export class ContainerOrigins implements LogOrigins {
     const sources: LogSource[] = [];
     const problems: { path: string; message: string }[] = [];
     for (const [id, facts] of this.#options.directory.all()) {
-      const name = containerName(id, facts);
-      for (const problem of facts.rules.problems) problems.push({ path: name, message: problem });
-      const fault = multilineFault(facts.rules.multiline);
-      if (fault !== '')
-        problems.push({ path: name, message: `multiline: ${fault}; lines are joined as usual` });
-      if (facts.rules.files.length === 0) continue;
-      const { globs, problems: unplaced } = hostGlobs(facts, this.#options.hostPath);
-      for (const problem of unplaced) problems.push({ path: name, message: problem });
-      for (const { glob, store, base } of globs) {
-        if (sources.length >= sourcesMax) break;
-        const attributes = { ...facts.attributes, 'sonde.store': store };
-        // A container whose standard streams are not wanted still has the files that were asked for.
-        const rules = { ...this.#rules(facts.rules), isCollected: true };
-        sources.push({ glob: compileGlob(glob), base, origin: { attributes, rules } });
+      const faults = [...facts.rules.problems, ...ruleFaults(facts.rules)];
+      if (facts.rules.files.length > 0) {
+        const { globs, problems: unplaced } = hostGlobs(facts, this.#options.hostPath);
+        faults.push(...unplaced);
+        for (const { glob, store, base } of globs) {
+          if (sources.length >= sourcesMax) break;
+          const attributes = { ...facts.attributes, 'sonde.store': store };
+          // A container whose standard streams are not wanted still has the files that were asked for.
+          const rules = { ...this.#rules(facts.rules), isCollected: true };
+          sources.push({ glob: compileGlob(glob), base, origin: { attributes, rules } });
+        }
       }
+      if (faults.length > 0) problems.push({ path: containerName(id, facts), message: faults.join('; ') });
     }
     this.#options.ledger.setProblems('containers', problems);
     return sources;
   }
 
-  #rules({ isCollected, multiline, rateLimitBytes }: LogRules): FileRules {
+  #rules({ isCollected, multiline, parse, rateLimitBytes }: LogRules): FileRules {
     const { rules } = this.#options;
     const isUsual = multiline === 'auto' || multilineFault(multiline) !== '';
     return {
       isCollected,
+      parse,
       multiline: isUsual ? rules.multiline : multiline,
       rateLimitBytes: rateLimitBytes === 0 ? rules.rateLimitBytes : rateLimitBytes,
     };
   }
+}
+
+/** What of the rules the agent cannot do, for a person. */
+function ruleFaults({ multiline, parse }: LogRules): string[] {
+  const faults: string[] = [];
+  const fault = multilineFault(multiline);
+  if (fault !== '') faults.push(`multiline: ${fault}; lines are joined as usual`);
+  if (parse !== '' && !parsers.includes(parse)) {
+    const known = parsers.join(' and ');
+    faults.push(`parse: there is no parser ${JSON.stringify(parse)}, but ${known}; lines stay as they are`);
+  }
+  return faults;
 }
 
 function containerName(id: string, { attributes }: ContainerFacts): string {

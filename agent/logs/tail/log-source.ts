@@ -10,6 +10,8 @@ export interface FileRules {
   readonly isCollected: boolean;
   /** 'auto' (stack traces), 'off', or a regular expression (RE2) that matches the first line of each record. */
   readonly multiline: string;
+  /** The parser whose fields become attributes (see agent/processors), '' for none. */
+  readonly parse: string;
   /** Bytes a second that the file may grow by; what exceeds it is dropped and counted. 0: no limit. */
   readonly rateLimitBytes: number;
 }

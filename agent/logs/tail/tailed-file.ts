@@ -279,7 +279,7 @@ export class TailedFile {
   checkpoint(): FileCheckpoint {
     const { id, path, device, inode, fingerprint, resource, offset, size, mtimeMs } = this;
     const format = this.format ?? null;
-    const { multiline } = this.rules;
+    const { multiline, parse } = this.rules;
     return {
       id,
       path,
@@ -288,6 +288,7 @@ export class TailedFile {
       fingerprint,
       format,
       multiline,
+      parse,
       resource: { ...resource },
       offset,
       size,

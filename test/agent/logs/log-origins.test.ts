@@ -17,7 +17,7 @@ import {
 } from './log-agent-run.ts';
 import { never } from './recording-transport.ts';
 
-const rules: FileRules = { isCollected: true, multiline: 'auto', rateLimitBytes: 0 };
+const rules: FileRules = { isCollected: true, multiline: 'auto', parse: '', rateLimitBytes: 0 };
 
 class TestOrigins implements LogOrigins {
   revision = 0;

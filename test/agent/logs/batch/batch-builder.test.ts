@@ -19,7 +19,7 @@ const joinWaitMs = 500;
 async function follow(path: string, rateLimitBytes = 0): Promise<TailedFile> {
   const opened = (await openFile(path))!;
   const fingerprint = await readFingerprint(opened.handle);
-  const rules = { isCollected: true, multiline: 'auto', rateLimitBytes };
+  const rules = { isCollected: true, multiline: 'auto', parse: '', rateLimitBytes };
   const description = { resource: {}, rules, isAwaited: false };
   return new TailedFile(opened, { id: 1, fingerprint, format: undefined, description, offset: 0, nowMs: 0 });
 }
