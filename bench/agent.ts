@@ -2,7 +2,7 @@
  * `npm run bench:agent`: what the agent costs. A real `sonde agent` tails files and ships them to a sink (agent-sink.ts) that
  * shares the machine; its CPU seconds and its memory are the kernel's figures for its process.
  *
- *   npm run bench:agent -- [--cases cri,docker,idle,many,burst] [--megabytes 1000] [--seconds 20] [--directory /tmp]
+ *   npm run bench:agent -- [--cases cri,docker,idle,many,burst,scrape] [--megabytes 1000] [--seconds 20] [--directory /tmp]
  *
  * Beside it, in the same run: `cat | wc -l` as the floor, and rsyslog (imfile to TCP) where it is installed.
  */
@@ -25,11 +25,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { type LogBlock, type LogFormat, logBlock, writeBlocks } from './agent-files.ts';
 import { type AgentSink, startAgentSink } from './agent-sink.ts';
-import { processCost } from './process-cost.ts';
+import { type ProcessCost, processCost } from './process-cost.ts';
 
 const { values } = parseArgs({
   options: {
-    cases: { type: 'string', default: 'floor,cri,docker,rsyslog,idle,many,burst' },
+    cases: { type: 'string', default: 'floor,cri,docker,rsyslog,idle,many,burst,scrape' },
     megabytes: { type: 'string', default: '1000' },
     seconds: { type: 'string', default: '20' },
     directory: { type: 'string', default: tmpdir() },
@@ -114,6 +114,7 @@ async function tailWhole(format: LogFormat): Promise<void> {
     `${rate(wanted / cpu / 1000)} k records per CPU-s`,
     `shipped ${rate(tailing.sink.bytes() / 1e6)} MB in ${tailing.sink.requests()} requests`,
     memory(cost),
+    shares(before, cost),
   ]);
   if (tailing.sink.records() !== wanted)
     throw new Error(`${tailing.sink.records()} records came of ${wanted}`);
@@ -306,6 +307,29 @@ function memory({
   return `RSS ${rssMib.toFixed(0)} MiB (at most ${rssMaxMib.toFixed(0)}, ${anonymousMib.toFixed(0)} of its own now)`;
 }
 
+/** Where the CPU went: framing and encoding on the main thread, compression in libuv's, garbage collection in V8's. */
+function shares(before: ProcessCost, after: ProcessCost): string {
+  const total = after.cpuSeconds - before.cpuSeconds;
+  return [...after.threadSeconds]
+    .map(([name, seconds]): [string, number] => [
+      name,
+      (seconds - (before.threadSeconds.get(name) ?? 0)) / total,
+    ])
+    .filter(([, share]) => share > 0.01)
+    .sort(([, a], [, b]) => b - a)
+    .map(([name, share]) => `${name} ${(100 * share).toFixed(0)} %`)
+    .join(', ');
+}
+
+/** A target with 100,000 series: agent-scrape.ts has its own process, which garbage can be collected in. */
+function scrape(): void {
+  const { status } = spawnSync(process.execPath, ['--expose-gc', 'bench/agent-scrape.ts'], {
+    cwd: root,
+    stdio: 'inherit',
+  });
+  if (status !== 0) throw new Error(`bench/agent-scrape.ts ended with ${status}`);
+}
+
 function rate(value: number): string {
   return value.toLocaleString('en', { maximumFractionDigits: value < 10 ? 2 : 0 });
 }
@@ -322,6 +346,7 @@ const cases: Readonly<Record<string, () => void | Promise<void>>> = {
   idle,
   many,
   burst,
+  scrape,
 };
 try {
   for (const name of values.cases.split(',')) {

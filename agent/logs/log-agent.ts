@@ -341,6 +341,8 @@ class RunningLogAgent implements LogAgent {
   /** Sends what the files have now; what is written meanwhile is left for the next start. */
   async #drain(deadlineMs: number): Promise<void> {
     do {
+      // Quiet files are looked at now and then: this is the last look.
+      for (const file of this.#files.all()) file.undefer();
       await this.#lookUntilCalm();
       for (const file of this.#files.all()) file.undefer();
       await this.#sendUntilIdle(deadlineMs);
