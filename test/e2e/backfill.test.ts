@@ -21,7 +21,7 @@ beforeAll(async () => {
       ...['up', '--data', directory, '--retention', '0'],
       ...['--port', '0', '--otlp-http-port', '0', '--otlp-grpc-port', '0'],
     ],
-    { SONDE_AGENT_HOST_IS_READ: 'false' },
+    { SONDE_AGENT_HOST_IS_READ: 'false', SONDE_AGENT_CONTAINERS_IS_MEASURED: 'false' },
   );
 });
 afterAll(async () => {

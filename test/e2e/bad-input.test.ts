@@ -17,6 +17,7 @@ let sonde: SondeProcess;
 beforeAll(async () => {
   sonde = await startSonde(['up', '--data', join(directory, 'data'), ...freePorts], {
     SONDE_AGENT_HOST_IS_READ: 'false',
+    SONDE_AGENT_CONTAINERS_IS_MEASURED: 'false',
   });
 });
 afterAll(async () => {

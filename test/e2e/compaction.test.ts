@@ -22,6 +22,7 @@ function start(): Promise<SondeProcess> {
   const ports = ['--port', '0', '--otlp-http-port', '0', '--otlp-grpc-port', '0'];
   return startSonde(['up', '--data', directory, '--retention', '0', ...ports], {
     SONDE_AGENT_HOST_IS_READ: 'false',
+    SONDE_AGENT_CONTAINERS_IS_MEASURED: 'false',
     SONDE_STORE_COMPACTION_INTERVAL: '1s',
   });
 }

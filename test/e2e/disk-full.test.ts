@@ -16,6 +16,7 @@ const dayMs = 86_400_000;
 const freePorts = ['--port', '0', '--otlp-http-port', '0', '--otlp-grpc-port', '0'];
 const environment = {
   SONDE_AGENT_HOST_IS_READ: 'false',
+  SONDE_AGENT_CONTAINERS_IS_MEASURED: 'false',
   SONDE_TELEMETRY_IS_PUSHED: 'false',
   SONDE_STORE_SWEEP_INTERVAL_MS: '200',
 };

@@ -21,6 +21,7 @@ beforeAll(async () => {
   const freePorts = ['--port', '0', '--otlp-http-port', '0', '--otlp-grpc-port', '0'];
   sonde = await startSonde(['up', '--data', join(directory, 'data'), ...freePorts], {
     SONDE_AGENT_HOST_IS_READ: 'false',
+    SONDE_AGENT_CONTAINERS_IS_MEASURED: 'false',
   });
 });
 afterAll(async () => {

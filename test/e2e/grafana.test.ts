@@ -107,7 +107,11 @@ async function pushAll(tenant: string, service: string): Promise<void> {
 beforeAll(async () => {
   sonde = await startSonde(
     ['up', '--data', directory, '--port', '0', '--otlp-http-port', '0', '--otlp-grpc-port', '0'],
-    { SONDE_AGENT_HOST_IS_READ: 'false', SONDE_TELEMETRY_IS_PUSHED: 'false' },
+    {
+      SONDE_AGENT_HOST_IS_READ: 'false',
+      SONDE_AGENT_CONTAINERS_IS_MEASURED: 'false',
+      SONDE_TELEMETRY_IS_PUSHED: 'false',
+    },
   );
   await pushAll('default', 'cart');
   await pushAll('other', 'secret');

@@ -38,7 +38,7 @@ describe.skipIf(!isThere)('Prometheus as a remote write sender', () => {
         '--otlp-grpc-port',
         '0',
       ],
-      { SONDE_AGENT_HOST_IS_READ: 'false' },
+      { SONDE_AGENT_HOST_IS_READ: 'false', SONDE_AGENT_CONTAINERS_IS_MEASURED: 'false' },
     );
     const [exporterPort, prometheusPort] = [await freePort(), await freePort()];
     exporter = startTool(

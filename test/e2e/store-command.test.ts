@@ -20,6 +20,7 @@ const backups = join(directory, 'backups');
 const secret = 'never-to-be-printed';
 const environment = {
   SONDE_AGENT_HOST_IS_READ: 'false',
+  SONDE_AGENT_CONTAINERS_IS_MEASURED: 'false',
   SONDE_TELEMETRY_IS_PUSHED: 'false',
   SONDE_STORE_BACKUP_PATH: backups,
 };

@@ -49,6 +49,7 @@ test('syslog, fluent and statsd survive a collector that is down and an agent th
     SONDE_TRANSPORT_COLLECTOR_URL: `http://127.0.0.1:${collectorPort}`,
     SONDE_TELEMETRY_IS_PUSHED: 'false',
     SONDE_AGENT_HOST_IS_READ: 'false',
+    SONDE_AGENT_CONTAINERS_IS_MEASURED: 'false',
     SONDE_AGENT_NODE: 'node-1',
     SONDE_AGENT_BUFFER_IS_USED: 'true',
     SONDE_AGENT_SYSLOG_TCP_ADDRESS: `127.0.0.1:${syslog}`,

@@ -70,6 +70,7 @@ test('an agent converts what is pushed to it, and forwards OTLP and remote write
     SONDE_RECEIVE_OTLP_GRPC_PORT: '0',
     SONDE_TRANSPORT_COLLECTOR_URL: collector.httpUrl,
     SONDE_AGENT_HOST_IS_READ: 'false',
+    SONDE_AGENT_CONTAINERS_IS_MEASURED: 'false',
   });
   const pushes = [
     ['/loki/api/v1/push', '{"streams":[{"stream":{"app":"a"},"values":[["5","x"]]}]}', 204],
