@@ -8,8 +8,8 @@
  */
 import { ScrapedPage } from '#agent/scrape/scraped-page.ts';
 import { SeriesTracker } from '#agent/scrape/series-tracker.ts';
-import { simpleSettings } from '#agent/scrape/simple-target.ts';
 import { sortLabels } from '#model/labels.ts';
+import { simpleSettings } from '#test/agent/scrape/simple-target.ts';
 
 const seriesDefault = 100_000;
 const roundCount = 30;

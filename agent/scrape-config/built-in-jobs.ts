@@ -9,6 +9,9 @@ import { type ScrapeDefaults, type ScrapeJob, scrapeJob } from './scrape-job.ts'
 
 type Rule = Readonly<Record<string, unknown>>;
 
+/** Of what nobody wrote a scrape config for: old exporters state all sorts of types, or none. */
+export const builtInFields = { scrape_fallback_protocol: 'PrometheusText0.0.4' } as const;
+
 /** Sets `target` from the first of the labels that is there: later rules win, so they are written backwards. */
 function firstOf(labels: readonly string[], target: string, regex = '(.+)'): Rule[] {
   return [...labels].reverse().map((label) => ({ source_labels: [label], regex, target_label: target }));
@@ -128,7 +131,7 @@ export function labelledContainersJob(host: string, defaults: ScrapeDefaults): S
 
 /** Targets that file_sd files name, without a scrape config around them (`scrape.files`). */
 export function targetFilesJob(globs: readonly string[], defaults: ScrapeDefaults): ScrapeJob {
-  const config: ScrapeConfig = scrapeConfigSchema.parse({ job_name: 'file' });
+  const config: ScrapeConfig = scrapeConfigSchema.parse({ ...builtInFields, job_name: 'file' });
   const job = scrapeJob(config, {}, '/', defaults);
   // Globs of this option need not end in .json as those of file_sd_configs must.
   return {
@@ -138,5 +141,8 @@ export function targetFilesJob(globs: readonly string[], defaults: ScrapeDefault
 }
 
 function builtIn(config: Rule, defaults: ScrapeDefaults): ScrapeJob {
-  return { ...scrapeJob(scrapeConfigSchema.parse(config), {}, '/', defaults), isTimeoutCut: true };
+  return {
+    ...scrapeJob(scrapeConfigSchema.parse({ ...builtInFields, ...config }), {}, '/', defaults),
+    isTimeoutCut: true,
+  };
 }

@@ -7,6 +7,7 @@
 import type { ResolvedTarget } from '#agent/scrape/scrape-settings.ts';
 import { ConfigError } from '#model/errors.ts';
 import { sortLabels } from '#model/labels.ts';
+import { builtInFields } from './built-in-jobs.ts';
 import { scrapeConfigSchema } from './scrape-config-schema.ts';
 import { type ScrapeDefaults, scrapeJob } from './scrape-job.ts';
 
@@ -21,7 +22,12 @@ export interface FixedTarget {
 
 /** Throws ConfigError where a URL is not http or https. */
 export function fixedTargets(targets: readonly FixedTarget[], defaults: ScrapeDefaults): ResolvedTarget[] {
-  const { settings } = scrapeJob(scrapeConfigSchema.parse({ job_name: fixedPool }), {}, '/', defaults);
+  const { settings } = scrapeJob(
+    scrapeConfigSchema.parse({ ...builtInFields, job_name: fixedPool }),
+    {},
+    '/',
+    defaults,
+  );
   return targets.map(({ url, job, labels }) => {
     const parsed = URL.canParse(url) ? new URL(url) : undefined;
     if (parsed?.protocol !== 'http:' && parsed?.protocol !== 'https:') {

@@ -3,9 +3,9 @@
 import type { ScrapeLimits } from '#agent/scrape/scrape-settings.ts';
 import { type PageFormat, type PageSettings, ScrapedPage } from '#agent/scrape/scraped-page.ts';
 import { SeriesTracker } from '#agent/scrape/series-tracker.ts';
-import { simpleSettings } from '#agent/scrape/simple-target.ts';
 import { sortLabels } from '#model/labels.ts';
 import { renderRequest } from '#test/wire/remote-write/request-text.ts';
+import { simpleSettings } from './simple-target.ts';
 
 export interface PageTargetOptions extends Partial<Omit<PageSettings, 'limits' | 'targetLabels'>> {
   readonly limits?: Partial<ScrapeLimits>;

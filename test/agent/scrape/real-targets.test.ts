@@ -11,10 +11,10 @@ import { PageBuffer } from '#agent/scrape/page-buffer.ts';
 import { fetchPage } from '#agent/scrape/page-fetch.ts';
 import type { ScrapeProtocol } from '#agent/scrape/scrape-settings.ts';
 import type { PageFormat } from '#agent/scrape/scraped-page.ts';
-import { simpleSettings } from '#agent/scrape/simple-target.ts';
 import { freePort, hasTool, type RunningTool, startTool } from '#test/support/debian-tool.ts';
 import { until } from './memory-transport.ts';
 import { PageTarget } from './page-target.ts';
+import { simpleSettings } from './simple-target.ts';
 
 const isThere =
   hasTool('prometheus', 'prometheus') && hasTool('prometheus-node-exporter', 'prometheus-node-exporter');

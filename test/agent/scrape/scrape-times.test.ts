@@ -8,9 +8,9 @@ import { pino } from 'pino';
 import { expect, test } from 'vitest';
 import type { ResolvedTarget } from '#agent/scrape/scrape-settings.ts';
 import { scrapePhase, startScraper, targetIdentity } from '#agent/scrape/scraper.ts';
-import { resolveSimpleTargets, type ScrapeTarget, simpleSettings } from '#agent/scrape/simple-target.ts';
 import { renderRequest } from '#test/wire/remote-write/request-text.ts';
 import { MemoryTransport, until } from './memory-transport.ts';
+import { resolveSimpleTargets, type ScrapeTarget, simpleSettings } from './simple-target.ts';
 
 const intervalMs = 200;
 

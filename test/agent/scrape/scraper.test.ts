@@ -9,11 +9,11 @@ import { pino } from 'pino';
 import { afterEach, expect, test } from 'vitest';
 import type { ResolvedTarget, ScrapeSettings } from '#agent/scrape/scrape-settings.ts';
 import { type Scraper, type ScraperOptions, startScraper } from '#agent/scrape/scraper.ts';
-import { resolveSimpleTargets, type ScrapeTarget, simpleSettings } from '#agent/scrape/simple-target.ts';
 import type { TargetStatus } from '#agent/scrape/target-loop.ts';
 import { RefusedError } from '#model/errors.ts';
 import { renderRequest } from '#test/wire/remote-write/request-text.ts';
 import { MemoryTransport, until } from './memory-transport.ts';
+import { resolveSimpleTargets, type ScrapeTarget, simpleSettings } from './simple-target.ts';
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {

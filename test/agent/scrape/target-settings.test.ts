@@ -8,12 +8,12 @@ import { pino } from 'pino';
 import { afterEach, expect, test } from 'vitest';
 import type { ResolvedTarget, ScrapeSettings } from '#agent/scrape/scrape-settings.ts';
 import { type Scraper, startScraper } from '#agent/scrape/scraper.ts';
-import { resolveSimpleTargets, simpleSettings } from '#agent/scrape/simple-target.ts';
 import { createTranscoder } from '#collector/transcode/transcoder.ts';
 import { labelValue } from '#model/labels.ts';
 import { renderRequest } from '#test/wire/remote-write/request-text.ts';
 import { encodePage } from '../../support/naive/client-metrics-proto.ts';
 import { MemoryTransport, until } from './memory-transport.ts';
+import { resolveSimpleTargets, simpleSettings } from './simple-target.ts';
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {

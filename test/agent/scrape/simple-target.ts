@@ -3,9 +3,10 @@
  *
  *   { url: 'http://10.0.0.1:9100/metrics', job: 'node' }  ->  labels instance="10.0.0.1:9100", job="node"
  */
+
+import type { ResolvedTarget, ScrapeSettings } from '#agent/scrape/scrape-settings.ts';
 import { ConfigError } from '#model/errors.ts';
 import { sortLabels } from '#model/labels.ts';
-import type { ResolvedTarget, ScrapeSettings } from './scrape-settings.ts';
 
 export interface ScrapeTarget {
   readonly url: string;
