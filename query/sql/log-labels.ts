@@ -10,7 +10,10 @@
  */
 import { type Labels, sortLabels } from '#model/labels.ts';
 
-/** Loki's default `otlp_config`: the resource attributes that become stream labels. service.name has its own column. */
+/**
+ * Loki's default `otlp_config`: the resource attributes that become stream labels. service.name has its own column.
+ * `sonde.store` is the name that a container's label gives its logs.
+ */
 const indexAttributes = [
   'cloud.availability_zone',
   'cloud.region',
@@ -29,6 +32,7 @@ const indexAttributes = [
   'k8s.statefulset.name',
   'service.instance.id',
   'service.namespace',
+  'sonde.store',
 ] as const;
 
 const serviceAttribute = 'service.name';

@@ -35,7 +35,7 @@ beforeAll(async () => {
     ('pushed', '2026-01-01 00:00:01', 'shop', 'warn', 0, '', '', '',
       {'host.name':'h','container_name':'own','app':'shop','service.name':'shop'}, {}, 'two'),
     ('pushed', '2026-01-01 00:00:02', 'cart', 'warn', 0, '', '', '',
-      {'service.name':'cart','app':'cart','container.name':'c','container_name':'not c'}, {}, 'three')`);
+      {'service.name':'cart','app':'cart','container.name':'c','container_name':'not c','sonde.store':'access'}, {}, 'three')`);
   source = createLogSource(store, 'default', { samplesMax: 1000, seriesMax: 100 });
 });
 
@@ -231,6 +231,7 @@ describe('resource attributes that are labels already, as a Loki push makes them
     ['{container_name="own"}', ['one', 'two']],
     // An indexed attribute wins over a label of the same name.
     ['{container_name="c"}', ['three']],
+    ['{sonde_store="access"}', ['three']],
     ['{container_name="not c"}', []],
     ['{host_name="h"}', []],
   ])('%s', async (query, lines) => {
@@ -247,17 +248,22 @@ describe('resource attributes that are labels already, as a Loki push makes them
     ).toEqual([
       'app=shop container_name=own service_name=shop | app_extracted=other detected_level=warn host_name=h',
       'app=shop container_name=own service_name=shop | detected_level=warn host_name=h',
-      'app=cart container_name=c service_name=cart | container_name_extracted=not c detected_level=warn',
+      'app=cart container_name=c service_name=cart sonde_store=access | container_name_extracted=not c detected_level=warn',
     ]);
   });
 
   test('names, values and streams list them, whatever order a sender has', async () => {
-    expect(await pushed().labelNames([], start, end)).toEqual(['app', 'container_name', 'service_name']);
+    expect(await pushed().labelNames([], start, end)).toEqual([
+      'app',
+      'container_name',
+      'service_name',
+      'sonde_store',
+    ]);
     expect(await pushed().labelValues('app', [], start, end)).toEqual(['cart', 'shop']);
     expect(await pushed().labelValues('container_name', [], start, end)).toEqual(['c', 'own']);
     expect(await pushed().labelValues('host_name', [], start, end)).toEqual([]);
     expect((await pushed().series([], start, end)).map(show).sort()).toEqual([
-      'app=cart container_name=c service_name=cart',
+      'app=cart container_name=c service_name=cart sonde_store=access',
       'app=shop container_name=own service_name=shop',
     ]);
   });
