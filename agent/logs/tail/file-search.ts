@@ -98,16 +98,21 @@ export async function siblingPaths(path: string): Promise<string[]> {
   }
 }
 
-/** Rotation renames the file that a link leads to. The path itself where it leads nowhere now. */
-export function resolveLink(path: string): Promise<string> {
-  return realpath(path).catch(() => path);
+/**
+ * Rotation renames the file that a link leads to. The path itself where it leads nowhere now, and below the root of a process:
+ * realpath takes that for the root of this one, and would lead to the files of the host.
+ */
+export async function resolveLink(path: string): Promise<string> {
+  return processRoot.test(path) ? path : realpath(path).catch(() => path);
 }
+
+const processRoot = /\/proc\/\d+\/root(\/|$)/;
 
 function statOrUndefined(path: string) {
   return stat(path, { bigint: true }).catch(() => undefined);
 }
 
 function openOrUndefined(path: string): Promise<OpenedFile | undefined> {
-  // Vanished since it was listed, or not ours to read: not the file we look for.
-  return openFile(path).catch(() => undefined);
+  // Vanished since it was listed, not ours to read, or a link, which no rotation makes: not the file we look for.
+  return openFile(path, 'refused').catch(() => undefined);
 }

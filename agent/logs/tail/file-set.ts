@@ -338,11 +338,21 @@ export class FileSet {
 
   #sourceOf(path: string): LogSource | undefined {
     for (const file of this.#files.values()) if (file.path === path && file.source) return file.source;
-    return undefined;
+    // Nothing is followed there now: what containers have is known by its place.
+    return this.#options.describer
+      .sources()
+      .find(({ base }) => base !== undefined && path.startsWith(`${base.replace(/\/$/, '')}/`));
+  }
+
+  /** False for what a container's links name beside its files, and is not its own. */
+  async #isOwn(opened: OpenedFile, path: string): Promise<boolean> {
+    const source = this.#sourceOf(path);
+    return source === undefined || (await isOfSource(opened, source));
   }
 
   async #isKnownRotated(opened: OpenedFile, path: string): Promise<boolean | 'later'> {
     const key = fileKey(opened);
+    if (!(await this.#isOwn(opened, path))) return true;
     if (this.#isFollowed(key) || this.#unopened.some((entry) => fileKey(entry) === key)) return true;
     if (await this.#history.has(opened)) return true;
     const known = [...this.#files.values(), ...this.#history.all()].filter((file) => file.path === path);
@@ -372,7 +382,8 @@ export class FileSet {
     this.counts.filesTruncated++;
     this.revision++;
     const copy = await findCopy(file, (key) => this.#isFollowed(key));
-    if (copy !== undefined) return await file.moveTo(copy, nowMs);
+    if (copy !== undefined && (await this.#isOwn(copy, file.path))) return await file.moveTo(copy, nowMs);
+    await copy?.handle.close();
     this.#loseRest(file, 'truncated');
     // The next discovery follows what is written now, as a new file.
     await file.close();

@@ -6,6 +6,7 @@ import { isInside } from '../../containers/host-globs.ts';
 import type { Problem } from '../loss-ledger.ts';
 import { DirectoryListings } from './directory-listings.ts';
 import { describeAccessError, expandGlob } from './file-glob.ts';
+import { resolveLink } from './file-search.ts';
 import type { LogSource } from './log-source.ts';
 import { fileKey, type OpenedFile, statIdentity } from './opened-file.ts';
 
@@ -40,7 +41,9 @@ export class PathSurvey {
 /** False where links lead from the file's path out of what its source may show, or did while it was opened. */
 export async function isOfSource(opened: OpenedFile, { base }: LogSource): Promise<boolean> {
   if (base === undefined) return true;
-  if (!(await isInside(base, opened.path))) return false;
+  // What rotation left is found by its real path, and links that lead to the base are the host's own.
+  if (!(await isInside(base, opened.path)) && !(await isInside(await resolveLink(base), opened.path)))
+    return false;
   const stats = statSync(opened.path, { bigint: true, throwIfNoEntry: false });
   return stats !== undefined && fileKey(statIdentity(stats)) === fileKey(opened);
 }

@@ -3,7 +3,7 @@
  * away. Globs name the live file only, so these are known by their names.
  */
 import { createHash } from 'node:crypto';
-import { stat } from 'node:fs/promises';
+import { lstat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { constants, gunzipSync } from 'node:zlib';
 import { compressedName } from './file-glob.ts';
@@ -66,7 +66,8 @@ async function listRotated({ path: livePath, sinceMs }: RotatedSearch): Promise<
   const listed: { path: string; mtimeMs: number }[] = [];
   for (const path of await siblingPaths(live)) {
     if (!isRotationOf(basename(path), basename(live))) continue;
-    const stats = await stat(path).catch(() => undefined);
+    // Rotation leaves files: a link is somebody's own, and may lead anywhere.
+    const stats = await lstat(path).catch(() => undefined);
     if (stats === undefined || !stats.isFile() || stats.size === 0) continue;
     const mtimeMs = Math.floor(stats.mtimeMs);
     // Compression keeps the time of what it compresses, which is then what was read before.
@@ -84,7 +85,7 @@ async function openUnknown(
 ): Promise<OpenedFile | 'later' | undefined> {
   const isCompressed = compressedName.test(path);
   if (isCompressed && paths.has(path.replace(compressedName, ''))) return 'later';
-  const file = await openFile(path);
+  const file = await openFile(path, 'refused');
   if (file === undefined) return undefined;
   let known: boolean | 'later' = 'later';
   try {

@@ -1,0 +1,79 @@
+/**
+ * Goal: nothing outside of a container's directory is read for it, and a container that is not collected costs nothing.
+ * Method: an agent with a source that has a base, and what a container can do to its own files.
+ */
+import { mkdirSync, symlinkSync, truncateSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { expect, test } from 'vitest';
+import { compileGlob } from '#agent/logs/tail/file-glob.ts';
+import type { FileOrigin, FileRules, LogOrigins, LogSource } from '#agent/logs/tail/log-source.ts';
+import { numberedLines, startAgent, temporaryDirectory, until } from './log-agent-run.ts';
+
+const rules: FileRules = { isCollected: true, multiline: 'auto', rateLimitBytes: 0 };
+
+class TestOrigins implements LogOrigins {
+  revision = 0;
+  answer: FileOrigin | undefined;
+  extra: readonly LogSource[] = [];
+
+  find(): FileOrigin | undefined {
+    return this.answer;
+  }
+
+  sources(): readonly LogSource[] {
+    return this.extra;
+  }
+}
+
+function write(path: string, text: string): string {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, text);
+  return path;
+}
+
+function volume(text: string, secretText = text) {
+  const directory = temporaryDirectory();
+  const secret = write(join(directory, 'host', 'secret.txt'), `${secretText}secret\n`);
+  const base = join(directory, 'volume');
+  const own = write(join(base, 'own.txt'), text);
+  // The writer says how old its files are.
+  utimesSync(own, 1_000_000, 1_000_000);
+  const origins = new TestOrigins();
+  origins.extra = [{ glob: compileGlob(join(base, '*.txt')), base, origin: { attributes: {}, rules } }];
+  return { directory, secret, own, origins };
+}
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+test('a link that leads out of a container is not followed as a rotated file', async () => {
+  const { directory, secret, own, origins } = volume('other\n', 'a ');
+  const { transport } = startAgent(directory, { origins: () => origins });
+  await until('its own line lands', () => transport.records().length === 1);
+  symlinkSync(secret, `${own}.1`);
+  unlinkSync(own);
+  await pause(500);
+  expect(transport.bodies()).toEqual(['other']);
+});
+
+test('a file beside what a replaced link leads to is not followed as a rotated file', async () => {
+  const { directory, secret, own, origins } = volume('other\n');
+  write(`${secret}.1`, 'older secret\n');
+  const { transport } = startAgent(directory, { origins: () => origins });
+  await until('its own line lands', () => transport.records().length === 1);
+  unlinkSync(own);
+  symlinkSync(secret, own);
+  await pause(500);
+  expect(transport.bodies()).toEqual(['other']);
+});
+
+test('a link that leads out of a container is not read as the copy of a truncated file', async () => {
+  const { directory, secret, own, origins } = volume('root:');
+  const { agent, transport } = startAgent(directory, { origins: () => origins });
+  await until('it is followed', () => agent.status().files.length === 1);
+  await pause(100);
+  symlinkSync(secret, `${own}.1`);
+  truncateSync(own, 0);
+  await until('the truncation is noticed', () => agent.counters().filesTruncated === 1);
+  await pause(500);
+  expect(transport.bodies().join()).not.toContain('secret');
+});
