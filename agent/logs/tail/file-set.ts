@@ -401,7 +401,7 @@ export class FileSet {
 
   async #releaseIfDone(file: TailedFile): Promise<void> {
     if (this.#options.isHeld(file.id)) return;
-    const isRead = file.isFinished && file.offset >= file.size;
+    const isRead = file.isFinished && (file.offset >= file.size || !file.rules.isCollected);
     if (file.isOpen && !isRead) return;
     await file.close();
     this.#history.add(file);

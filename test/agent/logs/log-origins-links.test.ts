@@ -77,3 +77,16 @@ test('a link that leads out of a container is not read as the copy of a truncate
   await pause(500);
   expect(transport.bodies().join()).not.toContain('secret');
 });
+
+test('a file that is not collected is let go of when it is deleted', async () => {
+  const directory = temporaryDirectory();
+  const origins = new TestOrigins();
+  origins.answer = { attributes: {}, rules: { ...rules, isCollected: false } };
+  const path = write(join(directory, 'a.log'), numberedLines(1, 3));
+  const { agent } = startAgent(directory, { origins: () => origins, rotatedQuietMs: 50 });
+  await until('it is followed', () => agent.status().files.length === 1);
+  unlinkSync(path);
+  await pause(500);
+  expect(agent.status().files).toEqual([]);
+  expect(agent.status().lagBytes).toBe(0);
+});
