@@ -17,10 +17,9 @@ import type { SentBatch } from './batch-sender.ts';
 
 interface ReadRange {
   readonly file: TailedFile;
-  readonly from: number;
   readonly window: Buffer;
-  /** Undefined: the file's. */
-  readonly resource: PendingBatch['ranges'][number]['resource'];
+  /** What it says is for this range alone, else it is the file's, which can change until all ranges are read. */
+  readonly range: PendingBatch['ranges'][number];
 }
 
 export class BatchRemaker {
@@ -40,12 +39,13 @@ export class BatchRemaker {
    */
   async remake(pending: PendingBatch): Promise<SentBatch | undefined> {
     const windows: ReadRange[] = [];
-    for (const { fileId, from, to, resource } of pending.ranges) {
+    for (const range of pending.ranges) {
+      const { fileId, from, to } = range;
       if (this.#files.isWaitingFor(fileId)) return undefined;
       const file = this.#files.get(fileId);
       try {
         const window = file === undefined ? undefined : await readRange(file, from, to);
-        if (file !== undefined && window !== undefined) windows.push({ file, from, window, resource });
+        if (file !== undefined && window !== undefined) windows.push({ file, window, range });
       } catch (error) {
         const message = describeAccessError('cannot read the log file to send a batch again', error);
         this.#ledger.setProblems('resend', [{ path: file!.path, message }]);
@@ -53,7 +53,7 @@ export class BatchRemaker {
       }
     }
     this.#ledger.setProblems('resend', []);
-    this.#countGone(pending, new Set(windows.map(({ file, from }) => rangeKey(file.id, from))));
+    this.#countGone(pending, new Set(windows.map(({ range: { fileId, from } }) => rangeKey(fileId, from))));
     return this.#encode(pending.lineBytesMax, windows);
   }
 
@@ -62,10 +62,12 @@ export class BatchRemaker {
     const records = new ByteWriter();
     const runs: ResourceRecords[] = [];
     const ranges: BatchRange[] = [];
-    for (const { file, from, window, resource } of windows) {
+    for (const { file, window, range } of windows) {
+      const { from, resource, multiline } = range;
+      const rules = multiline === undefined ? file.lineRules : { ...file.lineRules, multiline };
       const runFrom = records.position;
       const rangeBytes = window.length - copySlackBytes;
-      const counts = encoder.encode(file.lineRules, byteSource(window), 0, rangeBytes, records);
+      const counts = encoder.encode(rules, byteSource(window), 0, rangeBytes, records);
       ranges.push({ file, from, to: from + rangeBytes, records: counts.records });
       if (counts.records === 0) continue;
       const bytes =

@@ -27,11 +27,19 @@ export class PendingBatches {
     return this.#rangeCounts.has(fileId);
   }
 
-  /** The file's resource is about to change: batches under way keep the one that they were made with. */
-  keepResource(fileId: number, resource: Readonly<Record<string, string | number>>): void {
+  /** The file's description is about to change: batches under way keep the one that they were made with. */
+  keepDescription(
+    fileId: number,
+    resource: Readonly<Record<string, string | number>>,
+    multiline: string,
+  ): void {
     if (!this.holds(fileId)) return;
     for (const { ranges } of this.#batches.values()) {
-      for (const range of ranges) if (range.fileId === fileId) range.resource ??= { ...resource };
+      for (const range of ranges) {
+        if (range.fileId !== fileId) continue;
+        range.resource ??= { ...resource };
+        range.multiline ??= multiline;
+      }
     }
   }
 

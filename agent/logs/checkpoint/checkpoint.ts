@@ -49,6 +49,8 @@ const rangeSchema = z
     to: count,
     /** Where the file's resource has changed since: a batch that is sent again must be the same. */
     resource: resourceSchema.optional(),
+    /** Likewise: how its lines were joined. */
+    multiline: z.string().optional(),
   })
   .refine(({ from, to }) => to > from && to - from <= rangeBytesMax, { error: 'expected from < to' });
 
