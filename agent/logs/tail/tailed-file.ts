@@ -166,7 +166,8 @@ export class TailedFile {
   poll(nowMs: number): boolean {
     if (this.#handle === undefined) return true;
     if (this.isReplaced) return false;
-    if (nowMs < this.#nextPollMs) return true;
+    // What left its path is let go of when it stands still, which needs a look right before.
+    if (nowMs < this.#nextPollMs && this.isPresent) return true;
     // Sync: the kernel answers from memory in 2 us, a tenth of what a thread-pool round trip costs per file and poll.
     const { size, mtimeMs } = fstatSync(this.#handle.fd);
     // Logs only grow: a shorter one was truncated, be it behind what was read or before.
