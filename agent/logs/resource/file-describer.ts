@@ -31,6 +31,13 @@ export class FileDescriber {
     return origins === undefined ? sources : [...sources, ...origins.sources()];
   }
 
+  /** The source that shows what a container has at `path`; undefined for paths of no container. */
+  sourceAt(path: string): LogSource | undefined {
+    return this.sources().find(
+      ({ base }) => base !== undefined && path.startsWith(`${base.replace(/\/$/, '')}/`),
+    );
+  }
+
   /** Describes a file that is new. */
   async describe(path: string, source: LogSource | undefined): Promise<FileDescription> {
     const dockerName = dockerContainerId(path) === undefined ? undefined : await readDockerName(path);

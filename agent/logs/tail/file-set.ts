@@ -13,7 +13,6 @@ import { findCopy, findSameFile, isNamedAfter } from './file-search.ts';
 import type { LogSource } from './log-source.ts';
 import {
   fileKey,
-  isCopyOf,
   lastLineEnd,
   type OpenedFile,
   openFile,
@@ -337,31 +336,22 @@ export class FileSet {
   }
 
   #sourceOf(path: string): LogSource | undefined {
-    for (const file of this.#files.values()) if (file.path === path && file.source) return file.source;
-    // Nothing is followed there now: what containers have is known by its place.
-    return this.#options.describer
-      .sources()
-      .find(({ base }) => base !== undefined && path.startsWith(`${base.replace(/\/$/, '')}/`));
-  }
-
-  /** False for what a container's links name beside its files, and is not its own. */
-  async #isOwn(opened: OpenedFile, path: string): Promise<boolean> {
-    const source = this.#sourceOf(path);
-    return source === undefined || (await isOfSource(opened, source));
+    const followed = this.all().find((file) => file.path === path && file.source !== undefined);
+    return followed?.source ?? this.#options.describer.sourceAt(path);
   }
 
   async #isKnownRotated(opened: OpenedFile, path: string): Promise<boolean | 'later'> {
     const key = fileKey(opened);
-    if (!(await this.#isOwn(opened, path))) return true;
+    // A container's links name what is not its own: that is left alone.
+    if (!(await isOfSource(opened, this.#sourceOf(path)))) return true;
     if (this.#isFollowed(key) || this.#unopened.some((entry) => fileKey(entry) === key)) return true;
     if (await this.#history.has(opened)) return true;
     const known = [...this.#files.values(), ...this.#history.all()].filter((file) => file.path === path);
     if (compressedName.test(opened.path)) return isCompressedOf(opened, known);
     for (const file of this.#files.values()) {
       if (!file.isOpen || file.path !== path) continue;
-      if (await isCopyOf(file.opened, opened)) return true;
-      // Truncated meanwhile: whether it is the copy shows when the truncation is dealt with.
-      if (!(await file.isIntact())) return 'later';
+      const isCopied = await file.isCopiedTo(opened);
+      if (isCopied !== false) return isCopied;
     }
     return false;
   }
@@ -369,10 +359,8 @@ export class FileSet {
   /** "copytruncate" copies first and truncates later: in between, following the copy would read everything twice. */
   async #isCopyOfFollowed(opened: OpenedFile): Promise<boolean> {
     for (const file of this.#files.values()) {
-      if (!file.isOpen || !isNamedAfter(opened.path, file.path)) continue;
-      if (opened.path.includes('/', file.path.length)) continue;
-      // Truncated meanwhile: whether it is the copy shows when the truncation is dealt with.
-      if ((await isCopyOf(file.opened, opened)) || !(await file.isIntact())) return true;
+      const isBeside = isNamedAfter(opened.path, file.path) && !opened.path.includes('/', file.path.length);
+      if (file.isOpen && isBeside && (await file.isCopiedTo(opened)) !== false) return true;
     }
     return false;
   }
@@ -382,7 +370,8 @@ export class FileSet {
     this.counts.filesTruncated++;
     this.revision++;
     const copy = await findCopy(file, (key) => this.#isFollowed(key));
-    if (copy !== undefined && (await this.#isOwn(copy, file.path))) return await file.moveTo(copy, nowMs);
+    if (copy !== undefined && (await isOfSource(copy, this.#sourceOf(file.path))))
+      return await file.moveTo(copy, nowMs);
     await copy?.handle.close();
     this.#loseRest(file, 'truncated');
     // The next discovery follows what is written now, as a new file.

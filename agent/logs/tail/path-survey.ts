@@ -39,7 +39,8 @@ export class PathSurvey {
 }
 
 /** False where links lead from the file's path out of what its source may show, or did while it was opened. */
-export async function isOfSource(opened: OpenedFile, { base }: LogSource): Promise<boolean> {
+export async function isOfSource(opened: OpenedFile, source: LogSource | undefined): Promise<boolean> {
+  const base = source?.base;
   if (base === undefined) return true;
   // What rotation left is found by its real path, and links that lead to the base are the host's own.
   if (!(await isInside(base, opened.path)) && !(await isInside(await resolveLink(base), opened.path)))

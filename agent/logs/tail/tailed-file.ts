@@ -11,7 +11,7 @@ import type { FileCheckpoint, Fingerprint } from '../checkpoint/checkpoint.ts';
 import type { LineFormat, LineRules } from '../frame/frame.ts';
 import type { LogResource } from '../resource/path-resource.ts';
 import type { FileDescription, FileRules, LogSource } from './log-source.ts';
-import { fileKey, type OpenedFile, readInto, verifyFingerprint } from './opened-file.ts';
+import { fileKey, isCopyOf, type OpenedFile, readInto, verifyFingerprint } from './opened-file.ts';
 import { RateLimit, type SkippedRange } from './rate-limit.ts';
 
 /** How long the first lines of a container wait in their file for what its runtime says of it. */
@@ -189,6 +189,15 @@ export class TailedFile {
       fstatSync(handle.fd).size >= this.size &&
       (await verifyFingerprint(handle, this.fingerprint)) !== undefined
     );
+  }
+
+  /** 'later': it was truncated meanwhile, and whether `other` is its copy shows when that is dealt with. */
+  async isCopiedTo(other: OpenedFile): Promise<boolean | 'later'> {
+    const { opened } = this;
+    // Logs only grow: a copy is not longer than what it was made of.
+    const isLonger = other.size > fstatSync(opened.handle.fd).size;
+    if (!isLonger && (await isCopyOf(opened, other))) return true;
+    return (await this.isIntact()) ? false : 'later';
   }
 
   /** Notes whether the globs found the file, and under which path. */
