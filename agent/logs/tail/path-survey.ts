@@ -1,8 +1,7 @@
 /**
  * One look at all files that are to be followed: by identity, with the first path that names each.
  */
-import { statSync } from 'node:fs';
-import { isInside } from '../../containers/host-globs.ts';
+import { statInside } from '../../containers/inside-file.ts';
 import type { Problem } from '../loss-ledger.ts';
 import { DirectoryListings } from './directory-listings.ts';
 import { describeAccessError, expandGlob } from './file-glob.ts';
@@ -43,8 +42,7 @@ export async function isOfSource(opened: OpenedFile, source: LogSource | undefin
   const base = source?.base;
   if (base === undefined) return true;
   // What rotation left is found by its real path, and links that lead to the base are the host's own.
-  if (!(await isInside(base, opened.path)) && !(await isInside(await resolveLink(base), opened.path)))
-    return false;
-  const stats = statSync(opened.path, { bigint: true, throwIfNoEntry: false });
-  return stats !== undefined && fileKey(statIdentity(stats)) === fileKey(opened);
+  const inside =
+    (await statInside(base, opened.path)) ?? (await statInside(await resolveLink(base), opened.path));
+  return inside !== undefined && fileKey(statIdentity(inside)) === fileKey(opened);
 }

@@ -2,6 +2,7 @@
  * Goal: nothing outside of a container's directory is read for it, and a container that is not collected costs nothing.
  * Method: an agent with a source that has a base, and what a container can do to its own files.
  */
+import { spawn } from 'node:child_process';
 import { mkdirSync, symlinkSync, truncateSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -76,6 +77,33 @@ test('a link that leads out of a container is not read as the copy of a truncate
   await until('the truncation is noticed', () => agent.counters().filesTruncated === 1);
   await pause(500);
   expect(transport.bodies().join()).not.toContain('secret');
+});
+
+/** Makes the file at argv[1] a link to argv[2] and a file again, as fast as it can. */
+const swap = `
+  const { renameSync, symlinkSync, writeFileSync } = require('node:fs');
+  const [own, secret] = process.argv.slice(1);
+  for (;;) {
+    symlinkSync(secret, own + '.link');
+    renameSync(own + '.link', own);
+    writeFileSync(own + '.file', 'other\\n');
+    renameSync(own + '.file', own);
+  }
+`;
+
+test('a file that becomes a link and a file again leads nowhere', async () => {
+  const { directory, secret, own, origins } = volume('other\n', 'a ');
+  const child = spawn(process.execPath, ['-e', swap, own, secret]);
+  const { transport } = startAgent(directory, {
+    origins: () => origins,
+    discoverIntervalMs: 5,
+    pollIntervalMs: 5,
+    rotatedQuietMs: 5,
+  });
+  await until('it is read', () => transport.records().length > 0);
+  await pause(2500);
+  child.kill('SIGKILL');
+  expect(transport.bodies()).not.toContain('a secret');
 });
 
 test('a file that is not collected is let go of when it is deleted', async () => {
