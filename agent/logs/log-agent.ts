@@ -337,6 +337,8 @@ class RunningLogAgent implements LogAgent {
   /** Sends what the files have now; what is written meanwhile is left for the next start. */
   async #drain(deadlineMs: number): Promise<void> {
     do {
+      // Quiet files, too, are looked at now.
+      for (const file of this.#files.all()) file.undefer();
       await this.#lookUntilCalm();
       for (const file of this.#files.all()) file.undefer();
       await this.#sendUntilIdle(deadlineMs);
