@@ -312,6 +312,7 @@ class World {
 
   async delete(name: Name): Promise<void> {
     if (!(await this.seen(name))) return;
+    const { ino, size } = statSync(this.path(name));
     unlinkSync(this.path(name));
     const agent = this.agent!;
     // A crash before the end is read would lose bytes that no checkpoint knew of.
@@ -322,6 +323,10 @@ class World {
         .files.every(
           ({ path, isPresent, offset, size }) => offset === size || (isPresent && path !== this.path(name)),
         ),
+    );
+    // And as long as the checkpoint does not say that they were read, nobody knows of them after a crash.
+    await until('the end is noted', () =>
+      this.#checkpointFiles().every(({ inode, offset }) => inode !== String(ino) || offset >= size),
     );
     this.#isHanging = true;
   }
