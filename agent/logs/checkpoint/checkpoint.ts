@@ -37,6 +37,8 @@ const fileSchema = z.strictObject({
   format: z.enum(lineFormats).nullable(),
   /** How lines are joined (see tail/log-source.ts): ranges of a batch that is sent again are joined by it too. */
   multiline: z.string().default('auto'),
+  /** Whether it is wanted at all: what a restart must know before anybody can say who writes the file. */
+  isCollected: z.boolean().default(true),
   resource: resourceSchema,
   /** Where reading goes on: behind all that is confirmed or pending. */
   offset: count,

@@ -1,6 +1,7 @@
 /**
  * Joins what a log file's path says of its writer with what a LogOrigins knows.
  */
+import type { FileCheckpoint } from '../checkpoint/checkpoint.ts';
 import type { FileDescription, FileOrigin, FileRules, LogOrigins, LogSource } from '../tail/log-source.ts';
 import { readDockerName } from './docker-name.ts';
 import { dockerContainerId, type LogResource, pathResource } from './path-resource.ts';
@@ -61,8 +62,8 @@ export class FileDescriber {
   }
 
   /** What a checkpoint says of a file, until it is found again. */
-  remembered(resource: LogResource, multiline: string): FileDescription {
-    return { resource, rules: { ...this.#options.rules, multiline }, isAwaited: false };
+  remembered({ resource, multiline, isCollected }: FileCheckpoint): FileDescription {
+    return { resource, rules: { ...this.#options.rules, multiline, isCollected }, isAwaited: false };
   }
 
   #join(resource: LogResource, path: string, source: LogSource | undefined): FileDescription {

@@ -183,7 +183,7 @@ export class FileSet {
 
   async #restoreFile(entry: FileCheckpoint, nowMs: number): Promise<TailedFile> {
     const { id, fingerprint, offset } = entry;
-    const description = this.#options.describer.remembered(entry.resource, entry.multiline);
+    const description = this.#options.describer.remembered(entry);
     const start = { id, fingerprint, format: entry.format ?? undefined, description, offset, nowMs };
     const opened = (await findSameFile(entry)) ?? (await findCopy(entry, (key) => this.#isFollowed(key)));
     // Under the path it had: what rotation left beside it is named after that.

@@ -289,7 +289,7 @@ export class TailedFile {
   checkpoint(): FileCheckpoint {
     const { id, path, device, inode, fingerprint, resource, offset, size, mtimeMs } = this;
     const format = this.format ?? null;
-    const { multiline } = this.rules;
+    const { multiline, isCollected } = this.rules;
     return {
       id,
       path,
@@ -298,6 +298,7 @@ export class TailedFile {
       fingerprint,
       format,
       multiline,
+      isCollected,
       resource: { ...resource },
       offset,
       size,

@@ -14,10 +14,10 @@ const rules: FileRules = { isCollected: true, multiline: 'auto', rateLimitBytes:
 
 class TestOrigins implements LogOrigins {
   revision = 0;
-  answer: FileOrigin | undefined;
+  answer: FileOrigin | 'awaited' | undefined;
   extra: readonly LogSource[] = [];
 
-  find(): FileOrigin | undefined {
+  find(): FileOrigin | 'awaited' | undefined {
     return this.answer;
   }
 
@@ -117,4 +117,22 @@ test('a file that is not collected is let go of when it is deleted', async () =>
   await pause(500);
   expect(agent.status().files).toEqual([]);
   expect(agent.status().lagBytes).toBe(0);
+});
+
+test('a file that is not collected stays so over a restart, before its writer is known again', async () => {
+  const directory = temporaryDirectory();
+  const origins = new TestOrigins();
+  origins.answer = { attributes: {}, rules: { ...rules, isCollected: false } };
+  write(join(directory, 'a.log'), numberedLines(1, 3));
+  const first = startAgent(directory, { origins: () => origins });
+  await until('it is followed', () => first.agent.status().files.length === 1);
+  await first.agent.stop({ drainMs: 1000 });
+  origins.answer = 'awaited';
+  const second = startAgent(directory, { origins: () => origins });
+  await second.agent.firstLook;
+  await pause(300);
+  expect(second.transport.sent).toEqual([]);
+  origins.answer = { attributes: {}, rules };
+  origins.revision++;
+  await until('it is collected', () => second.transport.records().length === 3);
 });

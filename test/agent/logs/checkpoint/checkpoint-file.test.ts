@@ -24,6 +24,7 @@ const sample: Checkpoint = {
       fingerprint: { bytes: 4, sha256: 'ff' },
       format: 'cri',
       multiline: 'auto',
+      isCollected: true,
       resource: { 'service.name': 'a', 'k8s.container.restart_count': 1 },
       offset: 4,
       size: 10,
