@@ -225,17 +225,20 @@ export class FileSet {
     this.counts.filesRotated++;
   }
 
+  /** Labels name as many files as they like: they leave room for the standard streams of all. */
+  #isFull(source: LogSource | undefined): boolean {
+    if (source?.origin === undefined) return this.#files.size >= globFilesMax;
+    return this.all().filter((file) => file.source?.origin !== undefined).length >= globFilesMax / 2;
+  }
+
   async #follow(
     { path, source }: SurveyedFile,
     readFrom: ReadFrom,
     nowMs: number,
     problems: Problem[],
   ): Promise<void> {
-    if (this.#files.size >= globFilesMax) {
-      problems.push({
-        path,
-        message: `not read: ${globFilesMax} files are followed already; use narrower globs`,
-      });
+    if (this.#isFull(source)) {
+      problems.push({ path, message: 'not read: too many files are followed already; use narrower globs' });
       return;
     }
     let opened: OpenedFile | undefined;
@@ -303,7 +306,7 @@ export class FileSet {
   /** Follows what was created at `path` and rotated away unseen; what is compressed by now is lost, and counted. */
   async #followRotated(path: string, nowMs: number, problems: Problem[]): Promise<void> {
     const sinceMs = this.#sought.get(path);
-    if (sinceMs === undefined || this.#files.size >= globFilesMax) return;
+    if (sinceMs === undefined || this.#isFull(this.#sourceOf(path))) return;
     const isKnown = (file: OpenedFile) => this.#isKnownRotated(file, path);
     const { plain, compressed, isComplete, errors } = await findRotated({ path, sinceMs, isKnown });
     for (const opened of plain) {
@@ -316,12 +319,8 @@ export class FileSet {
       }
     }
     for (const opened of compressed) {
-      const loss = {
-        reason: 'rotated_compressed',
-        path: opened.path,
-        records: 0,
-        bytes: opened.size,
-      } as const;
+      const { path: lost, size: bytes } = opened;
+      const loss = { reason: 'rotated_compressed', path: lost, records: 0, bytes } as const;
       this.#options.ledger.lose(loss, 'the file was rotated and compressed before it was read to its end');
       this.#history.add({ ...opened, path, fingerprint: await readFingerprint(opened.handle) });
       await opened.handle.close();
