@@ -137,7 +137,8 @@ class RunningLogAgent implements LogAgent {
     const rules = { isCollected: true, multiline, parse: '', rateLimitBytes };
     const origins = settings.origins?.(rules, ledger);
     const describer = new FileDescriber({ sources, node, rules, origins });
-    const onRedescribe = (file: TailedFile) => pending.keepResource(file.id, file.resource);
+    const onRedescribe = ({ id, resource, rules: before }: TailedFile) =>
+      pending.keepDescription(id, resource, before);
     this.#files = new FileSet(
       { describer, onRedescribe, rotatedQuietMs, ledger, isHeld },
       loaded?.nextFileId ?? 1,

@@ -149,17 +149,37 @@ export class BatchBuilder {
   /** Drops what the file grew too fast by, up to the end of a line. */
   async #skip(file: TailedFile, skipped: SkippedRange, nowMs: number): Promise<Turn> {
     const { offset } = file;
-    const from = Math.max(offset, skipped.to - this.#windowBytes);
-    const length = await this.#readWindow(file, from, skipped.to - from, nowMs);
-    if (length <= 0) return 'done';
-    const lineTo = this.#window.bytes.lastIndexOf(lineFeed, length - 1) + 1;
-    // Within one line that is still being written: all of it goes, as its end will.
-    const to = lineTo === 0 ? skipped.to : from + lineTo;
+    const to = await this.#skipEnd(file, skipped, nowMs);
+    if (to <= offset) {
+      if (to === offset) file.deferUntil(Number.POSITIVE_INFINITY);
+      return 'done';
+    }
     skipped.from = to;
     file.offset = to;
     const loss = { reason: 'rate_limited', path: file.path, records: 0, bytes: to - offset } as const;
     this.#ledger.lose(loss, `the file grows by more than ${file.rules.rateLimitBytes} bytes a second`);
     return to < file.size ? 'more' : 'done';
+  }
+
+  /** Where dropping stops for now; the file's offset: nowhere before it grows; -1: it cannot be read now. */
+  async #skipEnd(file: TailedFile, skipped: SkippedRange, nowMs: number): Promise<number> {
+    const from = Math.max(file.offset, skipped.to - this.#windowBytes);
+    const length = await this.#readWindow(file, from, skipped.to - from, nowMs);
+    if (length <= 0) return -1;
+    const lastLineFeed = this.#window.bytes.lastIndexOf(lineFeed, length - 1);
+    // What is behind it is the start of a line that goes on behind the range: it is read.
+    if (lastLineFeed !== -1) {
+      skipped.to = from + lastLineFeed + 1;
+      return skipped.to;
+    }
+    // Within one line: its end goes too.
+    const restBytes = Math.min(file.size - skipped.to, this.#windowBytes);
+    const rest = restBytes <= 0 ? 0 : await this.#readWindow(file, skipped.to, restBytes, nowMs);
+    if (rest < 0) return -1;
+    const lineEnd = rest === 0 ? -1 : this.#window.bytes.subarray(0, rest).indexOf(lineFeed);
+    skipped.to += lineEnd === -1 ? rest : lineEnd + 1;
+    // Its last byte stays in the range, so that what comes of the line is dropped as well.
+    return file.isFinished || lineEnd !== -1 ? skipped.to : skipped.to - 1;
   }
 
   #offset(file: TailedFile): number {

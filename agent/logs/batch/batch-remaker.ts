@@ -18,10 +18,9 @@ import { finishBatch, type ProcessedRun } from './processed-batch.ts';
 
 interface ReadRange {
   readonly file: TailedFile;
-  readonly from: number;
   readonly window: Buffer;
-  /** Undefined: the file's. */
-  readonly resource: PendingBatch['ranges'][number]['resource'];
+  /** What it says is for this range alone, else it is the file's, which can change until all ranges are read. */
+  readonly range: PendingBatch['ranges'][number];
 }
 
 export class BatchRemaker {
@@ -43,12 +42,13 @@ export class BatchRemaker {
    */
   async remake(pending: PendingBatch): Promise<SentBatch | undefined> {
     const windows: ReadRange[] = [];
-    for (const { fileId, from, to, resource } of pending.ranges) {
+    for (const range of pending.ranges) {
+      const { fileId, from, to } = range;
       if (this.#files.isWaitingFor(fileId)) return undefined;
       const file = this.#files.get(fileId);
       try {
         const window = file === undefined ? undefined : await readRange(file, from, to);
-        if (file !== undefined && window !== undefined) windows.push({ file, from, window, resource });
+        if (file !== undefined && window !== undefined) windows.push({ file, window, range });
       } catch (error) {
         const message = describeAccessError('cannot read the log file to send a batch again', error);
         this.#ledger.setProblems('resend', [{ path: file!.path, message }]);
@@ -56,7 +56,7 @@ export class BatchRemaker {
       }
     }
     this.#ledger.setProblems('resend', []);
-    this.#countGone(pending, new Set(windows.map(({ file, from }) => rangeKey(file.id, from))));
+    this.#countGone(pending, new Set(windows.map(({ range: { fileId, from } }) => rangeKey(fileId, from))));
     return this.#encode(pending.lineBytesMax, windows);
   }
 
@@ -65,11 +65,13 @@ export class BatchRemaker {
     const records = new ByteWriter();
     const runs: ProcessedRun[] = [];
     const ranges: BatchRange[] = [];
-    for (const { file, from, window, resource } of windows) {
+    for (const { file, window, range } of windows) {
+      const { from, resource, multiline, parse } = range;
+      const rules = multiline === undefined ? file.lineRules : { ...file.lineRules, multiline };
       const runFrom = records.position;
       const rangeBytes = window.length - copySlackBytes;
-      const pipeline = this.#processors?.pipelineOf(resource ?? file.resource, file.rules.parse);
-      const counts = encoder.encode(file.lineRules, byteSource(window), 0, rangeBytes, records, pipeline);
+      const pipeline = this.#processors?.pipelineOf(resource ?? file.resource, parse ?? file.rules.parse);
+      const counts = encoder.encode(rules, byteSource(window), 0, rangeBytes, records, pipeline);
       ranges.push({ file, from, to: from + rangeBytes, records: counts.records });
       const settle = pipeline?.take();
       runs.push({
@@ -94,7 +96,7 @@ export class BatchRemaker {
   }
 }
 
-function resourceBytesOf(file: TailedFile, resource: ReadRange['resource']): Uint8Array {
+function resourceBytesOf(file: TailedFile, resource: ReadRange['range']['resource']): Uint8Array {
   return resource === undefined ? file.resourceBytes : encodeKeyValues(resourceAttributesField, resource);
 }
 

@@ -2,6 +2,7 @@
  * The batches that are sent and not confirmed, in the order in which they were made, and the files that they hold.
  */
 import type { PendingBatch } from '../checkpoint/checkpoint.ts';
+import type { FileRules } from '../tail/log-source.ts';
 
 export class PendingBatches {
   readonly #batches = new Map<string, PendingBatch>();
@@ -27,11 +28,20 @@ export class PendingBatches {
     return this.#rangeCounts.has(fileId);
   }
 
-  /** The file's resource is about to change: batches under way keep the one that they were made with. */
-  keepResource(fileId: number, resource: Readonly<Record<string, string | number>>): void {
+  /** The file's description is about to change: batches under way keep the one that they were made with. */
+  keepDescription(
+    fileId: number,
+    resource: Readonly<Record<string, string | number>>,
+    { multiline, parse }: Pick<FileRules, 'multiline' | 'parse'>,
+  ): void {
     if (!this.holds(fileId)) return;
     for (const { ranges } of this.#batches.values()) {
-      for (const range of ranges) if (range.fileId === fileId) range.resource ??= { ...resource };
+      for (const range of ranges) {
+        if (range.fileId !== fileId) continue;
+        range.resource ??= { ...resource };
+        range.multiline ??= multiline;
+        range.parse ??= parse;
+      }
     }
   }
 

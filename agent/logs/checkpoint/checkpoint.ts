@@ -39,6 +39,8 @@ const fileSchema = z.strictObject({
   multiline: z.string().default('auto'),
   /** The parser that its container's label names. */
   parse: z.string().default(''),
+  /** Whether it is wanted at all: what a restart must know before anybody can say who writes the file. */
+  isCollected: z.boolean().default(true),
   resource: resourceSchema,
   /** Where reading goes on: behind all that is confirmed or pending. */
   offset: count,
@@ -51,6 +53,9 @@ const rangeSchema = z
     to: count,
     /** Where the file's resource has changed since: a batch that is sent again must be the same. */
     resource: resourceSchema.optional(),
+    /** Likewise: how its lines were joined. */
+    multiline: z.string().optional(),
+    parse: z.string().optional(),
   })
   .refine(({ from, to }) => to > from && to - from <= rangeBytesMax, { error: 'expected from < to' });
 

@@ -2,6 +2,7 @@
  * Who writes a log file, by what Kubernetes or Docker say of its container: attributes, rules, and the files inside of
  * containers that their labels ask for.
  */
+import { ConfigError } from '#model/errors.ts';
 import type { ContainerDirectory, ContainerFacts, LogRules } from '../../containers/container-facts.ts';
 import { hostGlobs } from '../../containers/host-globs.ts';
 import { containerParsers } from '../../processors/log-processors.ts';
@@ -67,7 +68,13 @@ export class ContainerOrigins implements LogOrigins {
           const attributes = { ...facts.attributes, 'sonde.store': store };
           // A container whose standard streams are not wanted still has the files that were asked for.
           const rules = { ...this.#rules(facts.rules), isCollected: true };
-          sources.push({ glob: compileGlob(glob), base, origin: { attributes, rules } });
+          try {
+            sources.push({ glob: compileGlob(glob), base, origin: { attributes, rules } });
+          } catch (error) {
+            // One container's label must not stop the look for the files of all.
+            if (!(error instanceof ConfigError)) throw error;
+            faults.push(error.message);
+          }
         }
       }
       if (faults.length > 0) problems.push({ path: containerName(id, facts), message: faults.join('; ') });

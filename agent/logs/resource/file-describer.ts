@@ -1,7 +1,6 @@
 /**
  * Joins what a log file's path says of its writer with what a LogOrigins knows.
  */
-
 import type { FileCheckpoint } from '../checkpoint/checkpoint.ts';
 import type { FileDescription, FileOrigin, FileRules, LogOrigins, LogSource } from '../tail/log-source.ts';
 import { readDockerName } from './docker-name.ts';
@@ -33,6 +32,13 @@ export class FileDescriber {
     return origins === undefined ? sources : [...sources, ...origins.sources()];
   }
 
+  /** The source that shows what a container has at `path`; undefined for paths of no container. */
+  sourceAt(path: string): LogSource | undefined {
+    return this.sources().find(
+      ({ base }) => base !== undefined && path.startsWith(`${base.replace(/\/$/, '')}/`),
+    );
+  }
+
   /** Describes a file that is new. */
   async describe(path: string, source: LogSource | undefined): Promise<FileDescription> {
     const dockerName = dockerContainerId(path) === undefined ? undefined : await readDockerName(path);
@@ -56,8 +62,8 @@ export class FileDescriber {
   }
 
   /** What a checkpoint says of a file, until it is found again. */
-  remembered({ resource, multiline, parse }: FileCheckpoint): FileDescription {
-    return { resource, rules: { ...this.#options.rules, multiline, parse }, isAwaited: false };
+  remembered({ resource, multiline, parse, isCollected }: FileCheckpoint): FileDescription {
+    return { resource, rules: { ...this.#options.rules, multiline, parse, isCollected }, isAwaited: false };
   }
 
   #join(resource: LogResource, path: string, source: LogSource | undefined): FileDescription {

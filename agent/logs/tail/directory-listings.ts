@@ -28,6 +28,8 @@ const relistMs = 60_000;
 interface Listing {
   readonly identity: string;
   readonly mtimeNs: bigint;
+  /** Changes too where somebody sets mtimeNs back, as rsync and tar do. */
+  readonly ctimeNs: bigint;
   readonly isSettled: boolean;
   readonly listedAtMs: number;
   readonly entries: readonly ListedEntry[];
@@ -38,7 +40,13 @@ interface Listing {
 
 export class DirectoryListings {
   readonly #listings = new Map<string, Listing>();
+  readonly #now: () => number;
   #look = 0;
+
+  /** `now`: Unix milliseconds. */
+  constructor(now = Date.now) {
+    this.#now = now;
+  }
 
   /** Starts a look: what it does not ask for is forgotten when the next one starts. */
   begin(): void {
@@ -50,7 +58,7 @@ export class DirectoryListings {
 
   /** The names in the directory. Rejects as readdir does. */
   async list(directory: string): Promise<readonly ListedEntry[]> {
-    const nowMs = Date.now();
+    const nowMs = this.#now();
     const stats = statSync(directory, { bigint: true });
     const identity = fileKey(statIdentity(stats));
     const known = this.#listings.get(directory);
@@ -58,6 +66,7 @@ export class DirectoryListings {
       known?.isSettled === true &&
       known.identity === identity &&
       known.mtimeNs === stats.mtimeNs &&
+      known.ctimeNs === stats.ctimeNs &&
       nowMs - known.listedAtMs < relistMs;
     if (isSame) {
       known.look = this.#look;
@@ -71,7 +80,8 @@ export class DirectoryListings {
     this.#listings.set(directory, {
       identity,
       mtimeNs: stats.mtimeNs,
-      isSettled: nowMs - Number(stats.mtimeMs) > settledMs,
+      ctimeNs: stats.ctimeNs,
+      isSettled: nowMs - Number(stats.ctimeMs) > settledMs,
       listedAtMs: nowMs,
       entries,
       keys: new Map(),

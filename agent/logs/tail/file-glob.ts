@@ -7,6 +7,7 @@
  * directories. Names that start with a dot match only where the pattern writes the dot.
  */
 import { join, resolve } from 'node:path';
+import { RE2JS } from 're2js';
 import { ConfigError, errorMessage } from '#model/errors.ts';
 import type { DirectoryListings, ListedEntry } from './directory-listings.ts';
 
@@ -33,13 +34,17 @@ export interface GlobResult {
   readonly problems: readonly GlobProblem[];
 }
 
+export interface NamePattern {
+  test(name: string): boolean;
+}
+
 /** A glob, ready to be looked for. */
 export interface FileGlob {
   readonly pattern: string;
   /** The directory to start in: the names before the first wildcard. */
   readonly root: string;
   /** One per name below the root; 'any' is `**`. */
-  readonly names: readonly (RegExp | 'any')[];
+  readonly names: readonly (NamePattern | 'any')[];
 }
 
 /** Compiles a glob; relative ones start in the working directory. Throws ConfigError where it cannot be one. */
@@ -56,7 +61,11 @@ export function compileGlob(pattern: string): FileGlob {
   return {
     pattern,
     root: '/' + parts.slice(0, fixed).join('/'),
-    names: parts.slice(fixed).map((part) => (part === '**' ? 'any' : namePattern(part, pattern))),
+    names: parts
+      .slice(fixed)
+      // A second ** in a row adds nothing but ways to come to the same directory.
+      .filter((part, index, names) => part !== '**' || names[index - 1] !== '**')
+      .map((part) => (part === '**' ? 'any' : namePattern(part, pattern))),
   };
 }
 
@@ -65,7 +74,7 @@ export const compressedName = /\.(gz|zst|bz2|xz|lz4|zip)$/;
 
 /** Returns the matching paths without compressed files, and the directories that could not be read. Follows symbolic links. */
 export async function expandGlob(glob: FileGlob, listings: DirectoryListings): Promise<GlobResult> {
-  const walk: Walk = { listings, found: new Map(), problems: [] };
+  const walk: Walk = { listings, found: new Map(), problems: [], walked: new Set() };
   await walkNames(walk, glob.root, glob.names, 0);
   if (walk.found.size > globFilesMax) {
     const message = `matches more than ${globFilesMax} files, the rest is not read: use narrower globs`;
@@ -80,16 +89,21 @@ interface Walk {
   /** By path. */
   readonly found: Map<string, FoundPath>;
   readonly problems: GlobProblem[];
+  /** Directories with the count of names that were left to match: several ** come to the same one in many ways. */
+  readonly walked: Set<string>;
 }
 
 async function walkNames(
   walk: Walk,
   directory: string,
-  names: readonly (RegExp | 'any')[],
+  names: readonly (NamePattern | 'any')[],
   depth: number,
 ): Promise<void> {
   const [name, ...rest] = names;
   if (name === undefined || depth > depthMax) return;
+  const step = `${names.length} ${directory}`;
+  if (walk.walked.has(step)) return;
+  walk.walked.add(step);
   if (name === 'any') await walkNames(walk, directory, rest, depth);
   for (const entry of await readDirectory(walk, directory)) {
     if (walk.found.size > globFilesMax) return;
@@ -133,11 +147,14 @@ export function describeAccessError(fact: string, error: unknown): string {
   return `${fact}: ${errorMessage(error)}`;
 }
 
-function namePattern(name: string, pattern: string): RegExp {
+/** So many stars and braces are tried out by backtracking, which is faster; more of them would take years. */
+const backtrackedMax = 2;
+
+function namePattern(name: string, pattern: string): NamePattern {
   if (name.includes('**')) {
     throw new ConfigError(`log glob "${pattern}": ** must stand alone between slashes`);
   }
-  let source = name.startsWith('.') ? '' : '(?!\\.)';
+  let source = '';
   let braces = 0;
   for (let index = 0; index < name.length; index++) {
     const letter = name[index];
@@ -151,7 +168,7 @@ function namePattern(name: string, pattern: string): RegExp {
         name
           .slice(index + 1, end)
           .replace(/^!/, '^')
-          .replace(/[\\\]]/g, '\\$&') +
+          .replace(/[\\[\]]/g, '\\$&') +
         ']';
       index = end;
     } else if (letter === '{') {
@@ -164,5 +181,19 @@ function namePattern(name: string, pattern: string): RegExp {
     else source += letter.replace(/[\\^$.|+()[\]{}*?]/g, '\\$&');
   }
   if (braces > 0) throw new ConfigError(`log glob "${pattern}": "{" is not closed by "}"`);
-  return new RegExp(`^${source}$`, 'u');
+  return compileName(source, name, pattern);
+}
+
+function compileName(source: string, name: string, pattern: string): NamePattern {
+  const isDotWritten = name.startsWith('.');
+  try {
+    if ((name.match(/[*{]/g)?.length ?? 0) <= backtrackedMax)
+      return new RegExp(`^${isDotWritten ? '' : '(?!\\.)'}${source}$`, 'u');
+    const linear = RE2JS.compile(source);
+    return { test: (found) => (isDotWritten || !found.startsWith('.')) && linear.matches(found) };
+  } catch (error) {
+    throw new ConfigError(`log glob "${pattern}": "${name}" is no pattern of names: ${errorMessage(error)}`, {
+      cause: error,
+    });
+  }
 }

@@ -1,6 +1,7 @@
 /**
  * Finds a log file again that is no longer where it was: renamed by rotation, or copied before it was truncated.
  */
+import { statSync } from 'node:fs';
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Fingerprint } from '../checkpoint/checkpoint.ts';
@@ -33,6 +34,13 @@ export async function findSameFile(sought: SoughtFile): Promise<OpenedFile | und
     if (found !== undefined) return found;
   }
   return undefined;
+}
+
+/** True where the path still has the file's inode, whatever it holds now. A later file can have that of a deleted one. */
+export function isStillThere(sought: SoughtFile): boolean {
+  const stats = statSync(sought.path, { bigint: true, throwIfNoEntry: false });
+  if (stats === undefined || fileKey(statIdentity(stats)) !== fileKey(sought)) return false;
+  return Number(stats.birthtimeMs) <= sought.mtimeMs;
 }
 
 async function lookForSameFile(sought: SoughtFile): Promise<OpenedFile | undefined> {
@@ -98,16 +106,21 @@ export async function siblingPaths(path: string): Promise<string[]> {
   }
 }
 
-/** Rotation renames the file that a link leads to. The path itself where it leads nowhere now. */
-export function resolveLink(path: string): Promise<string> {
-  return realpath(path).catch(() => path);
+/**
+ * Rotation renames the file that a link leads to. The path itself where it leads nowhere now, and below the root of a process:
+ * realpath takes that for the root of this one, and would lead to the files of the host.
+ */
+export async function resolveLink(path: string): Promise<string> {
+  return processRoot.test(path) ? path : realpath(path).catch(() => path);
 }
+
+const processRoot = /\/proc\/\d+\/root(\/|$)/;
 
 function statOrUndefined(path: string) {
   return stat(path, { bigint: true }).catch(() => undefined);
 }
 
 function openOrUndefined(path: string): Promise<OpenedFile | undefined> {
-  // Vanished since it was listed, or not ours to read: not the file we look for.
-  return openFile(path).catch(() => undefined);
+  // Vanished since it was listed, not ours to read, or a link, which no rotation makes: not the file we look for.
+  return openFile(path, 'refused').catch(() => undefined);
 }

@@ -2,24 +2,23 @@
  * All files that are followed: finds new ones by the globs, notices rotation, truncation and deletion, and lets go of
  * files that are read to their end.
  */
-import { statSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import type { FileCheckpoint, SoughtPath } from '../checkpoint/checkpoint.ts';
 import type { LossLedger, LossReason, Problem } from '../loss-ledger.ts';
 import type { FileDescriber } from '../resource/file-describer.ts';
+import { EmptyFiles } from './empty-files.ts';
 import { compressedName, describeAccessError, globFilesMax } from './file-glob.ts';
 import { FileHistory, type ReadFile } from './file-history.ts';
-import { findCopy, findSameFile, isNamedAfter } from './file-search.ts';
+import { findCopy, findSameFile, isStillThere } from './file-search.ts';
+import { copiedState, isCopyOfAny } from './followed-copies.ts';
 import type { LogSource } from './log-source.ts';
 import {
   fileKey,
-  isCopyOf,
   lastLineEnd,
   type OpenedFile,
   openFile,
   readFingerprint,
   readFingerprintOrClose,
-  statIdentity,
 } from './opened-file.ts';
 import { isOfSource, PathSurvey, type SurveyedFile } from './path-survey.ts';
 import { findRotated, isCompressedOf } from './rotated-files.ts';
@@ -60,6 +59,8 @@ export class FileSet {
   #unopened: FileCheckpoint[] = [];
   readonly #history = new FileHistory();
   readonly #survey = new PathSurvey();
+  readonly #empty = new EmptyFiles();
+  #hasLooked = false;
   /** Paths whose rotated files are to be looked for, and when what is known of the path was last written. */
   readonly #sought = new Map<string, number>();
   /** When the last look for files began, Unix milliseconds; 0 before the very first one on this machine. */
@@ -139,11 +140,21 @@ export class FileSet {
       this.#redescribe(file, found.get(key), nowMs);
     }
     for (const path of this.#sought.keys()) await this.#followRotated(path, nowMs, problems);
+    await this.#followMoved(found, nowMs);
     for (const [key, file] of found) {
       if (!followed.has(key) && !this.#isFollowed(key)) await this.#follow(file, readFrom, nowMs, problems);
     }
     this.lookedAtMs = lookedAtMs;
+    this.#hasLooked = true;
     this.#options.ledger.setProblems('discovery', problems);
+  }
+
+  /** Follows files that were empty at their paths, and got lines elsewhere. */
+  async #followMoved(found: ReadonlyMap<string, SurveyedFile>, nowMs: number): Promise<void> {
+    for (const { opened, source } of await this.#empty.moved(found, this.#options.rotatedQuietMs, nowMs)) {
+      if (this.#isFollowed(fileKey(opened))) await opened.handle.close();
+      else (await this.#start(opened, source, 0, nowMs)).markPresence(undefined, nowMs);
+    }
   }
 
   /** Looks at the sizes of all files. */
@@ -189,14 +200,8 @@ export class FileSet {
     const opened = (await findSameFile(entry)) ?? (await findCopy(entry, (key) => this.#isFollowed(key)));
     // Under the path it had: what rotation left beside it is named after that.
     if (opened !== undefined) return new TailedFile({ ...opened, path: entry.path }, start);
-    const stats = statSync(entry.path, { bigint: true, throwIfNoEntry: false });
-    // A later file can have the inode of a deleted one.
-    const isThere =
-      stats !== undefined &&
-      fileKey(statIdentity(stats)) === fileKey(entry) &&
-      Number(stats.birthtimeMs) <= entry.mtimeMs;
     const file = new TailedFile(entry, start);
-    this.#loseRest(file, isThere ? 'truncated' : 'deleted');
+    this.#loseRest(file, isStillThere(entry) ? 'truncated' : 'deleted');
     return file;
   }
 
@@ -226,17 +231,20 @@ export class FileSet {
     this.counts.filesRotated++;
   }
 
+  /** Labels name as many files as they like: they leave room for the standard streams of all. */
+  #isFull(source: LogSource | undefined): boolean {
+    if (source?.origin === undefined) return this.#files.size >= globFilesMax;
+    return this.all().filter((file) => file.source?.origin !== undefined).length >= globFilesMax / 2;
+  }
+
   async #follow(
     { path, source }: SurveyedFile,
     readFrom: ReadFrom,
     nowMs: number,
     problems: Problem[],
   ): Promise<void> {
-    if (this.#files.size >= globFilesMax) {
-      problems.push({
-        path,
-        message: `not read: ${globFilesMax} files are followed already; use narrower globs`,
-      });
+    if (this.#isFull(source)) {
+      problems.push({ path, message: 'not read: too many files are followed already; use narrower globs' });
       return;
     }
     let opened: OpenedFile | undefined;
@@ -255,11 +263,13 @@ export class FileSet {
       return;
     }
     if (opened.size > 0 && this.#seek(path)) await this.#followRotated(path, nowMs, problems);
-    // An empty file has no identity yet, and may be a copy that is being made.
-    if (opened.size === 0 || this.#isFollowed(fileKey(opened)) || (await this.#isCopyOfFollowed(opened))) {
+    // An empty file may be a copy that is being made.
+    if (opened.size === 0) this.#empty.note(opened, source);
+    if (opened.size === 0 || this.#isFollowed(fileKey(opened)) || (await isCopyOfAny(this.all(), opened))) {
       await opened.handle.close();
       return;
     }
+    this.#empty.forget(fileKey(opened));
     const offset = readFrom === 'end' ? await lastLineEnd(opened) : 0;
     await this.#start(opened, source, offset, nowMs);
   }
@@ -277,6 +287,8 @@ export class FileSet {
     const file = new TailedFile(opened, { id, fingerprint, format: undefined, description, offset, nowMs });
     file.source = source;
     file.describedRevision = describer.revision;
+    // What is there at the first look was written while nobody looked: that is no excess.
+    if (this.#hasLooked) file.chargeRate(this.#lastOf(opened.path), nowMs);
     this.#files.set(id, file);
     this.counts.filesFound++;
     this.revision++;
@@ -304,25 +316,21 @@ export class FileSet {
   /** Follows what was created at `path` and rotated away unseen; what is compressed by now is lost, and counted. */
   async #followRotated(path: string, nowMs: number, problems: Problem[]): Promise<void> {
     const sinceMs = this.#sought.get(path);
-    if (sinceMs === undefined || this.#files.size >= globFilesMax) return;
+    if (sinceMs === undefined || this.#isFull(this.#lastOf(path)?.source)) return;
     const isKnown = (file: OpenedFile) => this.#isKnownRotated(file, path);
     const { plain, compressed, isComplete, errors } = await findRotated({ path, sinceMs, isKnown });
     for (const opened of plain) {
       // By the live path: it gives the resource, and the name that all rotated files share.
       try {
-        const file = await this.#start({ ...opened, path }, this.#sourceOf(path), 0, nowMs);
+        const file = await this.#start({ ...opened, path }, this.#lastOf(path)?.source, 0, nowMs);
         file.markPresence(undefined, nowMs);
       } catch (error) {
         errors.push({ path: opened.path, error });
       }
     }
     for (const opened of compressed) {
-      const loss = {
-        reason: 'rotated_compressed',
-        path: opened.path,
-        records: 0,
-        bytes: opened.size,
-      } as const;
+      const { path: lost, size: bytes } = opened;
+      const loss = { reason: 'rotated_compressed', path: lost, records: 0, bytes } as const;
       this.#options.ledger.lose(loss, 'the file was rotated and compressed before it was read to its end');
       this.#history.add({ ...opened, path, fingerprint: await readFingerprint(opened.handle) });
       await opened.handle.close();
@@ -336,35 +344,20 @@ export class FileSet {
     this.revision++;
   }
 
-  #sourceOf(path: string): LogSource | undefined {
-    for (const file of this.#files.values()) if (file.path === path && file.source) return file.source;
-    return undefined;
+  /** The file that was followed at a path last. */
+  #lastOf(path: string): TailedFile | undefined {
+    return this.all().findLast((file) => file.path === path);
   }
 
   async #isKnownRotated(opened: OpenedFile, path: string): Promise<boolean | 'later'> {
     const key = fileKey(opened);
+    // A container's links name what is not its own: that is left alone.
+    if (!(await isOfSource(opened, this.#lastOf(path)?.source))) return true;
     if (this.#isFollowed(key) || this.#unopened.some((entry) => fileKey(entry) === key)) return true;
     if (await this.#history.has(opened)) return true;
     const known = [...this.#files.values(), ...this.#history.all()].filter((file) => file.path === path);
     if (compressedName.test(opened.path)) return isCompressedOf(opened, known);
-    for (const file of this.#files.values()) {
-      if (!file.isOpen || file.path !== path) continue;
-      if (await isCopyOf(file.opened, opened)) return true;
-      // Truncated meanwhile: whether it is the copy shows when the truncation is dealt with.
-      if (!(await file.isIntact())) return 'later';
-    }
-    return false;
-  }
-
-  /** "copytruncate" copies first and truncates later: in between, following the copy would read everything twice. */
-  async #isCopyOfFollowed(opened: OpenedFile): Promise<boolean> {
-    for (const file of this.#files.values()) {
-      if (!file.isOpen || !isNamedAfter(opened.path, file.path)) continue;
-      if (opened.path.includes('/', file.path.length)) continue;
-      // Truncated meanwhile: whether it is the copy shows when the truncation is dealt with.
-      if ((await isCopyOf(file.opened, opened)) || !(await file.isIntact())) return true;
-    }
-    return false;
+    return copiedState(this.all(), path, opened);
   }
 
   /** The file was truncated: reads on in the copy that rotation made, or counts what is gone. */
@@ -372,7 +365,9 @@ export class FileSet {
     this.counts.filesTruncated++;
     this.revision++;
     const copy = await findCopy(file, (key) => this.#isFollowed(key));
-    if (copy !== undefined) return await file.moveTo(copy, nowMs);
+    if (copy !== undefined && (await isOfSource(copy, this.#lastOf(file.path)?.source)))
+      return await file.moveTo(copy, nowMs);
+    await copy?.handle.close();
     this.#loseRest(file, 'truncated');
     // The next discovery follows what is written now, as a new file.
     await file.close();
@@ -390,7 +385,7 @@ export class FileSet {
 
   async #releaseIfDone(file: TailedFile): Promise<void> {
     if (this.#options.isHeld(file.id)) return;
-    const isRead = file.isFinished && file.offset >= file.size;
+    const isRead = file.isFinished && (file.offset >= file.size || !file.rules.isCollected);
     if (file.isOpen && !isRead) return;
     await file.close();
     this.#history.add(file);

@@ -30,10 +30,17 @@ export function statIdentity(stats: BigIntStats): { device: string; inode: strin
   return { device: stats.dev.toString(), inode: stats.ino.toString() };
 }
 
-/** Opens a regular file for reading; undefined for anything else. Rejects as fs.open does. */
-export async function openFile(path: string): Promise<OpenedFile | undefined> {
+/**
+ * Opens a regular file for reading; undefined for anything else. `links`: 'refused' rejects with ELOOP where the path's last
+ * name is a symbolic link. Rejects as fs.open does.
+ */
+export async function openFile(
+  path: string,
+  links: 'followed' | 'refused' = 'followed',
+): Promise<OpenedFile | undefined> {
+  const linkFlag = links === 'refused' ? constants.O_NOFOLLOW : 0;
   // Not blocking: opening a pipe would otherwise wait for a writer.
-  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | linkFlag);
   try {
     const stats = await handle.stat({ bigint: true });
     if (stats.isFile()) {

@@ -1,11 +1,11 @@
 /**
  * One look at all files that are to be followed: by identity, with the first path that names each.
  */
-import { statSync } from 'node:fs';
-import { isInside } from '../../containers/host-globs.ts';
+import { statInside } from '../../containers/inside-file.ts';
 import type { Problem } from '../loss-ledger.ts';
 import { DirectoryListings } from './directory-listings.ts';
 import { describeAccessError, expandGlob } from './file-glob.ts';
+import { resolveLink } from './file-search.ts';
 import type { LogSource } from './log-source.ts';
 import { fileKey, type OpenedFile, statIdentity } from './opened-file.ts';
 
@@ -38,9 +38,11 @@ export class PathSurvey {
 }
 
 /** False where links lead from the file's path out of what its source may show, or did while it was opened. */
-export async function isOfSource(opened: OpenedFile, { base }: LogSource): Promise<boolean> {
+export async function isOfSource(opened: OpenedFile, source: LogSource | undefined): Promise<boolean> {
+  const base = source?.base;
   if (base === undefined) return true;
-  if (!(await isInside(base, opened.path))) return false;
-  const stats = statSync(opened.path, { bigint: true, throwIfNoEntry: false });
-  return stats !== undefined && fileKey(statIdentity(stats)) === fileKey(opened);
+  // What rotation left is found by its real path, and links that lead to the base are the host's own.
+  const inside =
+    (await statInside(base, opened.path)) ?? (await statInside(await resolveLink(base), opened.path));
+  return inside !== undefined && fileKey(statIdentity(inside)) === fileKey(opened);
 }

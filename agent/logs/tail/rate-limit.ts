@@ -17,25 +17,39 @@ const burstSeconds = 10;
 /** More ranges than this are joined: what was allowed between them goes too, and is counted like them. */
 const rangesMax = 64;
 
+/** What a writer may still write, as of a time. */
+interface RateBudget {
+  allowance: number;
+  atMs: number;
+}
+
 export class RateLimit {
   readonly bytesPerSecond: number;
-  #allowance: number;
-  #atMs: number;
+  readonly #budget: RateBudget;
   readonly #ranges: SkippedRange[] = [];
 
-  constructor(bytesPerSecond: number, nowMs: number) {
+  constructor(
+    bytesPerSecond: number,
+    nowMs: number,
+    budget: RateBudget = { allowance: bytesPerSecond * burstSeconds, atMs: nowMs },
+  ) {
     this.bytesPerSecond = bytesPerSecond;
-    this.#allowance = bytesPerSecond * burstSeconds;
-    this.#atMs = nowMs;
+    this.#budget = budget;
+  }
+
+  /** The limit of another file of the same writer: they share what may be written. */
+  successor(): RateLimit {
+    return new RateLimit(this.bytesPerSecond, this.#budget.atMs, this.#budget);
   }
 
   /** The file grew from one size to another, and was looked at before at the time of the last call. */
   grow(from: number, to: number, nowMs: number): void {
-    const earned = ((nowMs - this.#atMs) / 1000) * this.bytesPerSecond;
-    this.#atMs = nowMs;
-    this.#allowance = Math.min(this.bytesPerSecond * burstSeconds, this.#allowance + Math.max(0, earned));
-    const allowed = Math.min(to - from, Math.floor(this.#allowance));
-    this.#allowance -= allowed;
+    const budget = this.#budget;
+    const earned = ((nowMs - budget.atMs) / 1000) * this.bytesPerSecond;
+    budget.atMs = nowMs;
+    budget.allowance = Math.min(this.bytesPerSecond * burstSeconds, budget.allowance + Math.max(0, earned));
+    const allowed = Math.min(to - from, Math.floor(budget.allowance));
+    budget.allowance -= allowed;
     if (from + allowed < to) this.#skip(from + allowed, to);
   }
 

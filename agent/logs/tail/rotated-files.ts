@@ -3,13 +3,13 @@
  * away. Globs name the live file only, so these are known by their names.
  */
 import { createHash } from 'node:crypto';
-import { stat } from 'node:fs/promises';
+import { lstat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { constants, gunzipSync } from 'node:zlib';
 import { compressedName } from './file-glob.ts';
 import type { KnownContent } from './file-history.ts';
 import { isNamedAfter, resolveLink, siblingPaths } from './file-search.ts';
-import { type OpenedFile, openFile, readBytes } from './opened-file.ts';
+import { fileKey, type OpenedFile, openFile, readBytes, statIdentity } from './opened-file.ts';
 
 /** Expands to 4 MiB at most, and holds the first KiB of any log. */
 const gzipHeadBytes = 4096;
@@ -44,11 +44,12 @@ export interface RotatedFiles {
 export async function findRotated(search: RotatedSearch): Promise<RotatedFiles> {
   const found = { plain: [] as OpenedFile[], compressed: [] as OpenedFile[] };
   const errors: { path: string; error: unknown }[] = [];
-  const paths = await listRotated(search);
+  const paths = [...(await listRotated(search)).values()];
+  const opened = new Set<string>();
   let isComplete = paths.length <= openedMax;
   for (const path of paths.slice(0, openedMax)) {
     try {
-      const file = await openUnknown(path, new Set(paths), search);
+      const file = await openUnknown(path, new Set(paths), search, opened);
       if (file === 'later') isComplete = false;
       else if (file !== undefined) (compressedName.test(path) ? found.compressed : found.plain).push(file);
     } catch (error) {
@@ -57,23 +58,28 @@ export async function findRotated(search: RotatedSearch): Promise<RotatedFiles> 
       isComplete = false;
     }
   }
+  // Rotation numbers all files anew: one that took the name of another meanwhile was opened in its place.
+  for (const key of (await listRotated(search)).keys()) if (!opened.has(key)) isComplete = false;
   return { ...found, errors, isComplete };
 }
 
-/** Returns the paths of files that are named as rotated ones and new enough, the oldest first. */
-async function listRotated({ path: livePath, sinceMs }: RotatedSearch): Promise<string[]> {
+/** Returns the paths of files that are named as rotated ones and new enough, by identity, the oldest first. */
+async function listRotated({ path: livePath, sinceMs }: RotatedSearch): Promise<Map<string, string>> {
   const live = await resolveLink(livePath);
-  const listed: { path: string; mtimeMs: number }[] = [];
+  const listed: { key: string; path: string; mtimeMs: number }[] = [];
   for (const path of await siblingPaths(live)) {
     if (!isRotationOf(basename(path), basename(live))) continue;
-    const stats = await stat(path).catch(() => undefined);
-    if (stats === undefined || !stats.isFile() || stats.size === 0) continue;
-    const mtimeMs = Math.floor(stats.mtimeMs);
+    // Rotation leaves files: a link is somebody's own, and may lead anywhere.
+    const stats = await lstat(path, { bigint: true }).catch(() => undefined);
+    if (stats === undefined || !stats.isFile() || stats.size === 0n) continue;
+    const mtimeMs = Number(stats.mtimeMs);
     // Compression keeps the time of what it compresses, which is then what was read before.
     const isOlder = compressedName.test(path) ? mtimeMs <= sinceMs : mtimeMs < Math.floor(sinceMs);
-    if (!isOlder) listed.push({ path, mtimeMs: stats.mtimeMs });
+    if (!isOlder)
+      listed.push({ key: fileKey(statIdentity(stats)), path, mtimeMs: Number(stats.mtimeNs) / 1e6 });
   }
-  return listed.sort((a, b) => a.mtimeMs - b.mtimeMs || compareAges(a.path, b.path)).map(({ path }) => path);
+  listed.sort((a, b) => a.mtimeMs - b.mtimeMs || compareAges(a.path, b.path));
+  return new Map(listed.map(({ key, path }) => [key, path]));
 }
 
 /** Opens a file unless it is known. 'later': it is just being compressed, or cannot be told yet. */
@@ -81,11 +87,13 @@ async function openUnknown(
   path: string,
   paths: ReadonlySet<string>,
   { isKnown }: RotatedSearch,
+  opened: Set<string>,
 ): Promise<OpenedFile | 'later' | undefined> {
   const isCompressed = compressedName.test(path);
   if (isCompressed && paths.has(path.replace(compressedName, ''))) return 'later';
-  const file = await openFile(path);
+  const file = await openFile(path, 'refused');
   if (file === undefined) return undefined;
+  opened.add(fileKey(file));
   let known: boolean | 'later' = 'later';
   try {
     const head = await readBytes(file.handle, 0, 6);

@@ -11,7 +11,7 @@ import type { FileCheckpoint, Fingerprint } from '../checkpoint/checkpoint.ts';
 import type { LineFormat, LineRules } from '../frame/frame.ts';
 import type { LogResource } from '../resource/path-resource.ts';
 import type { FileDescription, FileRules, LogSource } from './log-source.ts';
-import { fileKey, type OpenedFile, readInto, verifyFingerprint } from './opened-file.ts';
+import { fileKey, isCopyOf, type OpenedFile, readInto, verifyFingerprint } from './opened-file.ts';
 import { RateLimit, type SkippedRange } from './rate-limit.ts';
 
 /** How long the first lines of a container wait in their file for what its runtime says of it. */
@@ -131,6 +131,18 @@ export class TailedFile {
     this.#rateLimit = rateLimitBytes === 0 ? undefined : new RateLimit(rateLimitBytes, nowMs);
   }
 
+  /**
+   * Counts what the file has as growth, within the allowance of the file that was at its path before: a rotation gives its
+   * writer no new one.
+   */
+  chargeRate(before: TailedFile | undefined, nowMs: number): void {
+    const limit = before === undefined ? undefined : before.#rateLimit;
+    if (limit !== undefined && limit.bytesPerSecond === this.#rateLimit?.bytesPerSecond) {
+      this.#rateLimit = limit.successor();
+    }
+    this.#rateLimit?.grow(0, this.size, nowMs);
+  }
+
   /** The next range that is dropped because the file grew too fast. */
   nextSkipped(offset: number): SkippedRange | undefined {
     return this.#rateLimit?.next(offset);
@@ -166,7 +178,8 @@ export class TailedFile {
   poll(nowMs: number): boolean {
     if (this.#handle === undefined) return true;
     if (this.isReplaced) return false;
-    if (nowMs < this.#nextPollMs) return true;
+    // What left its path is let go of when it stands still, which needs a look right before.
+    if (nowMs < this.#nextPollMs && this.isPresent) return true;
     // Sync: the kernel answers from memory in 2 us, a tenth of what a thread-pool round trip costs per file and poll.
     const { size, mtimeMs } = fstatSync(this.#handle.fd);
     // Logs only grow: a shorter one was truncated, be it behind what was read or before.
@@ -188,6 +201,15 @@ export class TailedFile {
       fstatSync(handle.fd).size >= this.size &&
       (await verifyFingerprint(handle, this.fingerprint)) !== undefined
     );
+  }
+
+  /** 'later': it was truncated meanwhile, and whether `other` is its copy shows when that is dealt with. */
+  async isCopiedTo(other: OpenedFile): Promise<boolean | 'later'> {
+    const { opened } = this;
+    // Logs only grow: a copy is not longer than what it was made of.
+    const isLonger = other.size > fstatSync(opened.handle.fd).size;
+    if (!isLonger && (await isCopyOf(opened, other))) return true;
+    return (await this.isIntact()) ? false : 'later';
   }
 
   /** Notes whether the globs found the file, and under which path. */
@@ -279,7 +301,7 @@ export class TailedFile {
   checkpoint(): FileCheckpoint {
     const { id, path, device, inode, fingerprint, resource, offset, size, mtimeMs } = this;
     const format = this.format ?? null;
-    const { multiline, parse } = this.rules;
+    const { multiline, parse, isCollected } = this.rules;
     return {
       id,
       path,
@@ -289,6 +311,7 @@ export class TailedFile {
       format,
       multiline,
       parse,
+      isCollected,
       resource: { ...resource },
       offset,
       size,

@@ -2,8 +2,9 @@
  * Goal: what is known of a writer is in its records, late or not, and changes nothing that was sent.
  * Method: an agent with a table of origins that the test changes, real files, and a transport that can die.
  */
-import { appendFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { compileGlob } from '#agent/logs/tail/file-glob.ts';
 import type { FileOrigin, FileRules, LogOrigins, LogSource } from '#agent/logs/tail/log-source.ts';
@@ -184,4 +185,24 @@ test('a link that leads out of a container is not followed', async () => {
   expect(transport.bodies()).toEqual(['own']);
   const message = `not read: a symbolic link leads out of ${base}`;
   expect(agent.status().problems).toContainEqual({ path: join(base, 'link.txt'), message });
+});
+
+test('a rotation gives no new burst to a file that grows too fast', async () => {
+  const directory = temporaryDirectory();
+  const path = join(directory, 'a.log');
+  writeFileSync(path, 'start\n');
+  const { agent, transport } = startAgent(directory, { rateLimitBytes: 100 });
+  await until('the first line lands', () => transport.records().length === 1);
+  for (let rotation = 1; rotation <= 10; rotation++) {
+    renameSync(path, `${path}.${rotation}`);
+    writeFileSync(path, numberedLines(rotation * 1000, rotation * 1000 + 100));
+    await until('it is found', () =>
+      agent.status().files.some(({ isPresent, size }) => isPresent && size > 6),
+    );
+    await delay(60);
+  }
+  await until('all is read or dropped', () => agent.status().lagBytes === 0);
+  const landed = transport.bodies().reduce((sum, body) => sum + body.length + 1, 0);
+  // Ten seconds' worth at once, and what was earned since.
+  expect(landed).toBeLessThan(100 * 15);
 });

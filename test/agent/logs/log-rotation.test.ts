@@ -14,6 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import type { Checkpoint } from '#agent/logs/checkpoint/checkpoint.ts';
@@ -244,4 +245,21 @@ test('agents that start from copies of one checkpoint give different batches dif
   expect([...ids]).toHaveLength(2);
   const { agentId, nextSequence } = JSON.parse(image) as Checkpoint;
   for (const id of ids) expect(id).toMatch(new RegExp(`^${agentId}-${nextSequence}-[0-9a-f]{8}$`));
+});
+
+test('lines that come into an empty file after it was rotated are read', async () => {
+  const directory = temporaryDirectory();
+  const path = join(directory, 'error.log');
+  writeFileSync(path, '');
+  const { agent, transport } = startAgent(directory);
+  await agent.firstLook;
+  await delay(100);
+  renameSync(path, `${path}.1`);
+  writeFileSync(path, '');
+  appendFileSync(`${path}.1`, 'an error before the writer reopened\n');
+  await delay(100);
+  appendFileSync(path, 'after\n');
+  await until('the new file is read', () => transport.bodies().includes('after'));
+  await delay(300);
+  expect(transport.bodies()).toContain('an error before the writer reopened');
 });

@@ -25,6 +25,7 @@ const sample: Checkpoint = {
       format: 'cri',
       multiline: 'auto',
       parse: '',
+      isCollected: true,
       resource: { 'service.name': 'a', 'k8s.container.restart_count': 1 },
       offset: 4,
       size: 10,

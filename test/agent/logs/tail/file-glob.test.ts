@@ -51,6 +51,8 @@ test.each([
   },
   { glob: 'linked/*/web/0.log', expected: ['linked/x_y_z/web/0.log'] },
   { glob: 'deep/**/*.log', expected: ['deep/1/2/3/z.log'] },
+  { glob: '*{b,c}*{.log,.txt}*', expected: ['b.log', 'b.log.1', 'c.txt'] },
+  { glob: '**/**/**/3/*.log', expected: ['deep/1/2/3/z.log'] },
   { glob: 'nowhere/*/x.log', expected: [] },
   { glob: 'a.log/x.log', expected: [] },
 ])('$glob', async ({ glob, expected }) => {
@@ -58,6 +60,23 @@ test.each([
   const { found, problems } = await expandGlob(compileGlob(join(directory, glob)), new DirectoryListings());
   expect(found.map(({ path }) => path.slice(directory.length + 1))).toEqual(expected);
   expect(problems).toEqual([]);
+});
+
+test('no glob takes long for a name or a tree that is made for it', { timeout: 5000 }, async () => {
+  const directory = temporaryDirectory();
+  const deep = join(directory, ...Array.from({ length: 14 }, () => 'a'));
+  mkdirSync(deep, { recursive: true });
+  writeFileSync(join(directory, 'a'.repeat(250)), '');
+  const globs = [
+    `${'*a'.repeat(20)}b`,
+    `${'{a,a}'.repeat(60)}b`,
+    `${'**/'.repeat(14)}none`,
+    `${'**/a/'.repeat(7)}**/none`,
+  ];
+  for (const glob of globs) {
+    const { found } = await expandGlob(compileGlob(join(directory, glob)), new DirectoryListings());
+    expect(found).toEqual([]);
+  }
 });
 
 test('a directory that cannot be listed is a problem of the glob', async () => {
@@ -77,6 +96,7 @@ test.each([
   ['/var/**.log', '** must stand alone'],
   ['/var/[a', '"[" is not closed'],
   ['/var/{a,b', '"{" is not closed'],
+  ['/var/[z-a].log', '"[z-a].log" is no pattern of names'],
 ])('the glob "%s" is refused: %s', (glob, message) => {
   expect(() => compileGlob(glob)).toThrow(ConfigError);
   expect(() => compileGlob(glob)).toThrow(message);
