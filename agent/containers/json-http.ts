@@ -4,26 +4,50 @@
  */
 import { type IncomingMessage, type OutgoingHttpHeaders, request as requestHttp } from 'node:http';
 import { type RequestOptions, request as requestHttps } from 'node:https';
+import { urlToHttpOptions } from 'node:url';
 import { JsonLines } from './json-lines.ts';
 
-export type EndpointOptions = Omit<RequestOptions, 'headers'> & { headers?: OutgoingHttpHeaders };
+export type EndpointOptions = Omit<RequestOptions, 'headers' | 'path'> & {
+  headers?: OutgoingHttpHeaders;
+  /** Comes before each path, such as /k8s/clusters/c-1. */
+  basePath?: string;
+};
 
 /** How the server is reached: asked before each request, as tokens and certificates change. */
 export interface HttpEndpoint {
   /** `protocol`, `host` and `port`, or `socketPath`; TLS options; `headers` with the authorization. */
   requestOptions(): Promise<EndpointOptions>;
-  /** Comes before each path; '' or such as /k8s/clusters/c-1. */
-  readonly basePath: string;
+}
+
+/** What a URL says of how its server is reached. Its query is left out. */
+export function optionsOfUrl(url: URL): EndpointOptions {
+  const { protocol, hostname, port, auth } = urlToHttpOptions(url);
+  return {
+    protocol: protocol!,
+    host: hostname!,
+    ...(port ? { port } : {}),
+    ...(auth ? { auth } : {}),
+    basePath: url.pathname.replace(/\/+$/, ''),
+  };
+}
+
+/** Of one answer. */
+export interface AnswerBounds {
+  readonly bytesMax: number;
+  readonly msMax: number;
 }
 
 export class HttpStatusError extends Error {
   readonly status: number;
+  /** What the server says besides; may be ''. */
+  readonly detail: string;
   /** From Retry-After; 0 where the server does not say. */
   readonly retryAfterMs: number;
   constructor(status: number, detail: string, retryAfterMs = 0) {
     super(detail === '' ? `status ${status}` : `status ${status}: ${detail}`);
     this.name = 'HttpStatusError';
     this.status = status;
+    this.detail = detail;
     this.retryAfterMs = retryAfterMs;
   }
 }
@@ -43,32 +67,37 @@ export interface LineStream {
   readonly signal: AbortSignal;
 }
 
-/** A page of 250 pods has some five megabytes. */
-const bodyBytesMax = 64 * 1024 * 1024;
 /** etcd keeps no object above 1.5 MiB as shipped; escapes and the event around it need some more. */
 const lineBytesMax = 8 * 1024 * 1024;
 const answerMsMax = 30_000;
+/** A page of 250 pods has some five megabytes. */
+const boundsDefault: AnswerBounds = { bytesMax: 64 * 1024 * 1024, msMax: answerMsMax };
 /** Of what a server says about an error. */
 const detailCharactersMax = 500;
 const errorBytesMax = 64 * 1024;
 const retryAfterMsMax = 60_000;
 /** A peer that is gone without a word is noticed by the kernel's probes, which begin after so long a silence. */
 const keepAliveMs = 30_000;
+const userAgent = 'Sonde';
 
-/** Resolves with the parsed body. Rejects with HttpStatusError, the socket's error, or Error for what is no JSON. */
+/** An answer has more bytes than its bounds. */
+export class AnswerSizeError extends Error {}
+
+/** Resolves with the parsed body. Rejects with HttpStatusError, AnswerSizeError, the socket's error, or Error for what is no JSON. */
 export async function getJson(
   endpoint: HttpEndpoint,
   path: string,
   signal: AbortSignal,
+  { bytesMax, msMax }: AnswerBounds = boundsDefault,
 ): Promise<JsonAnswer> {
-  const timeout = AbortSignal.timeout(answerMsMax);
+  const timeout = AbortSignal.timeout(msMax);
   try {
     const response = await ask(endpoint, path, AbortSignal.any([signal, timeout]));
-    const body = await readBody(response, bodyBytesMax);
-    if (body.length > bodyBytesMax) throw new Error(`the answer is larger than ${bodyBytesMax} bytes`);
+    const body = await readBody(response, bytesMax);
+    if (body.length > bytesMax) throw new AnswerSizeError(`the answer is larger than ${bytesMax} bytes`);
     return { headers: response.headers, body: body.length === 0 ? undefined : parseBody(body, path) };
   } catch (error) {
-    throw timeout.aborted && !signal.aborted ? noAnswer(error) : explained(error);
+    throw timeout.aborted && !signal.aborted ? noAnswer(error, msMax) : explained(error);
   }
 }
 
@@ -89,7 +118,7 @@ export async function streamJson(endpoint: HttpEndpoint, path: string, stream: L
     }
   } catch (error) {
     if (stream.signal.aborted || !(late.signal.aborted || over.signal.aborted)) throw explained(error);
-    if (late.signal.aborted) throw noAnswer(error);
+    if (late.signal.aborted) throw noAnswer(error, answerMsMax);
   } finally {
     clearTimeout(lateTimer);
     clearTimeout(overTimer);
@@ -102,19 +131,19 @@ function explained(error: unknown): unknown {
   return isBroken ? new Error('the connection broke within the answer', { cause: error }) : error;
 }
 
-function noAnswer(cause: unknown): Error {
-  return new Error(`there was no complete answer within ${answerMsMax} ms`, { cause });
+function noAnswer(cause: unknown, msMax: number): Error {
+  return new Error(`there was no complete answer within ${msMax} ms`, { cause });
 }
 
 async function ask(endpoint: HttpEndpoint, path: string, signal: AbortSignal): Promise<IncomingMessage> {
-  const { headers, ...options } = await endpoint.requestOptions();
+  const { headers, basePath = '', ...options } = await endpoint.requestOptions();
   const request = options.protocol === 'https:' ? requestHttps : requestHttp;
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
     const outgoing = request({
       ...options,
       method: 'GET',
-      path: endpoint.basePath + path,
-      headers: { ...headers, accept: 'application/json' },
+      path: basePath + path,
+      headers: { 'user-agent': userAgent, ...headers, accept: 'application/json' },
       signal,
     });
     outgoing.on('socket', (socket) => socket.setKeepAlive(true, keepAliveMs));

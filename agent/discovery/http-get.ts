@@ -15,8 +15,6 @@ export interface HttpGet {
   readonly socketPath?: string;
   readonly headers?: OutgoingHttpHeaders;
   readonly client: HttpClientSettings;
-  /** TLS options and headers that were made elsewhere. */
-  readonly options?: RequestOptions;
   readonly abort: AbortSignal;
 }
 
@@ -53,8 +51,8 @@ export async function httpGet(get: BoundedHttpGet): Promise<HttpAnswer> {
   }
 }
 
-/** Resolves when the headers of the answer are there; the caller reads the body, or destroys it. No timeout but `abort`. */
-export async function openGet(get: HttpGet): Promise<IncomingMessage> {
+/** Resolves when the headers of the answer are there. No timeout but `abort`. */
+async function openGet(get: HttpGet): Promise<IncomingMessage> {
   let url = get.url;
   for (let redirects = 0; ; redirects++) {
     const response = await ask({ ...get, url }, url.host === get.url.host);
@@ -71,21 +69,29 @@ export async function openGet(get: HttpGet): Promise<IncomingMessage> {
   }
 }
 
+/** The TLS options and headers of a configuration, for a request that is made elsewhere. Files are read again each time. */
+export async function clientOptions(
+  client: HttpClientSettings,
+  protocol: string,
+): Promise<RequestOptions & { headers: OutgoingHttpHeaders }> {
+  return {
+    ...(protocol === 'https:' && client.tls ? await tlsOptions(client.tls) : {}),
+    headers: await credentialHeaders(client),
+  };
+}
+
 /** Credentials go to the host that they are for, not to one that it redirects to. */
 async function ask(get: HttpGet, isOwnHost: boolean): Promise<IncomingMessage> {
   const isTls = get.url.protocol === 'https:' && get.socketPath === undefined;
   const options: RequestOptions = {
     agent: false,
     ...(isTls && get.client.tls ? await tlsOptions(get.client.tls) : {}),
-    ...get.options,
     ...(get.socketPath === undefined ? {} : { socketPath: get.socketPath }),
     signal: get.abort,
     headers: {
       'user-agent': userAgent,
       ...get.headers,
-      ...(isOwnHost
-        ? { ...(get.options?.headers as OutgoingHttpHeaders), ...(await credentialHeaders(get.client)) }
-        : {}),
+      ...(isOwnHost ? await credentialHeaders(get.client) : {}),
     },
   };
   return await new Promise((resolve, reject) => {

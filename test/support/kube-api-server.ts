@@ -92,7 +92,7 @@ export class KubeApiServer {
       port: this.port,
       headers: { authorization: `Bearer ${this.token}` },
     };
-    return { basePath: '', requestOptions: async () => options };
+    return { requestOptions: async () => options };
   }
 
   get watchers(): number {

@@ -119,7 +119,7 @@ export class KubeApi {
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
     const url = new URL(request.url ?? '/', 'http://kube');
-    const isWatch = url.searchParams.get('watch') === 'true';
+    const isWatch = url.searchParams.get('watch') === '1';
     this.requests.push(`${isWatch ? 'WATCH' : 'LIST'} ${url.pathname}`);
     if (request.headers.authorization) this.authorizations.add(request.headers.authorization);
     response.setHeader('content-type', 'application/json');

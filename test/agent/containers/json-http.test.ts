@@ -15,7 +15,7 @@ async function serve(answer: (response: ServerResponse) => void): Promise<HttpEn
     server.close();
   });
   const { port } = server.address() as AddressInfo;
-  return { basePath: '', requestOptions: async () => ({ host: '127.0.0.1', port }) };
+  return { requestOptions: async () => ({ host: '127.0.0.1', port }) };
 }
 
 const { signal } = new AbortController();

@@ -1,6 +1,6 @@
 /** A discovery that follows a test API server, and a pod as the API returns one. */
 import { onTestFinished } from 'vitest';
-import { kubeConnection } from '#agent/discovery/kubernetes/kube-connection.ts';
+import { kubeEndpoint } from '#agent/discovery/kubernetes/kube-endpoint.ts';
 import {
   type KubernetesDiscoveryOptions,
   kubernetesDiscovery,
@@ -57,14 +57,14 @@ export async function follow(
   let groups: readonly TargetGroup[] | undefined;
   const discovery = kubernetesDiscovery({
     role: 'pod',
-    connection: kubeConnection({ apiServer, client, environment: {} }),
+    endpoint: kubeEndpoint({ apiServer, client, environment: {} }),
     namespaces: [],
     includesOwnNamespace: false,
     selectors: [],
     attachesNode: false,
     attachesNamespace: false,
     coalesceMs: 1,
-    backoffMs: 5,
+    retry: { msMin: 5, msMax: 20 },
     ...options,
   })((found) => {
     groups = found;

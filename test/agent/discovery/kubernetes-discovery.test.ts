@@ -6,7 +6,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { kubeConnection } from '#agent/discovery/kubernetes/kube-connection.ts';
+import { getJson } from '#agent/containers/json-http.ts';
+import { kubeEndpoint } from '#agent/discovery/kubernetes/kube-endpoint.ts';
 import { eventually } from '../../support/eventually.ts';
 import { KubeApi } from '../../support/sd-kube-api.ts';
 import { client, follow, pod } from './follow-cluster.ts';
@@ -111,17 +112,16 @@ test('a kubeconfig and an API server with credentials authenticate', async () =>
     `{apiVersion: v1, kind: Config, current-context: c, clusters: [{name: k, cluster: {server: '${server}', insecure-skip-tls-verify: true}}],
       contexts: [{name: c, context: {cluster: k, user: u}}], users: [{name: u, user: {token: from-kubeconfig}}]}`,
   );
-  for (const connection of [
-    kubeConnection({ kubeconfigFile, client, environment: {} }),
-    kubeConnection({
+  for (const endpoint of [
+    kubeEndpoint({ kubeconfigFile, client, environment: {} }),
+    kubeEndpoint({
       apiServer: server,
       client: { ...client, authorization: { type: 'Bearer', credentialsFile: token } },
       environment: {},
     }),
   ]) {
-    const response = await connection.get('/api/v1/pods', AbortSignal.timeout(5000));
-    response.resume();
-    expect(response.statusCode).toBe(200);
+    const { body } = await getJson(endpoint, '/api/v1/pods', AbortSignal.timeout(5000));
+    expect(body).toHaveProperty('items');
   }
   expect([...api.authorizations].sort()).toEqual(['Bearer from-a-file', 'Bearer from-kubeconfig']);
   expect(sources()).toBe('');

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
-import { kubeConnection } from '#agent/discovery/kubernetes/kube-connection.ts';
+import { kubeEndpoint } from '#agent/discovery/kubernetes/kube-endpoint.ts';
 import { kubernetesDiscovery } from '#agent/discovery/kubernetes/kubernetes-discovery.ts';
 import type { ResolvedTarget } from '#agent/scrape/scrape-settings.ts';
 import { annotatedPodsJob } from '#agent/scrape-config/built-in-jobs.ts';
@@ -226,11 +226,11 @@ test('pods of this node are scraped as their annotations ask', async () => {
     discoveryOf: (spec) => {
       if (spec.kind !== 'kubernetes') throw new Error(`BUG: ${spec.kind}`);
       const { role, selectors } = spec.config;
-      const connection = kubeConnection({ apiServer, client: spec.client, environment: {} });
+      const endpoint = kubeEndpoint({ apiServer, client: spec.client, environment: {} });
       return kubernetesDiscovery({
         role,
         selectors,
-        connection,
+        endpoint,
         namespaces: [],
         includesOwnNamespace: false,
         attachesNode: false,

@@ -9,7 +9,9 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { kubeConnection, ownNamespace } from '#agent/discovery/kubernetes/kube-connection.ts';
+import { getJson } from '#agent/containers/json-http.ts';
+import { kubeEndpoint } from '#agent/discovery/kubernetes/kube-endpoint.ts';
+import { ownNamespace } from '#agent/kubernetes/cluster-access.ts';
 
 const client = { isFollowingRedirects: true };
 
@@ -66,17 +68,17 @@ test.skipIf(!hasOpenssl())('a pod uses its service account: certificate, token, 
     KUBERNETES_SERVICE_HOST: '127.0.0.1',
     KUBERNETES_SERVICE_PORT: String((server.address() as AddressInfo).port),
   };
-  const connection = kubeConnection({ client, environment, accountPath });
-  (await connection.get('/api/v1/pods', AbortSignal.timeout(5000))).resume();
+  const endpoint = kubeEndpoint({ client, environment, accountPath });
+  await getJson(endpoint, '/api/v1/pods', AbortSignal.timeout(5000));
   await writeFile(join(accountPath, 'token'), 'second\n');
-  (await connection.get('/api/v1/nodes', AbortSignal.timeout(5000))).resume();
+  await getJson(endpoint, '/api/v1/nodes', AbortSignal.timeout(5000));
   expect(tokens).toEqual(['/api/v1/pods Bearer first', '/api/v1/nodes Bearer second']);
   expect(await ownNamespace(accountPath)).toBe('shop');
 });
 
 test('a process that is in no pod is told what to write', async () => {
-  const connection = kubeConnection({ client, environment: {} });
-  await expect(connection.get('/api/v1/pods', AbortSignal.timeout(5000))).rejects.toThrow(
+  const endpoint = kubeEndpoint({ client, environment: {} });
+  await expect(getJson(endpoint, '/api/v1/pods', AbortSignal.timeout(5000))).rejects.toThrow(
     'this process runs in no pod (no KUBERNETES_SERVICE_HOST): give kubeconfig_file or api_server',
   );
 });
