@@ -14,7 +14,7 @@ import fc from 'fast-check';
 import { afterEach, expect, test } from 'vitest';
 import { fluentOptions } from '#agent/receive/fluent-options.ts';
 import { startFluentReceiver } from '#agent/receive/fluent-receiver.ts';
-import type { Receiver } from '#agent/receive/syslog-receiver.ts';
+import type { Receiver } from '#agent/receive/receiver.ts';
 import { DecodeError } from '#model/errors.ts';
 import { eventually } from '#test/support/eventually.ts';
 import { makeCertificates } from '#test/support/tls-certificates.ts';
