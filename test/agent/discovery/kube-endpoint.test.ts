@@ -2,8 +2,7 @@
  * Goal: an API server is reached as a pod does it, and where that cannot be, the reason is told.
  * Method: a TLS server with a certificate of its own, and a service account in a temporary directory.
  */
-import { execFileSync } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -12,56 +11,22 @@ import { expect, onTestFinished, test } from 'vitest';
 import { getJson } from '#agent/containers/json-http.ts';
 import { kubeEndpoint } from '#agent/discovery/kubernetes/kube-endpoint.ts';
 import { ownNamespace } from '#agent/kubernetes/cluster-access.ts';
+import { hasOpenssl, makeCertificates } from '../../support/certificates.ts';
 
 const client = { isFollowingRedirects: true };
-
-function hasOpenssl(): boolean {
-  try {
-    execFileSync('openssl', ['version'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    console.log('skipped: openssl is not there to make a certificate');
-    return false;
-  }
-}
 
 test.skipIf(!hasOpenssl())('a pod uses its service account: certificate, token, namespace', async () => {
   const accountPath = await mkdtemp(join(tmpdir(), 'sonde-account-'));
   onTestFinished(() => rm(accountPath, { recursive: true }));
-  const [key, cert] = [join(accountPath, 'key.pem'), join(accountPath, 'ca.crt')];
-  execFileSync(
-    'openssl',
-    [
-      'req',
-      '-x509',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:prime256v1',
-      '-nodes',
-      '-days',
-      '2',
-      '-subj',
-      '/CN=kube',
-      '-addext',
-      'subjectAltName=IP:127.0.0.1',
-      '-keyout',
-      key,
-      '-out',
-      cert,
-    ],
-    { stdio: 'ignore' },
-  );
+  const { authority, server: own } = makeCertificates();
+  await writeFile(join(accountPath, 'ca.crt'), authority.cert);
   await writeFile(join(accountPath, 'token'), 'first\n');
   await writeFile(join(accountPath, 'namespace'), 'shop\n');
   const tokens: (string | undefined)[] = [];
-  const server = createServer(
-    { key: await readFile(key), cert: await readFile(cert) },
-    (request, response) => {
-      tokens.push(`${request.url} ${request.headers.authorization}`);
-      response.end('{}');
-    },
-  );
+  const server = createServer({ key: own.key, cert: own.cert }, (request, response) => {
+    tokens.push(`${request.url} ${request.headers.authorization}`);
+    response.end('{}');
+  });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => void server.close());
   const environment = {
