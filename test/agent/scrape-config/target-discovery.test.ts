@@ -20,8 +20,8 @@ import {
 } from '#agent/scrape-config/target-discovery.ts';
 import { ConfigError } from '#model/errors.ts';
 import { eventually } from '../../support/eventually.ts';
+import { startKubeApi } from '../../support/kube-api-server.ts';
 import { startDockerEngine } from '../../support/sd-docker-engine.ts';
-import { KubeApi } from '../../support/sd-kube-api.ts';
 
 const render = ({ url, labels }: ResolvedTarget): string =>
   `${url} ${labels.map(([name, value]) => `${name}=${value}`).join(' ')}`;
@@ -184,11 +184,12 @@ test('containers are scraped as their labels ask', async () => {
 });
 
 test('pods of this node are scraped as their annotations ask', async () => {
-  await using api = new KubeApi();
-  const apiServer = await api.start();
+  const api = await startKubeApi();
+  const apiServer = api.url;
   const pod = (name: string, annotations: Record<string, string>, more: object = {}): void =>
-    api.put('pods', {
-      metadata: { name, namespace: 'shop', labels: { app: 'web' }, annotations } as never,
+    api.apply({
+      kind: 'Pod',
+      metadata: { name, namespace: 'shop', labels: { app: 'web' }, annotations },
       spec: {
         nodeName: 'node-1',
         containers: [
