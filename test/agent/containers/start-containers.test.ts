@@ -12,7 +12,7 @@ import type { ContainerDirectory } from '#agent/containers/container-facts.ts';
 import { containersOptions } from '#agent/containers/containers-options.ts';
 import { type ContainersStart, startContainers } from '#agent/containers/start-containers.ts';
 import { hasOpenssl, makeCertificates } from '../../support/certificates.ts';
-import { DockerEngine } from '../../support/docker-engine.ts';
+import { startDockerEngine } from '../../support/docker-engine.ts';
 import { eventually } from '../../support/eventually.ts';
 import { KubeApiServer } from '../../support/kube-api-server.ts';
 import { hexId, nodeName, podObject } from '../../support/kube-objects.ts';
@@ -166,8 +166,7 @@ test('without the name of the node, whose pods to ask for is not known', async (
 test.skipIf(certificates === undefined)('pods and containers beside them are in one directory', async () => {
   const { account, environment } = await startCluster();
   const socket = join(await temporary(), 'docker.sock');
-  const engine = await DockerEngine.start(socket);
-  onTestFinished(() => engine.close());
+  const engine = await startDockerEngine(socket);
   await engine.put({ id: hexId('dd'), name: 'beside' });
   // The engine runs the pod's container, too: Kubernetes knows more about it.
   await engine.put({ id: hexId('c0ffee'), name: 'k8s_web_cart-0_shop_uid-cart_0' });

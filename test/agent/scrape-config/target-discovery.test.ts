@@ -19,9 +19,9 @@ import {
   type TargetDiscoveryOptions,
 } from '#agent/scrape-config/target-discovery.ts';
 import { ConfigError } from '#model/errors.ts';
+import { startDockerEngine } from '../../support/docker-engine.ts';
 import { eventually } from '../../support/eventually.ts';
 import { startKubeApi } from '../../support/kube-api-server.ts';
-import { startDockerEngine } from '../../support/sd-docker-engine.ts';
 
 const render = ({ url, labels }: ResolvedTarget): string =>
   `${url} ${labels.map(([name, value]) => `${name}=${value}`).join(' ')}`;
@@ -134,7 +134,7 @@ test('the option for scrape configs checks them and keeps them as they are', () 
 });
 
 test('containers are scraped as their labels ask', async () => {
-  await using engine = await startDockerEngine();
+  const engine = await startDockerEngine();
   const container = (name: string, labels: Record<string, string>, more: object = {}): object => ({
     Id: name,
     Names: [`/${name}`],
@@ -147,7 +147,7 @@ test('containers are scraped as their labels ask', async () => {
     NetworkSettings: { Networks: { bridge: { NetworkID: 'n', IPAddress: '172.17.0.2' } } },
     ...more,
   });
-  engine.containers = [
+  engine.summaries = [
     container('plain', {}),
     container('off', { 'prometheus.io/scrape': 'true', 'sonde.scrape': 'false' }),
     container('all', { 'prometheus.io/scrape': 'true', 'com.docker.compose.service': 'shop' }),
