@@ -4,7 +4,8 @@
  *   unix:///var/run/docker.sock, /run/podman/podman.sock, tcp://127.0.0.1:2375
  */
 import { ConfigError } from '#model/errors.ts';
-import { type EndpointOptions, getJson, type HttpEndpoint } from '../containers/json-http.ts';
+import type { EndpointOptions, HttpEndpoint } from '../containers/http-request.ts';
+import { getJson } from '../containers/json-http.ts';
 
 /** The newest version whose answers this code was written after; engines that are newer answer in it. */
 const versionMax = '1.51';

@@ -10,7 +10,7 @@ import type { OutgoingHttpHeaders } from 'node:http';
 import type { RequestOptions } from 'node:https';
 import { join } from 'node:path';
 import { ConfigError, errorMessage } from '#model/errors.ts';
-import { type HttpEndpoint, optionsOfUrl } from '../containers/json-http.ts';
+import { type HttpEndpoint, optionsOfUrl } from '../containers/http-request.ts';
 
 /** The variables of this process. */
 export type Environment = Readonly<Record<string, string | undefined>>;

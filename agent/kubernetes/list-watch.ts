@@ -12,14 +12,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import { errorMessage } from '#model/errors.ts';
-import {
-  type AnswerBounds,
-  AnswerSizeError,
-  getJson,
-  type HttpEndpoint,
-  HttpStatusError,
-  streamJson,
-} from '../containers/json-http.ts';
+import { type AnswerBounds, AnswerSizeError, type HttpEndpoint } from '../containers/http-request.ts';
+import { getJson, HttpStatusError, streamJson } from '../containers/json-http.ts';
 import { type RetryDelays, retryDelayMs } from '../containers/retry-delay.ts';
 
 export interface ListWatchOptions<Kept> {

@@ -7,7 +7,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { onTestFinished } from 'vitest';
-import type { HttpEndpoint } from '#agent/containers/json-http.ts';
+import type { HttpEndpoint } from '#agent/containers/http-request.ts';
 
 export interface StoredObject {
   kind?: string;

@@ -4,7 +4,7 @@
  *   kubeEndpoint({ apiServer: 'https://kube:6443', client: { authorization, tls }, environment })
  */
 import type { HttpClientSettings } from '#agent/scrape/scrape-settings.ts';
-import { type EndpointOptions, type HttpEndpoint, optionsOfUrl } from '../../containers/json-http.ts';
+import { type EndpointOptions, type HttpEndpoint, optionsOfUrl } from '../../containers/http-request.ts';
 import {
   type Environment,
   kubeconfigAccess,

@@ -14,7 +14,7 @@ import type {
   V1Service,
 } from '@kubernetes/client-node';
 import { errorMessage } from '#model/errors.ts';
-import type { HttpEndpoint } from '../../containers/json-http.ts';
+import type { HttpEndpoint } from '../../containers/http-request.ts';
 import type { RetryDelays } from '../../containers/retry-delay.ts';
 import { ownNamespace } from '../../kubernetes/cluster-access.ts';
 import type { Discovery, StartDiscovery, TargetGroup } from '../target-group.ts';

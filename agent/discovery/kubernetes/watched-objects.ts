@@ -5,7 +5,8 @@
  */
 import type { V1ObjectMeta } from '@kubernetes/client-node';
 import { errorMessage } from '#model/errors.ts';
-import { type HttpEndpoint, HttpStatusError } from '../../containers/json-http.ts';
+import type { HttpEndpoint } from '../../containers/http-request.ts';
+import { HttpStatusError } from '../../containers/json-http.ts';
 import { type RetryDelays, retryDelaysDefault } from '../../containers/retry-delay.ts';
 import { type ListBounds, ListWatch } from '../../kubernetes/list-watch.ts';
 

@@ -5,7 +5,8 @@
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
-import { getJson, type HttpEndpoint, HttpStatusError, streamJson } from '#agent/containers/json-http.ts';
+import type { HttpEndpoint } from '#agent/containers/http-request.ts';
+import { getJson, HttpStatusError, streamJson } from '#agent/containers/json-http.ts';
 
 async function serve(answer: (response: ServerResponse) => void): Promise<HttpEndpoint> {
   const server = createServer((_request, response) => answer(response));
