@@ -32,9 +32,11 @@ export function kubeEndpoint({
   accountPath = serviceAccountPath,
 }: KubeEndpointOptions): HttpEndpoint {
   if (apiServer !== undefined) {
-    const url = new URL(apiServer);
     return {
-      requestOptions: async () => ({ ...optionsOfUrl(url), ...(await clientOptions(client, url.protocol)) }),
+      async requestOptions() {
+        const url = new URL(apiServer);
+        return { ...optionsOfUrl(url), ...(await clientOptions(client, url.protocol)) };
+      },
     };
   }
   if (kubeconfigFile !== undefined) {

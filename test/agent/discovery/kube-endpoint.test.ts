@@ -11,6 +11,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { getJson } from '#agent/containers/json-http.ts';
 import { kubeEndpoint } from '#agent/discovery/kubernetes/kube-endpoint.ts';
 import { ownNamespace } from '#agent/kubernetes/cluster-access.ts';
+import type { HttpClientSettings } from '#agent/scrape/scrape-settings.ts';
 import { hasOpenssl, makeCertificates } from '../../support/certificates.ts';
 
 const client = { isFollowingRedirects: true };
@@ -39,6 +40,49 @@ test.skipIf(!hasOpenssl())('a pod uses its service account: certificate, token, 
   await getJson(endpoint, '/api/v1/nodes', AbortSignal.timeout(5000));
   expect(tokens).toEqual(['/api/v1/pods Bearer first', '/api/v1/nodes Bearer second']);
   expect(await ownNamespace(accountPath)).toBe('shop');
+});
+
+test.skipIf(!hasOpenssl())(
+  'an API server below a path is asked with the authority and credentials given',
+  async () => {
+    const { authority, server: own } = makeCertificates();
+    const asked: (string | undefined)[] = [];
+    const server = createServer({ key: own.key, cert: own.cert }, (request, response) => {
+      asked.push(`${request.url} ${request.headers.authorization} ${request.headers['x-scope']}`);
+      response.end('{}');
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void server.close());
+    const { port } = server.address() as AddressInfo;
+    const endpoint = (tls: HttpClientSettings['tls']) =>
+      kubeEndpoint({
+        apiServer: `https://127.0.0.1:${port}/k8s/clusters/c-1/`,
+        client: {
+          ...client,
+          basicAuth: { username: 'u', password: 'p' },
+          headers: { 'x-scope': ['a'] },
+          ...(tls && { tls }),
+        },
+        environment: {},
+      });
+    const trusting = endpoint({ caFile: authority.certPath, isInsecure: false });
+    await getJson(trusting, '/api/v1/pods?limit=1', AbortSignal.timeout(5000));
+    expect(asked).toEqual(['/k8s/clusters/c-1/api/v1/pods?limit=1 Basic dTpw a']);
+    await expect(getJson(endpoint(undefined), '/api/v1/pods', AbortSignal.timeout(5000))).rejects.toThrow(
+      /certificate/,
+    );
+  },
+);
+
+test('a kubeconfig that is not there yet is looked for with each request', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'sonde-kubeconfig-'));
+  onTestFinished(() => rm(directory, { recursive: true }));
+  const kubeconfigFile = join(directory, 'config');
+  const endpoint = kubeEndpoint({ kubeconfigFile, client, environment: {} });
+  const ask = () => getJson(endpoint, '/api/v1/pods', AbortSignal.timeout(5000));
+  await expect(ask()).rejects.toThrow(`kubeconfig ${kubeconfigFile} cannot be read: ENOENT`);
+  await writeFile(kubeconfigFile, '{apiVersion: v1, kind: Config, clusters: [], users: [], contexts: []}');
+  await expect(ask()).rejects.toThrow('names no cluster with a server');
 });
 
 test('a process that is in no pod is told what to write', async () => {

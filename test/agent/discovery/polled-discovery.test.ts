@@ -128,7 +128,7 @@ test('a URL: headers, credentials, an unchanged answer, and errors that keep the
   expect(discovery.problem()).toBe('');
 });
 
-test('a URL whose answer is too large, and one that is not there, say so', async () => {
+test('a URL whose answer is too large, one that is cut off, and one that is not there, say so', async () => {
   const url = await startHttp((_headers, response) => {
     response.writeHead(200, { 'content-type': 'application/json' });
     response.end(Buffer.alloc(17 * 1024 * 1024, 0x20));
@@ -136,6 +136,13 @@ test('a URL whose answer is too large, and one that is not there, say so', async
   const client = { isFollowingRedirects: true };
   const large = follow(httpDiscovery({ url, refreshMs: 1000, client }));
   await eventually(() => large.discovery.problem() === 'the answer is larger than 16777216 bytes');
+  const cutUrl = await startHttp((_headers, response) => {
+    response.writeHead(200, { 'content-type': 'application/json' });
+    response.write('[]', () => response.destroy());
+  });
+  const cut = follow(httpDiscovery({ url: cutUrl, refreshMs: 1000, client }));
+  await eventually(() => cut.discovery.problem() === 'the connection broke within the answer');
+  expect(cut.groups()).toBeUndefined();
   const missing = follow(httpDiscovery({ url: 'http://127.0.0.1:1/', refreshMs: 1000, client }));
   await eventually(() => missing.discovery.problem().includes('ECONNREFUSED'));
   expect(missing.groups()).toBeUndefined();
