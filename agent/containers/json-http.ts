@@ -2,28 +2,28 @@
  * Asks an HTTP API for JSON, as one document or as a stream of lines: the Kubernetes API server over TLS, Docker's engine
  * over a unix socket. Answers are bounded; a status of 300 or more is an HttpStatusError with what the server says.
  */
-import { type IncomingMessage, type OutgoingHttpHeaders, request as requestHttp } from 'node:http';
-import { type RequestOptions, request as requestHttps } from 'node:https';
+import type { IncomingMessage } from 'node:http';
+import {
+  type AnswerBounds,
+  explained,
+  type HttpEndpoint,
+  openGet,
+  readAnswer,
+  readStart,
+} from './http-request.ts';
 import { JsonLines } from './json-lines.ts';
-
-export type EndpointOptions = Omit<RequestOptions, 'headers'> & { headers?: OutgoingHttpHeaders };
-
-/** How the server is reached: asked before each request, as tokens and certificates change. */
-export interface HttpEndpoint {
-  /** `protocol`, `host` and `port`, or `socketPath`; TLS options; `headers` with the authorization. */
-  requestOptions(): Promise<EndpointOptions>;
-  /** Comes before each path; '' or such as /k8s/clusters/c-1. */
-  readonly basePath: string;
-}
 
 export class HttpStatusError extends Error {
   readonly status: number;
+  /** What the server says besides; may be ''. */
+  readonly detail: string;
   /** From Retry-After; 0 where the server does not say. */
   readonly retryAfterMs: number;
   constructor(status: number, detail: string, retryAfterMs = 0) {
     super(detail === '' ? `status ${status}` : `status ${status}: ${detail}`);
     this.name = 'HttpStatusError';
     this.status = status;
+    this.detail = detail;
     this.retryAfterMs = retryAfterMs;
   }
 }
@@ -43,32 +43,30 @@ export interface LineStream {
   readonly signal: AbortSignal;
 }
 
-/** A page of 250 pods has some five megabytes. */
-const bodyBytesMax = 64 * 1024 * 1024;
 /** etcd keeps no object above 1.5 MiB as shipped; escapes and the event around it need some more. */
 const lineBytesMax = 8 * 1024 * 1024;
 const answerMsMax = 30_000;
+/** A page of 250 pods has some five megabytes. */
+const boundsDefault: AnswerBounds = { bytesMax: 64 * 1024 * 1024, msMax: answerMsMax };
 /** Of what a server says about an error. */
 const detailCharactersMax = 500;
 const errorBytesMax = 64 * 1024;
 const retryAfterMsMax = 60_000;
-/** A peer that is gone without a word is noticed by the kernel's probes, which begin after so long a silence. */
-const keepAliveMs = 30_000;
 
-/** Resolves with the parsed body. Rejects with HttpStatusError, the socket's error, or Error for what is no JSON. */
+/** Resolves with the parsed body. Rejects with HttpStatusError, AnswerSizeError, the socket's error, or Error for what is no JSON. */
 export async function getJson(
   endpoint: HttpEndpoint,
   path: string,
   signal: AbortSignal,
+  { bytesMax, msMax }: AnswerBounds = boundsDefault,
 ): Promise<JsonAnswer> {
-  const timeout = AbortSignal.timeout(answerMsMax);
+  const timeout = AbortSignal.timeout(msMax);
   try {
     const response = await ask(endpoint, path, AbortSignal.any([signal, timeout]));
-    const body = await readBody(response, bodyBytesMax);
-    if (body.length > bodyBytesMax) throw new Error(`the answer is larger than ${bodyBytesMax} bytes`);
+    const body = await readAnswer(response, bytesMax);
     return { headers: response.headers, body: body.length === 0 ? undefined : parseBody(body, path) };
   } catch (error) {
-    throw timeout.aborted && !signal.aborted ? noAnswer(error) : explained(error);
+    throw timeout.aborted && !signal.aborted ? noAnswer(error, msMax) : explained(error);
   }
 }
 
@@ -89,56 +87,25 @@ export async function streamJson(endpoint: HttpEndpoint, path: string, stream: L
     }
   } catch (error) {
     if (stream.signal.aborted || !(late.signal.aborted || over.signal.aborted)) throw explained(error);
-    if (late.signal.aborted) throw noAnswer(error);
+    if (late.signal.aborted) throw noAnswer(error, answerMsMax);
   } finally {
     clearTimeout(lateTimer);
     clearTimeout(overTimer);
   }
 }
 
-/** Node says "aborted" of a server that goes away within an answer. */
-function explained(error: unknown): unknown {
-  const isBroken = error instanceof Error && error.message === 'aborted' && 'code' in error;
-  return isBroken ? new Error('the connection broke within the answer', { cause: error }) : error;
-}
-
-function noAnswer(cause: unknown): Error {
-  return new Error(`there was no complete answer within ${answerMsMax} ms`, { cause });
+function noAnswer(cause: unknown, msMax: number): Error {
+  return new Error(`there was no complete answer within ${msMax} ms`, { cause });
 }
 
 async function ask(endpoint: HttpEndpoint, path: string, signal: AbortSignal): Promise<IncomingMessage> {
   const { headers, ...options } = await endpoint.requestOptions();
-  const request = options.protocol === 'https:' ? requestHttps : requestHttp;
-  const response = await new Promise<IncomingMessage>((resolve, reject) => {
-    const outgoing = request({
-      ...options,
-      method: 'GET',
-      path: endpoint.basePath + path,
-      headers: { ...headers, accept: 'application/json' },
-      signal,
-    });
-    outgoing.on('socket', (socket) => socket.setKeepAlive(true, keepAliveMs));
-    // `on`, not `once`: an error after the answer has begun reaches the reader of the answer.
-    outgoing.on('error', reject);
-    outgoing.on('response', resolve);
-    outgoing.end();
-  });
+  const accepting = { ...options, headers: { ...headers, accept: 'application/json' } };
+  const response = await openGet(accepting, path, signal);
   const status = response.statusCode ?? 0;
   if (status >= 200 && status < 300) return response;
-  const body = await readBody(response, errorBytesMax);
+  const body = await readStart(response, errorBytesMax);
   throw new HttpStatusError(status, errorDetail(body), retryAfterMs(response.headers['retry-after']));
-}
-
-/** Returns the body, or somewhat more than `bytesMax` of a larger one: the rest is not read. */
-async function readBody(response: IncomingMessage, bytesMax: number): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    chunks.push(chunk);
-    bytes += chunk.length;
-    if (bytes > bytesMax) break;
-  }
-  return Buffer.concat(chunks, bytes);
 }
 
 function parseBody(body: Buffer, path: string): unknown {

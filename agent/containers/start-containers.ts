@@ -8,7 +8,7 @@ import { KubernetesDirectory } from '../kubernetes/kubernetes-directory.ts';
 import { CombinedDirectory } from './combined-directory.ts';
 import type { ContainerDirectory } from './container-facts.ts';
 import type { containersOptions } from './containers-options.ts';
-import type { HttpEndpoint } from './json-http.ts';
+import type { HttpEndpoint } from './http-request.ts';
 
 export interface ContainersStart {
   readonly options: OptionValues<typeof containersOptions>;

@@ -5,9 +5,10 @@
  *     ->  { status: 200, headers: {...}, body: <bytes> }
  */
 import { readFile } from 'node:fs/promises';
-import { request as httpRequest, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
-import { request as httpsRequest, type RequestOptions } from 'node:https';
+import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
+import type { RequestOptions } from 'node:https';
 import type { HttpClientSettings, TlsSettings } from '#agent/scrape/scrape-settings.ts';
+import { explained, openGet, optionsOfUrl, readAnswer } from '../containers/http-request.ts';
 
 export interface HttpGet {
   readonly url: URL;
@@ -15,8 +16,6 @@ export interface HttpGet {
   readonly socketPath?: string;
   readonly headers?: OutgoingHttpHeaders;
   readonly client: HttpClientSettings;
-  /** TLS options and headers that were made elsewhere. */
-  readonly options?: RequestOptions;
   readonly abort: AbortSignal;
 }
 
@@ -32,15 +31,14 @@ export interface HttpAnswer {
 }
 
 const redirectsMax = 5;
-const userAgent = 'Sonde';
 
 /** Rejects with an Error in words where there is no complete answer. The status may be any. */
 export async function httpGet(get: BoundedHttpGet): Promise<HttpAnswer> {
   const timeout = AbortSignal.timeout(get.timeoutMs);
   const signal = AbortSignal.any([get.abort, timeout]);
   try {
-    const response = await openGet({ ...get, abort: signal });
-    const body = await readBody(response, get.bodyBytesMax);
+    const response = await follow({ ...get, abort: signal });
+    const body = await readAnswer(response, get.bodyBytesMax);
     return { status: response.statusCode ?? 0, headers: response.headers, body };
   } catch (error) {
     get.abort.throwIfAborted();
@@ -49,12 +47,12 @@ export async function httpGet(get: BoundedHttpGet): Promise<HttpAnswer> {
         cause: error,
       });
     }
-    throw error;
+    throw explained(error);
   }
 }
 
-/** Resolves when the headers of the answer are there; the caller reads the body, or destroys it. No timeout but `abort`. */
-export async function openGet(get: HttpGet): Promise<IncomingMessage> {
+/** Resolves when the headers of the answer are there. No timeout but `abort`. */
+async function follow(get: HttpGet): Promise<IncomingMessage> {
   let url = get.url;
   for (let redirects = 0; ; redirects++) {
     const response = await ask({ ...get, url }, url.host === get.url.host);
@@ -71,43 +69,34 @@ export async function openGet(get: HttpGet): Promise<IncomingMessage> {
   }
 }
 
-/** Credentials go to the host that they are for, not to one that it redirects to. */
-async function ask(get: HttpGet, isOwnHost: boolean): Promise<IncomingMessage> {
-  const isTls = get.url.protocol === 'https:' && get.socketPath === undefined;
-  const options: RequestOptions = {
-    agent: false,
-    ...(isTls && get.client.tls ? await tlsOptions(get.client.tls) : {}),
-    ...get.options,
-    ...(get.socketPath === undefined ? {} : { socketPath: get.socketPath }),
-    signal: get.abort,
-    headers: {
-      'user-agent': userAgent,
-      ...get.headers,
-      ...(isOwnHost
-        ? { ...(get.options?.headers as OutgoingHttpHeaders), ...(await credentialHeaders(get.client)) }
-        : {}),
-    },
+/** The TLS options and headers of a configuration, for a request that is made elsewhere. Files are read again each time. */
+export async function clientOptions(
+  client: HttpClientSettings,
+  protocol: string,
+): Promise<RequestOptions & { headers: OutgoingHttpHeaders }> {
+  return {
+    ...(protocol === 'https:' && client.tls ? await tlsOptions(client.tls) : {}),
+    headers: await credentialHeaders(client),
   };
-  return await new Promise((resolve, reject) => {
-    const request = (isTls ? httpsRequest : httpRequest)(get.url, options, resolve);
-    request.on('error', reject);
-    request.end();
-  });
 }
 
-async function readBody(response: IncomingMessage, bytesMax: number): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > bytesMax) {
-      response.destroy();
-      throw new Error(`the answer is larger than ${bytesMax} bytes`);
-    }
-    chunks.push(chunk);
-  }
-  if (!response.complete) throw new Error('the connection ended before the answer was complete');
-  return Buffer.concat(chunks);
+/** Credentials go to the host that they are for, not to one that it redirects to. */
+async function ask(get: HttpGet, isOwnHost: boolean): Promise<IncomingMessage> {
+  const { url, client, socketPath } = get;
+  const { headers, ...options } = await clientOptions(client, url.protocol);
+  return await openGet(
+    {
+      ...optionsOfUrl(url),
+      ...options,
+      ...(socketPath === undefined ? {} : { socketPath }),
+      basePath: '',
+      // Between two polls a server may close a connection that is kept.
+      agent: false,
+      headers: { ...get.headers, ...(isOwnHost ? headers : {}) },
+    },
+    url.pathname + url.search,
+    get.abort,
+  );
 }
 
 /** Files are read again for each request: they are rotated. */

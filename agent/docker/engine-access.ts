@@ -4,7 +4,8 @@
  *   unix:///var/run/docker.sock, /run/podman/podman.sock, tcp://127.0.0.1:2375
  */
 import { ConfigError } from '#model/errors.ts';
-import { type EndpointOptions, getJson, type HttpEndpoint } from '../containers/json-http.ts';
+import type { EndpointOptions, HttpEndpoint } from '../containers/http-request.ts';
+import { getJson } from '../containers/json-http.ts';
 
 /** The newest version whose answers this code was written after; engines that are newer answer in it. */
 const versionMax = '1.51';
@@ -33,7 +34,7 @@ export interface Engine {
 
 /** Asks the engine for its version (Engine API, "Versioning"). Rejects as getJson does, and for an engine that is too old. */
 export async function connectEngine(options: EndpointOptions, signal: AbortSignal): Promise<Engine> {
-  const bare: HttpEndpoint = { basePath: '', requestOptions: async () => options };
+  const bare: HttpEndpoint = { requestOptions: async () => options };
   // /version is answered under no version by every engine, and says what it is besides.
   const { headers, body } = await getJson(bare, '/version', signal);
   const { ApiVersion, Components } = (body ?? {}) as { ApiVersion?: unknown; Components?: unknown };
@@ -46,7 +47,7 @@ export async function connectEngine(options: EndpointOptions, signal: AbortSigna
   const version = compareVersions(ApiVersion, versionMax) < 0 ? ApiVersion : versionMax;
   const isPodman = JSON.stringify(Components ?? '').includes('Podman');
   return {
-    endpoint: { basePath: `/v${version}`, requestOptions: async () => options },
+    endpoint: { requestOptions: async () => ({ ...options, basePath: `/v${version}` }) },
     runtime: isPodman ? 'podman' : 'docker',
     timeSeconds: Math.floor((Date.parse(headers.date ?? '') || Date.now()) / 1000),
   };

@@ -10,8 +10,9 @@ import type { OutgoingHttpHeaders } from 'node:http';
 import type { RequestOptions } from 'node:https';
 import { join } from 'node:path';
 import { ConfigError, errorMessage } from '#model/errors.ts';
-import type { HttpEndpoint } from '../containers/json-http.ts';
+import { type HttpEndpoint, optionsOfUrl } from '../containers/http-request.ts';
 
+/** The variables of this process. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 export const serviceAccountPath = '/var/run/secrets/kubernetes.io/serviceaccount';
@@ -22,20 +23,32 @@ export async function inClusterAccess(
   accountPath = serviceAccountPath,
 ): Promise<HttpEndpoint | undefined> {
   const host = environment.KUBERNETES_SERVICE_HOST;
+  if (!host || !(await isFile(join(accountPath, 'token')))) return undefined;
+  return serviceAccountAccess(host, environment, accountPath);
+}
+
+/** By the service account in `accountPath`: where it has no token, each request says so. */
+export function serviceAccountAccess(
+  host: string,
+  environment: Environment,
+  accountPath: string,
+): HttpEndpoint {
   const port = environment.KUBERNETES_SERVICE_PORT_HTTPS ?? environment.KUBERNETES_SERVICE_PORT ?? '443';
-  const tokenPath = join(accountPath, 'token');
-  if (!host || !(await isFile(tokenPath))) return undefined;
   return {
-    basePath: '',
     // Both are read each time: kubelet changes the token within the hour, and the certificate with the cluster's.
     async requestOptions() {
       const [token, ca] = await Promise.all([
-        readFile(tokenPath, 'utf8'),
+        readFile(join(accountPath, 'token'), 'utf8'),
         readFile(join(accountPath, 'ca.crt')),
       ]);
       return { protocol: 'https:', host, port, ca, headers: { authorization: `Bearer ${token.trim()}` } };
     },
   };
+}
+
+/** The namespace that this pod runs in. Rejects outside of a cluster. */
+export async function ownNamespace(accountPath = serviceAccountPath): Promise<string> {
+  return (await readFile(join(accountPath, 'namespace'), 'utf8')).trim();
 }
 
 /** The current context of a kubeconfig file. Throws ConfigError where it cannot be used. */
@@ -55,29 +68,13 @@ export async function kubeconfigAccess(path: string): Promise<HttpEndpoint> {
   }
   const url = new URL(cluster.server);
   return {
-    basePath: url.pathname.replace(/\/$/, ''),
     async requestOptions() {
       const options: RequestOptions = {};
       await config.applyToHTTPSOptions(options);
       const headers = { ...(options.headers as OutgoingHttpHeaders | undefined) };
-      return {
-        ...options,
-        protocol: url.protocol,
-        host: hostOf(url),
-        port: url.port || defaultPort(url),
-        headers,
-      };
+      return { ...options, ...optionsOfUrl(url), headers };
     },
   };
-}
-
-/** Node's `host` takes an IPv6 address without brackets. */
-function hostOf({ hostname }: URL): string {
-  return hostname.replace(/^\[(.*)\]$/, '$1');
-}
-
-function defaultPort({ protocol }: URL): string {
-  return protocol === 'https:' ? '443' : '80';
 }
 
 async function isFile(path: string): Promise<boolean> {

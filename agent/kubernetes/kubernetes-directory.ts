@@ -13,7 +13,7 @@ import type {
   ContainerPlace,
   ResourceAttributes,
 } from '../containers/container-facts.ts';
-import type { HttpEndpoint } from '../containers/json-http.ts';
+import type { HttpEndpoint } from '../containers/http-request.ts';
 import { compileNameGlobs } from '../containers/label-globs.ts';
 import { type RetryDelays, retryDelaysDefault } from '../containers/retry-delay.ts';
 import { annotationPrefix } from '../containers/rules/pod-annotations.ts';

@@ -1,6 +1,6 @@
 /**
- * Keeps a copy of a resource of the API server: lists it once, then watches it from the version of the list (Kubernetes
- * API concepts, "Efficient detection of changes").
+ * Tells of the objects of a resource of the API server, of whatever kind: lists them once, then watches them from the
+ * version of the list (Kubernetes API concepts, "Efficient detection of changes").
  *
  *   GET /api/v1/pods?fieldSelector=...&resourceVersion=0            ->  onReplace(all objects)
  *   GET /api/v1/pods?fieldSelector=...&watch=1&resourceVersion=41   ->  onUpsert(object), onRemove(object), ...
@@ -12,7 +12,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import { errorMessage } from '#model/errors.ts';
-import { getJson, type HttpEndpoint, HttpStatusError, streamJson } from '../containers/json-http.ts';
+import { type AnswerBounds, AnswerSizeError, type HttpEndpoint } from '../containers/http-request.ts';
+import { getJson, HttpStatusError, streamJson } from '../containers/json-http.ts';
 import { type RetryDelays, retryDelayMs } from '../containers/retry-delay.ts';
 
 export interface ListWatchOptions<Kept> {
@@ -21,18 +22,30 @@ export interface ListWatchOptions<Kept> {
   readonly path: string;
   /** Selectors. */
   readonly query?: Readonly<Record<string, string>>;
-  /** For people: `pods`. It is also the resource of the RBAC rule that a 403 asks for. */
+  /** For people: `pods`. Without problemText it is also the resource of the RBAC rule that a 403 asks for. */
   readonly resource: string;
+  /** What problem() says of an error of a list or a watch. */
+  readonly problemText?: (error: unknown) => string;
   /** Takes what is needed of an object: the rest is garbage at once. Throws Error for what is no such object. */
   readonly pick: (object: unknown) => Kept;
   readonly onReplace: (objects: readonly Kept[]) => void;
   readonly onUpsert: (object: Kept) => void;
   readonly onRemove: (object: Kept) => void;
-  /** A copy that is merely useful: its being forbidden is said once and is no lasting problem. */
+  /** Objects that are merely useful: their being forbidden is said once and is no lasting problem. */
   readonly isOptional?: boolean;
+  readonly bounds?: ListBounds;
   readonly retry: RetryDelays;
   readonly random: () => number;
-  readonly log: Logger;
+  /** Undefined: the owner tells of problem() and `skipped` itself. */
+  readonly log?: Logger;
+}
+
+export interface ListBounds {
+  /** Of one list: more is a selector that does not select. */
+  readonly objectsMax: number;
+  /** A server whose pages are empty and never end is given up. */
+  readonly pagesMax: number;
+  readonly page: AnswerBounds;
 }
 
 /** The server ends a watch after so long; agents that were started together come back apart from each other. */
@@ -43,8 +56,11 @@ const watchGraceMs = 30_000;
 /** A watch that lasted so long was a good one, even if nothing happened. */
 const goodWatchMs = 30_000;
 const pageObjects = 250;
-/** Of one list: more is a selector that does not select. */
-const objectsMax = 20_000;
+const boundsDefault: ListBounds = {
+  objectsMax: 20_000,
+  pagesMax: 10_000,
+  page: { bytesMax: 64 * 1024 * 1024, msMax: 30_000 },
+};
 const forbiddenRetryMs = 300_000;
 
 const metaSchema = z.object({
@@ -54,9 +70,15 @@ const metaSchema = z.object({
 const listSchema = z.object({ metadata: metaSchema, items: z.array(z.unknown()).nullish() });
 const eventSchema = z.object({ type: z.string(), object: z.unknown() });
 const objectSchema = z.object({ metadata: z.object({ resourceVersion: z.string().default('') }) });
-const statusSchema = z.object({ code: z.number().default(0), message: z.string().default('') });
+const statusSchema = z.object({
+  code: z.number().default(0),
+  reason: z.string().default(''),
+  message: z.string().default(''),
+});
 
 const gone = 410;
+/** The reasons of a Status with 410, for one that has lost its code. */
+const goneReasons: readonly string[] = ['Expired', 'Gone'];
 const forbidden = 403;
 
 export class ListWatch<Kept> {
@@ -65,7 +87,10 @@ export class ListWatch<Kept> {
   readonly #ended: Promise<void>;
   /** Undefined: a list is needed. */
   #version: string | undefined;
-  /** '0' is answered from the server's memory; after 410 it might be as old again, so '' asks for the newest. */
+  /**
+   * '0' is answered from the server's memory. '' asks for the newest: after 410, as the memory might be as old again; and
+   * after an answer that was too large, as the memory is not sent in pages.
+   */
   #listVersion = '0';
   #isReady = false;
   #problem = '';
@@ -87,7 +112,7 @@ export class ListWatch<Kept> {
     return this.#isReady;
   }
 
-  /** Objects that were not as expected, and are not in the copy. */
+  /** Objects that were not as expected, and that nobody was told of. */
   get skipped(): number {
     return this.#skipped;
   }
@@ -121,20 +146,26 @@ export class ListWatch<Kept> {
   }
 
   async #list(): Promise<void> {
-    const { endpoint, path, query, pick } = this.#options;
+    const { endpoint, path, query, pick, bounds = boundsDefault } = this.#options;
     const kept: Kept[] = [];
     this.#skipped = 0;
     let next = '';
     let version = '';
+    let pages = 0;
     do {
+      if (++pages > bounds.pagesMax) throw new Error(`the list has more than ${bounds.pagesMax} pages`);
       const parameters = new URLSearchParams({ ...query, limit: String(pageObjects) });
       if (next !== '') parameters.set('continue', next);
       else if (this.#listVersion !== '') parameters.set('resourceVersion', this.#listVersion);
-      const { body } = await getJson(endpoint, `${path}?${parameters}`, this.#stop.signal);
+      const { body } = await getJson(endpoint, `${path}?${parameters}`, this.#stop.signal, bounds.page);
       const parsed = listSchema.safeParse(body);
       if (!parsed.success) throw new Error('the answer is no list with metadata and items');
       const items = parsed.data.items ?? [];
-      if (kept.length + items.length > objectsMax) throw new Error(`there are more than ${objectsMax}`);
+      if (kept.length + items.length > bounds.objectsMax) {
+        throw new Error(
+          `there are more than ${bounds.objectsMax} objects: narrow them by namespaces or selectors`,
+        );
+      }
       for (const item of items) this.#take(() => kept.push(pick(item)));
       ({ continue: next, resourceVersion: version } = parsed.data.metadata);
     } while (next !== '');
@@ -179,12 +210,17 @@ export class ListWatch<Kept> {
     const { type, object } = parsed.data;
     const { pick, onUpsert, onRemove } = this.#options;
     if (type === 'ERROR') {
-      const status = statusSchema.safeParse(object);
-      throw new HttpStatusError(status.data?.code ?? 0, status.data?.message ?? 'the watch failed');
+      const {
+        code = 0,
+        reason = '',
+        message = 'the watch failed',
+      } = statusSchema.safeParse(object).data ?? {};
+      throw new HttpStatusError(goneReasons.includes(reason) ? gone : code, message);
     }
     this.#isUseful = true;
     if (type === 'ADDED' || type === 'MODIFIED') this.#take(() => onUpsert(pick(object)));
     else if (type === 'DELETED') this.#take(() => onRemove(pick(object)));
+    else if (type !== 'BOOKMARK') this.#take(() => refuseEvent(type));
     const meta = objectSchema.safeParse(object);
     if (meta.success && meta.data.metadata.resourceVersion !== '') {
       this.#version = meta.data.metadata.resourceVersion;
@@ -200,36 +236,37 @@ export class ListWatch<Kept> {
       const { resource, log } = this.#options;
       // The first says what is wrong; the counter says how often.
       if (this.#skipped === 1)
-        log.warn({ resource, reason: errorMessage(error) }, 'an object of Kubernetes was left out');
+        log?.warn({ resource, reason: errorMessage(error) }, 'an object of Kubernetes was left out');
     }
   }
 
   /** Notes what is wrong; returns how long to wait at least. */
   #explain(error: unknown): number {
-    const { resource, isOptional, log } = this.#options;
+    const { resource, problemText, isOptional, log } = this.#options;
     const status = error instanceof HttpStatusError ? error.status : 0;
     if (status === gone) {
       this.#version = undefined;
       this.#listVersion = '';
       return 0;
     }
+    if (error instanceof AnswerSizeError) this.#listVersion = '';
     const reason = errorMessage(error);
     if (status !== forbidden) {
-      const problem = `Kubernetes ${resource}: ${reason}`;
-      if (this.#problem === '') log.warn({ resource, reason }, 'Kubernetes does not answer as it should');
-      this.#problem = problem;
+      if (this.#problem === '') log?.warn({ resource, reason }, 'Kubernetes does not answer as it should');
+      this.#problem = problemText?.(error) ?? `Kubernetes ${resource}: ${reason}`;
       return error instanceof HttpStatusError ? error.retryAfterMs : 0;
     }
     const rule = missingRule(resource);
     if (!this.#hasWarnedOfRule) {
       this.#hasWarnedOfRule = true;
-      log.warn(
+      log?.warn(
         { resource, reason, rule },
         'Kubernetes refuses what the agent may not read: its ClusterRole needs this rule',
       );
     }
     if (isOptional) return forbiddenRetryMs;
-    this.#problem = `Kubernetes ${resource}: ${reason}; the agent's ClusterRole needs ${rule}`;
+    const text = `Kubernetes ${resource}: ${reason}; the agent's ClusterRole needs ${rule}`;
+    this.#problem = problemText?.(error) ?? text;
     return 0;
   }
 
@@ -240,6 +277,10 @@ export class ListWatch<Kept> {
       // Stopped: the loop sees it.
     }
   }
+}
+
+function refuseEvent(type: string): never {
+  throw new Error(`the watch has an event of unknown type "${type}"`);
 }
 
 /** The RBAC rule that lets an agent read `resource` of the core group. */

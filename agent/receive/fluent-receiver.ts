@@ -18,12 +18,11 @@ import { LogBatch } from '#wire/otlp/log-batch.ts';
 import { startDatagramServer } from './datagram-server.ts';
 import { FluentHandshake } from './fluent-handshake.ts';
 import type { FluentOptions } from './fluent-options.ts';
-import { type ListenAddress, parseListenAddress } from './listen-address.ts';
+import { parseListenAddress } from './listen-address.ts';
 import { LogGatherer } from './log-gatherer.ts';
 import { Outlet } from './outlet.ts';
-import { type StreamPeer, type StreamReader, startStreamServer } from './stream-server.ts';
-import type { Receiver, ReceiverContext } from './syslog-receiver.ts';
-import { readTlsFiles } from './tls-files.ts';
+import { addStreams, type Receiver, type ReceiverContext, startServers } from './receiver.ts';
+import type { StreamPeer, StreamReader } from './stream-server.ts';
 
 /** Heartbeats are a byte each. */
 const heartbeatBufferBytes = 64 * 1024;
@@ -45,58 +44,44 @@ export async function startFluentReceiver(
     flushIntervalMs: options['fluent.flush_interval_ms'],
   });
   const intake = new FluentIntake(options, context, outlet, gatherer);
-  const addresses: Record<string, ListenAddress> = {};
-  const servers: { stop(): Promise<void> }[] = [];
-  const stopServers = async (): Promise<void> => {
-    await Promise.all(servers.map((server) => server.stop()));
-  };
-  try {
-    for (const [name, address] of Object.entries({ tcp, tls })) {
-      if (address === undefined) continue;
-      const server = await startStreamServer({
+  const servers = await startServers(async (starting) => {
+    await addStreams(starting, {
+      tcp,
+      tls,
+      optionPrefix: 'agent.fluent',
+      tlsFiles: {
+        certificatePath: options['fluent.tls_certificate_path'],
+        keyPath: options['fluent.tls_key_path'],
+        clientAuthorityPath: options['fluent.tls_client_ca_path'],
+      },
+      connectionsMax: options['fluent.connections_max'],
+      idleTimeoutMs: options['fluent.idle_timeout_ms'],
+      open: (peer) => intake.open(peer),
+      outlet,
+      counts,
+      log,
+    });
+    const address = starting.addresses.tcp;
+    if (address === undefined) return;
+    starting.add(
+      await startDatagramServer({
         address,
-        tls: name === 'tls' ? () => tlsOf(options) : undefined,
-        connectionsMax: options['fluent.connections_max'],
-        idleTimeoutMs: options['fluent.idle_timeout_ms'],
-        open: (peer) => intake.open(peer),
-        outlet,
-        counts,
-        log,
-      });
-      servers.push(server);
-      addresses[name] = server.address;
-    }
-    if (addresses.tcp !== undefined) {
-      const server = await startDatagramServer({
-        address: addresses.tcp,
         bufferBytes: heartbeatBufferBytes,
         dropReason: () => undefined,
         take: (_, __, answer) => answer(heartbeat),
         counts,
         log,
-      });
-      servers.push(server);
-    }
-  } catch (error) {
-    await stopServers();
-    throw error;
-  }
+      }),
+    );
+  });
   return {
-    addresses,
+    addresses: servers.addresses,
     async stop(drainMs) {
-      await stopServers();
+      await servers.stop();
       gatherer.flush();
       await outlet.stop(drainMs);
     },
   };
-}
-
-function tlsOf(options: FluentOptions): ReturnType<typeof readTlsFiles> {
-  return readTlsFiles('agent.fluent', {
-    certificatePath: options['fluent.tls_certificate_path'],
-    keyPath: options['fluent.tls_key_path'],
-    clientAuthorityPath: options['fluent.tls_client_ca_path'],
-  });
 }
 
 class FluentIntake {

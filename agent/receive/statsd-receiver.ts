@@ -6,12 +6,12 @@
 import { StatsdAggregator } from '#wire/statsd/statsd-aggregator.ts';
 import { startDatagramServer } from './datagram-server.ts';
 import { LineFraming } from './line-framing.ts';
-import { type ListenAddress, parseListenAddress } from './listen-address.ts';
+import { parseListenAddress } from './listen-address.ts';
 import { Outlet } from './outlet.ts';
 import type { ReceiveCounts } from './receive-counts.ts';
+import { type Receiver, type ReceiverContext, startServers } from './receiver.ts';
 import type { StatsdOptions } from './statsd-options.ts';
 import { startStreamServer } from './stream-server.ts';
-import type { Receiver, ReceiverContext } from './syslog-receiver.ts';
 
 /** Returns undefined where no address is set. Throws ConfigError where one cannot be listened on. */
 export async function startStatsdReceiver(
@@ -24,12 +24,7 @@ export async function startStatsdReceiver(
   const { counts, log, node } = context;
   const outlet = new Outlet({ ...context, inflightBytesMax: options['statsd.inflight_bytes_max'] });
   const intake = new StatsdIntake(options, context.batchBytesMax, node, outlet, counts);
-  const addresses: Record<string, ListenAddress> = {};
-  const servers: { stop(): Promise<void> }[] = [];
-  const stopServers = async (): Promise<void> => {
-    await Promise.all(servers.map((server) => server.stop()));
-  };
-  try {
+  const servers = await startServers(async (starting) => {
     if (udp !== undefined) {
       const server = await startDatagramServer({
         address: udp,
@@ -40,8 +35,7 @@ export async function startStatsdReceiver(
         counts,
         log,
       });
-      servers.push(server);
-      addresses.udp = server.address;
+      starting.add(server, 'udp');
     }
     if (tcp !== undefined) {
       const server = await startStreamServer({
@@ -55,19 +49,15 @@ export async function startStatsdReceiver(
         counts,
         log,
       });
-      servers.push(server);
-      addresses.tcp = server.address;
+      starting.add(server, 'tcp');
     }
-  } catch (error) {
-    await stopServers();
-    throw error;
-  }
+  });
   const timer = setInterval(() => intake.flush(), options['statsd.interval_ms']);
   return {
-    addresses,
+    addresses: servers.addresses,
     async stop(drainMs) {
       clearInterval(timer);
-      await stopServers();
+      await servers.stop();
       intake.flush();
       await outlet.stop(drainMs);
     },

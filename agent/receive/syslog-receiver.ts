@@ -7,7 +7,6 @@
  * that their senders keep what they have; datagrams are dropped.
  */
 import { isUtf8 } from 'node:buffer';
-import type { Transport } from '#wire/envelope.ts';
 import { SyslogFraming } from '#wire/syslog/stream-framing.ts';
 import { createSyslogMessage } from '#wire/syslog/syslog-message.ts';
 import { parseSyslog } from '#wire/syslog/syslog-parser.ts';
@@ -16,29 +15,12 @@ import { SyslogTime } from '#wire/syslog/syslog-time.ts';
 import { WallClock } from '#wire/syslog/wall-clock.ts';
 import { setUnixNano } from '#wire/unix-nano.ts';
 import { startDatagramServer } from './datagram-server.ts';
-import { type ListenAddress, parseListenAddress } from './listen-address.ts';
+import { parseListenAddress } from './listen-address.ts';
 import { LogGatherer } from './log-gatherer.ts';
-import { Outlet, type OutletLog } from './outlet.ts';
+import { Outlet } from './outlet.ts';
 import type { ReceiveCounts } from './receive-counts.ts';
-import { startStreamServer } from './stream-server.ts';
+import { addStreams, type Receiver, type ReceiverContext, startServers } from './receiver.ts';
 import type { SyslogOptions } from './syslog-options.ts';
-import { readTlsFiles } from './tls-files.ts';
-
-export interface ReceiverContext {
-  readonly transport: Transport;
-  readonly tenant: string;
-  readonly node: string;
-  readonly batchBytesMax: number;
-  readonly log: OutletLog;
-  readonly counts: ReceiveCounts;
-}
-
-export interface Receiver {
-  /** What it listens on: 'tcp' -> 0.0.0.0:514. */
-  readonly addresses: Readonly<Record<string, ListenAddress>>;
-  /** Stops listening, and gives what has arrived `drainMs` to get through. */
-  stop(drainMs: number): Promise<void>;
-}
 
 /** Returns undefined where no address is set. Throws ConfigError where one cannot be listened on. */
 export async function startSyslogReceiver(
@@ -58,12 +40,7 @@ export async function startSyslogReceiver(
   });
   const intake = new SyslogIntake(gatherer, counts, new WallClock(options['syslog.time_zone']));
   const messageBytesMax = options['syslog.message_bytes_max'];
-  const addresses: Record<string, ListenAddress> = {};
-  const servers: { stop(): Promise<void> }[] = [];
-  const stopServers = async (): Promise<void> => {
-    await Promise.all(servers.map((server) => server.stop()));
-  };
-  try {
+  const servers = await startServers(async (starting) => {
     if (udp !== undefined) {
       const server = await startDatagramServer({
         address: udp,
@@ -76,47 +53,36 @@ export async function startSyslogReceiver(
         counts,
         log,
       });
-      servers.push(server);
-      addresses.udp = server.address;
+      starting.add(server, 'udp');
     }
-    for (const [name, address] of Object.entries({ tcp, tls })) {
-      if (address === undefined) continue;
-      const server = await startStreamServer({
-        address,
-        tls: name === 'tls' ? () => tlsOf(options) : undefined,
-        connectionsMax: options['syslog.connections_max'],
-        idleTimeoutMs: options['syslog.idle_timeout_ms'],
-        open: ({ address: peer }) =>
-          new SyslogFraming(messageBytesMax, (bytes, from, to, bytesCut) =>
-            intake.take(bytes, from, to, bytesCut, peer),
-          ),
-        outlet,
-        counts,
-        log,
-      });
-      servers.push(server);
-      addresses[name] = server.address;
-    }
-  } catch (error) {
-    await stopServers();
-    throw error;
-  }
+    await addStreams(starting, {
+      tcp,
+      tls,
+      optionPrefix: 'agent.syslog',
+      tlsFiles: {
+        certificatePath: options['syslog.tls_certificate_path'],
+        keyPath: options['syslog.tls_key_path'],
+        clientAuthorityPath: options['syslog.tls_client_ca_path'],
+      },
+      connectionsMax: options['syslog.connections_max'],
+      idleTimeoutMs: options['syslog.idle_timeout_ms'],
+      open: ({ address: peer }) =>
+        new SyslogFraming(messageBytesMax, (bytes, from, to, bytesCut) =>
+          intake.take(bytes, from, to, bytesCut, peer),
+        ),
+      outlet,
+      counts,
+      log,
+    });
+  });
   return {
-    addresses,
+    addresses: servers.addresses,
     async stop(drainMs) {
-      await stopServers();
+      await servers.stop();
       gatherer.flush();
       await outlet.stop(drainMs);
     },
   };
-}
-
-function tlsOf(options: SyslogOptions): ReturnType<typeof readTlsFiles> {
-  return readTlsFiles('agent.syslog', {
-    certificatePath: options['syslog.tls_certificate_path'],
-    keyPath: options['syslog.tls_key_path'],
-    clientAuthorityPath: options['syslog.tls_client_ca_path'],
-  });
 }
 
 /** Messages become records, one at a time: its parts are reused for each. */

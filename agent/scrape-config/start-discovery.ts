@@ -3,10 +3,11 @@ import { dnsDiscovery } from '#agent/discovery/dns-discovery.ts';
 import { dockerDiscovery } from '#agent/discovery/docker-discovery.ts';
 import { fileDiscovery } from '#agent/discovery/file-discovery.ts';
 import { httpDiscovery } from '#agent/discovery/http-discovery.ts';
-import { type Environment, kubeConnection } from '#agent/discovery/kubernetes/kube-connection.ts';
+import { kubeEndpoint } from '#agent/discovery/kubernetes/kube-endpoint.ts';
 import { kubernetesDiscovery } from '#agent/discovery/kubernetes/kubernetes-discovery.ts';
 import { staticDiscovery } from '#agent/discovery/static-discovery.ts';
 import type { StartDiscovery } from '#agent/discovery/target-group.ts';
+import type { Environment } from '#agent/kubernetes/cluster-access.ts';
 import type { DiscoverySpec } from './scrape-job.ts';
 
 /** Never throws: what cannot be reached is told by the discovery's problem(). */
@@ -42,7 +43,7 @@ export function discoveryOf(spec: DiscoverySpec, environment: Environment): Star
     case 'kubernetes':
       return kubernetesDiscovery({
         role: spec.config.role,
-        connection: kubeConnection({
+        endpoint: kubeEndpoint({
           apiServer: spec.config.api_server,
           kubeconfigFile: spec.config.kubeconfig_file,
           client: spec.client,

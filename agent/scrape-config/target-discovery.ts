@@ -5,7 +5,7 @@
  *     ->  onTargets([...]) whenever a target comes, goes or changes
  */
 import type { Logger } from 'pino';
-import type { Environment } from '#agent/discovery/kubernetes/kube-connection.ts';
+import type { Environment } from '#agent/kubernetes/cluster-access.ts';
 import type { ResolvedTarget } from '#agent/scrape/scrape-settings.ts';
 import { ConfigError } from '#model/errors.ts';
 import { annotatedPodsJob, labelledContainersJob, targetFilesJob } from './built-in-jobs.ts';

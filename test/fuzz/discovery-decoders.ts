@@ -1,9 +1,8 @@
 /** What service discovery and scrape configurations read from outside. */
-import { watchEvents } from '#agent/discovery/kubernetes/watch-lines.ts';
 import { parseTargetGroups } from '#agent/discovery/target-groups-text.ts';
 import { parseYamlText } from '#agent/discovery/yaml-text.ts';
 import { prometheusSchema } from '#agent/scrape-config/scrape-config-schema.ts';
-import { ConfigError, DecodeError } from '#model/errors.ts';
+import { ConfigError } from '#model/errors.ts';
 import type { FuzzedDecoder } from './fuzzed-decoder.ts';
 
 const groups = [
@@ -21,17 +20,6 @@ scrape_configs:
     kubernetes_sd_configs: [{role: pod, selectors: [{role: pod, field: a=b}]}]
   - {<<: *base, job_name: b, body_size_limit: 10MB}
 `;
-const events = ['ADDED', 'MODIFIED', 'BOOKMARK', 'ERROR'].map((type) =>
-  JSON.stringify({ type, object: { metadata: { name: 'wéb', resourceVersion: '7' } } }),
-);
-
-async function readEvents(bytes: Uint8Array): Promise<void> {
-  async function* pieces(): AsyncGenerator<Buffer> {
-    for (let start = 0; start < bytes.length; start += 100)
-      yield Buffer.from(bytes.subarray(start, start + 100));
-  }
-  for await (const { type, object } of watchEvents(pieces())) if (type === '') void object;
-}
 
 export const discoveryDecoders: readonly FuzzedDecoder[] = [
   ...(['json', 'yaml'] as const).map(
@@ -47,11 +35,5 @@ export const discoveryDecoders: readonly FuzzedDecoder[] = [
     make: () => Buffer.from(configuration),
     decode: (bytes) => prometheusSchema.safeParse(parseYamlText(Buffer.from(bytes).toString('utf8')).value),
     mayThrow: [ConfigError],
-  },
-  {
-    name: 'events of a Kubernetes watch',
-    make: () => Buffer.from(`${events.join('\n')}\n`),
-    decode: readEvents,
-    mayThrow: [DecodeError],
   },
 ];

@@ -1,13 +1,53 @@
 /** Certificates of a test's own authority, made by openssl: for servers on 127.0.0.1 and localhost, and for clients. */
 import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { ConnectionOptions } from 'node:tls';
 
 export interface Certificate {
   readonly cert: string;
   readonly key: string;
   readonly certPath: string;
   readonly keyPath: string;
+}
+
+/** An authority, a server at 127.0.0.1 and localhost, and a client. */
+export interface TestCertificates {
+  readonly authority: Certificate;
+  readonly server: Certificate;
+  readonly client: Certificate;
+  clientOptions(hasCertificate: boolean): ConnectionOptions;
+}
+
+/** False where this machine has no openssl, which it says: a test that needs certificates must skip. */
+export function hasOpenssl(): boolean {
+  try {
+    openssl(['version']);
+    return true;
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+    console.log('skipped: the tests of TLS need openssl');
+    return false;
+  }
+}
+
+/** Makes all that a server and its clients need, in a directory of its own. */
+export function makeCertificates(): TestCertificates {
+  const directory = mkdtempSync(join(tmpdir(), 'sonde-certificates-'));
+  const authority = makeAuthority(directory);
+  const [server, client] = ['server', 'client'].map((name) =>
+    makeCertificate(directory, authority, name, 'IP:127.0.0.1,DNS:localhost'),
+  ) as [Certificate, Certificate];
+  return {
+    authority,
+    server,
+    client,
+    clientOptions: (hasCertificate) => ({
+      ca: authority.cert,
+      ...(hasCertificate ? { cert: client.cert, key: client.key } : {}),
+    }),
+  };
 }
 
 /** Makes an authority in `directory`: `name`.crt and `name`.key. */
@@ -17,7 +57,7 @@ export function makeAuthority(directory: string, name = 'ca'): Certificate {
   return read(certPath, keyPath);
 }
 
-/** Makes a certificate that the authority has signed for a host name or `IP:` address. */
+/** Makes a certificate that the authority has signed for alternative names such as `DNS:db.example` or `IP:127.0.0.1`. */
 export function makeCertificate(
   directory: string,
   authority: Certificate,

@@ -5,6 +5,7 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { onTestFinished } from 'vitest';
 
 export interface ContainerParts {
   /** 64 hex digits. */
@@ -88,7 +89,19 @@ export function inspectedContainer(parts: ContainerParts): Record<string, unknow
   };
 }
 
+/** An engine that ends with the test. */
+export async function startDockerEngine(path?: string): Promise<DockerEngine> {
+  const engine = await DockerEngine.start(path);
+  onTestFinished(() => engine.close());
+  return engine;
+}
+
 export class DockerEngine {
+  /** Answered to a list of containers, where it is set. */
+  summaries: readonly unknown[] | undefined;
+  networks: readonly unknown[] = [];
+  /** Other than 200: every request is answered so, with the engine's form of error. */
+  status = 200;
   apiVersion = '1.51';
   isPodman = false;
   /** Bytes of one write of the stream of events. */
@@ -105,13 +118,16 @@ export class DockerEngine {
   readonly #streams = new Set<ServerResponse>();
   readonly #history: { readonly timeSeconds: number; readonly line: Buffer }[] = [];
 
-  private constructor() {
+  readonly #path: string | undefined;
+
+  private constructor(path: string | undefined) {
+    this.#path = path;
     this.#server = createServer((request, response) => this.#answer(request, response));
   }
 
   /** Listens on the socket at `path`, or on a free port of 127.0.0.1. */
   static async start(path?: string): Promise<DockerEngine> {
-    const engine = new DockerEngine();
+    const engine = new DockerEngine(path);
     await new Promise<void>((resolve) => {
       if (path === undefined) engine.#server.listen(0, '127.0.0.1', resolve);
       else engine.#server.listen(path, resolve);
@@ -121,6 +137,11 @@ export class DockerEngine {
 
   get port(): number {
     return (this.#server.address() as AddressInfo).port;
+  }
+
+  /** `unix:///...` or `tcp://...`. */
+  get host(): string {
+    return this.#path === undefined ? `tcp://127.0.0.1:${this.port}` : `unix://${this.#path}`;
   }
 
   get streams(): number {
@@ -185,8 +206,12 @@ export class DockerEngine {
       sendJson(response, 200, this.#version());
       return;
     }
-    const [, version, path] = /^\/v([\d.]+)(\/.*)$/.exec(url.pathname) ?? [];
-    if (version === undefined || Number(version.split('.')[1]) > Number(this.apiVersion.split('.')[1])) {
+    if (this.status !== 200) {
+      sendJson(response, this.status, { message: 'the engine is not well' });
+      return;
+    }
+    const [, version = this.apiVersion, path] = /^(?:\/v([\d.]+))?(\/.*)$/.exec(url.pathname)!;
+    if (Number(version.split('.')[1]) > Number(this.apiVersion.split('.')[1])) {
       sendJson(response, 400, { message: `client version ${version} is too new` });
       return;
     }
@@ -203,10 +228,15 @@ export class DockerEngine {
         State: 'running',
         Status: 'Up 2 hours',
       }));
-      sendJson(response, 200, summaries);
+      sendJson(response, 200, this.summaries ?? summaries);
       const { afterList } = this;
       this.afterList = undefined;
       void afterList?.();
+    } else if (path === '/networks') {
+      sendJson(response, 200, this.networks);
+    } else if (path === '/_ping') {
+      response.setHeader('api-version', this.apiVersion);
+      response.end('OK');
     } else if (path === '/events') {
       response.writeHead(200, { 'content-type': 'application/json' });
       if (!this.isPodman) response.flushHeaders();

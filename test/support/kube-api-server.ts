@@ -6,19 +6,31 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { HttpEndpoint } from '#agent/containers/json-http.ts';
-import type { KubeObject } from './kube-objects.ts';
+import { onTestFinished } from 'vitest';
+import type { HttpEndpoint } from '#agent/containers/http-request.ts';
+
+export interface StoredObject {
+  kind?: string;
+  metadata: {
+    name: string;
+    namespace?: string;
+    labels?: Readonly<Record<string, string>>;
+    [field: string]: unknown;
+  };
+  spec?: Readonly<Record<string, unknown>>;
+  [field: string]: unknown;
+}
 
 type EventType = 'ADDED' | 'MODIFIED' | 'DELETED';
 interface KubeEvent {
   readonly type: EventType;
   readonly version: number;
-  readonly object: KubeObject;
+  readonly object: StoredObject;
 }
 
 interface Watcher {
   readonly resource: string;
-  readonly selects: (object: KubeObject) => boolean;
+  readonly selects: (object: StoredObject) => boolean;
   readonly response: ServerResponse;
   writing: Promise<void>;
 }
@@ -35,6 +47,10 @@ const kinds: Readonly<Record<string, string>> = {
   pods: 'PodList',
   namespaces: 'NamespaceList',
   nodes: 'NodeList',
+  services: 'ServiceList',
+  endpoints: 'EndpointsList',
+  endpointslices: 'EndpointSliceList',
+  ingresses: 'IngressList',
 };
 const reasons: Readonly<Record<number, string>> = {
   401: 'Unauthorized',
@@ -43,6 +59,17 @@ const reasons: Readonly<Record<number, string>> = {
   429: 'TooManyRequests',
   500: 'InternalError',
 };
+
+/** /api/v1/pods, /apis/networking.k8s.io/v1/namespaces/shop/ingresses; also behind a path as Rancher's. */
+const pathPattern =
+  /^(?:\/k8s\/clusters\/[^/]+)?\/(?:api\/v1|apis\/[^/]+\/v1)(?:\/namespaces\/([^/]+))?\/([a-z]+)$/;
+
+/** A server that ends with the test. */
+export async function startKubeApi(): Promise<KubeApiServer> {
+  const server = await KubeApiServer.start();
+  onTestFinished(() => server.close());
+  return server;
+}
 
 export class KubeApiServer {
   /** Objects of one page, whatever `limit` asks for. */
@@ -57,10 +84,12 @@ export class KubeApiServer {
   readonly requests: {
     readonly verb: 'list' | 'watch';
     readonly resource: string;
+    readonly path: string;
     readonly query: URLSearchParams;
+    readonly authorization: string | undefined;
   }[] = [];
   readonly #server: Server;
-  readonly #objects = new Map<string, Map<string, KubeObject>>();
+  readonly #objects = new Map<string, Map<string, StoredObject>>();
   readonly #history: (KubeEvent & { readonly resource: string })[] = [];
   readonly #watchers = new Set<Watcher>();
   readonly #faults: Fault[] = [];
@@ -85,6 +114,11 @@ export class KubeApiServer {
     return (this.#server.address() as AddressInfo).port;
   }
 
+  /** Of a server without TLS. */
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
   get endpoint(): HttpEndpoint {
     const options = {
       protocol: 'http:',
@@ -92,7 +126,7 @@ export class KubeApiServer {
       port: this.port,
       headers: { authorization: `Bearer ${this.token}` },
     };
-    return { basePath: '', requestOptions: async () => options };
+    return { requestOptions: async () => options };
   }
 
   get watchers(): number {
@@ -104,20 +138,20 @@ export class KubeApiServer {
   }
 
   /** Creates the object, or replaces the one of its name. */
-  apply(object: KubeObject): void {
-    const objects = this.#ofKind(object);
+  apply(object: StoredObject, resource = resourceOf(object)): void {
+    const objects = this.#objectsOf(resource);
     const key = keyOf(object);
     const type = objects.has(key) ? 'MODIFIED' : 'ADDED';
     this.#version += 1;
     const stored = { ...object, metadata: { ...object.metadata, resourceVersion: String(this.#version) } };
     objects.set(key, stored);
-    this.#publish(type, stored);
+    this.#publish(type, resource, stored);
   }
 
-  delete(object: KubeObject): void {
+  delete(object: StoredObject, resource = resourceOf(object)): void {
     this.#version += 1;
-    this.#ofKind(object).delete(keyOf(object));
-    this.#publish('DELETED', {
+    this.#objectsOf(resource).delete(keyOf(object));
+    this.#publish('DELETED', resource, {
       ...object,
       metadata: {
         ...object.metadata,
@@ -160,9 +194,10 @@ export class KubeApiServer {
   }
 
   /** Sends all watches a line that is cut off, and breaks the connection. */
-  cutWatches(): void {
+  async cutWatches(): Promise<void> {
     for (const watcher of [...this.#watchers]) {
       this.#watchers.delete(watcher);
+      await watcher.writing;
       watcher.response.write('{"type":"MODIFIED","object":{"kind":"Pod","metada', () =>
         watcher.response.destroy(),
       );
@@ -181,6 +216,11 @@ export class KubeApiServer {
     this.#faults.push({ verb, resource, status, message, times });
   }
 
+  /** Ends what `fail` has begun. */
+  heal(): void {
+    this.#faults.length = 0;
+  }
+
   async close(): Promise<void> {
     this.#server.closeAllConnections();
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
@@ -188,16 +228,15 @@ export class KubeApiServer {
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
     const url = new URL(request.url!, 'http://server');
-    const resource = /^(?:\/k8s\/clusters\/[^/]+)?\/api\/v1\/(pods|namespaces|nodes)$/.exec(
-      url.pathname,
-    )?.[1];
-    if (resource === undefined) {
+    const [, namespace, resource = ''] = pathPattern.exec(url.pathname) ?? [];
+    if (kinds[resource] === undefined) {
       sendStatus(response, 404, 'the server could not find the requested resource');
       return;
     }
     const verb = url.searchParams.get('watch') === null ? 'list' : 'watch';
-    this.requests.push({ verb, resource, query: url.searchParams });
-    if (this.token !== '' && request.headers.authorization !== `Bearer ${this.token}`) {
+    const { authorization } = request.headers;
+    this.requests.push({ verb, resource, path: url.pathname, query: url.searchParams, authorization });
+    if (this.token !== '' && authorization !== `Bearer ${this.token}`) {
       sendStatus(response, 401, 'Unauthorized');
       return;
     }
@@ -207,7 +246,7 @@ export class KubeApiServer {
       sendStatus(response, fault.status, fault.message);
       return;
     }
-    const selects = selector(url.searchParams.get('fieldSelector'));
+    const selects = selector(namespace, url.searchParams);
     if (verb === 'list') this.#list(resource, selects, url.searchParams, response);
     else this.#watch(resource, selects, url.searchParams, request, response);
   }
@@ -272,8 +311,7 @@ export class KubeApiServer {
     }
   }
 
-  #publish(type: EventType, object: KubeObject): void {
-    const resource = resourceOf(object);
+  #publish(type: EventType, resource: string, object: StoredObject): void {
     this.#history.push({ resource, type, version: this.#version, object });
     for (const watcher of this.#watchers) {
       if (watcher.resource === resource && watcher.selects(object)) this.#write(watcher, { type, object });
@@ -292,27 +330,30 @@ export class KubeApiServer {
     });
   }
 
-  #ofKind(object: KubeObject): Map<string, KubeObject> {
-    const resource = resourceOf(object);
-    const objects = this.#objects.get(resource) ?? new Map<string, KubeObject>();
+  #objectsOf(resource: string): Map<string, StoredObject> {
+    const objects = this.#objects.get(resource) ?? new Map<string, StoredObject>();
     this.#objects.set(resource, objects);
     return objects;
   }
 }
 
-function resourceOf({ kind }: KubeObject): string {
+/** Of pods, namespaces and nodes: other resources are named by the test. */
+function resourceOf({ kind = '' }: StoredObject): string {
   return `${kind.toLowerCase()}s`;
 }
 
-function keyOf({ metadata }: KubeObject): string {
+function keyOf({ metadata }: StoredObject): string {
   return `${metadata.namespace ?? ''}/${metadata.name}`;
 }
 
-function selector(text: string | null): (object: KubeObject) => boolean {
-  const [field, value] = (text ?? '').split('=');
-  if (field === 'spec.nodeName') return ({ spec }) => spec?.nodeName === value;
-  if (field === 'metadata.name') return ({ metadata }) => metadata.name === value;
-  return () => true;
+function selector(namespace: string | undefined, query: URLSearchParams): Watcher['selects'] {
+  const [field, value] = (query.get('fieldSelector') ?? '').split('=');
+  const [label = '', text] = (query.get('labelSelector') ?? '').split('=');
+  return ({ metadata, spec }) =>
+    (namespace === undefined || metadata.namespace === namespace) &&
+    (field !== 'spec.nodeName' || spec?.nodeName === value) &&
+    (field !== 'metadata.name' || metadata.name === value) &&
+    (label === '' || metadata.labels?.[label] === text);
 }
 
 function status(code: number, message: string): object {

@@ -16,6 +16,7 @@ export interface KubeObject {
   };
   spec?: Record<string, unknown>;
   status?: Record<string, unknown>;
+  [field: string]: unknown;
 }
 
 export const nodeName = 'kind-worker';

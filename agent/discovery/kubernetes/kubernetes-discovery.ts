@@ -14,10 +14,11 @@ import type {
   V1Service,
 } from '@kubernetes/client-node';
 import { errorMessage } from '#model/errors.ts';
+import type { HttpEndpoint } from '../../containers/http-request.ts';
+import type { RetryDelays } from '../../containers/retry-delay.ts';
+import { ownNamespace } from '../../kubernetes/cluster-access.ts';
 import type { Discovery, StartDiscovery, TargetGroup } from '../target-group.ts';
-import { type KubeConnection, ownNamespace } from './kube-connection.ts';
 import { ingressGroup, nodeGroup } from './node-targets.ts';
-import { type KubeObject, ObjectWatch } from './object-watch.ts';
 import { podGroup } from './pod-targets.ts';
 import {
   type EndpointNeighbours,
@@ -25,13 +26,14 @@ import {
   endpointsGroup,
   serviceGroup,
 } from './service-targets.ts';
+import { type KubeObject, WatchedObjects } from './watched-objects.ts';
 
 export type KubernetesRole = 'node' | 'service' | 'pod' | 'endpoints' | 'endpointslice' | 'ingress';
 type WatchedKind = KubernetesRole | 'namespace';
 
 export interface KubernetesDiscoveryOptions {
   readonly role: KubernetesRole;
-  readonly connection: KubeConnection;
+  readonly endpoint: HttpEndpoint;
   /** Empty: all. */
   readonly namespaces: readonly string[];
   /** The namespace that this pod runs in, besides. */
@@ -45,7 +47,7 @@ export interface KubernetesDiscoveryOptions {
   readonly attachesNamespace: boolean;
   /** Changes of this time are told together. */
   readonly coalesceMs?: number;
-  readonly backoffMs?: number;
+  readonly retry?: RetryDelays;
 }
 
 /** Pods of a busy cluster change all the time. */
@@ -68,7 +70,7 @@ export function kubernetesDiscovery(options: KubernetesDiscoveryOptions): StartD
 class ClusterWatch implements Discovery {
   readonly #options: KubernetesDiscoveryOptions;
   readonly #onGroups: (groups: readonly TargetGroup[]) => void;
-  readonly #watches = new Map<WatchedKind, ObjectWatch<KubeObject>[]>();
+  readonly #watches = new Map<WatchedKind, WatchedObjects<KubeObject>[]>();
   readonly #groups = new WeakMap<KubeObject, { readonly generation: number; readonly group: TargetGroup }>();
   readonly #starting: Promise<void>;
   /** Counts changes of the objects that labels come from: groups made before are stale. */
@@ -118,7 +120,7 @@ class ClusterWatch implements Discovery {
   }
 
   #watch(kind: WatchedKind, namespaces: readonly string[]): void {
-    const { connection, selectors, backoffMs, role } = this.#options;
+    const { endpoint, selectors, retry, role } = this.#options;
     const { api, plural, isNamespaced } = resources[kind];
     const selector = selectors.find((candidate) => candidate.role === kind);
     const places = isNamespaced && namespaces.length > 0 ? namespaces : [''];
@@ -130,19 +132,20 @@ class ClusterWatch implements Discovery {
       kind,
       places.map(
         (namespace) =>
-          new ObjectWatch<KubeObject>({
+          new WatchedObjects<KubeObject>({
             path: `${api}${namespace === '' ? '' : `/namespaces/${encodeURIComponent(namespace)}`}/${plural}`,
+            resource: plural,
             ...(selector?.label && { labelSelector: selector.label }),
             ...(selector?.field && { fieldSelector: selector.field }),
-            connection,
+            endpoint,
             onChange,
-            ...(backoffMs !== undefined && { backoffMs }),
+            ...(retry !== undefined && { retry }),
           }),
       ),
     );
   }
 
-  #all(): ObjectWatch<KubeObject>[] {
+  #all(): WatchedObjects<KubeObject>[] {
     return [...this.#watches.values()].flat();
   }
 
@@ -199,10 +202,10 @@ class ClusterWatch implements Discovery {
   }
 
   #objects<Kind extends KubeObject>(kind: WatchedKind): ReadonlyMap<string, Kind> {
-    const watches = (this.#watches.get(kind) ?? []) as ObjectWatch<Kind>[];
-    const [only] = watches;
-    if (only !== undefined && watches.length === 1) return only.objects;
-    return new Map(watches.flatMap(({ objects }) => [...objects]));
+    const maps = (this.#watches.get(kind) ?? []).map(({ objects }) => objects as ReadonlyMap<string, Kind>);
+    const [only] = maps;
+    if (only !== undefined && maps.length === 1) return only;
+    return new Map(maps.flatMap((objects) => [...objects]));
   }
 }
 

@@ -5,7 +5,8 @@
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
-import { getJson, type HttpEndpoint, HttpStatusError, streamJson } from '#agent/containers/json-http.ts';
+import type { HttpEndpoint } from '#agent/containers/http-request.ts';
+import { getJson, HttpStatusError, streamJson } from '#agent/containers/json-http.ts';
 
 async function serve(answer: (response: ServerResponse) => void): Promise<HttpEndpoint> {
   const server = createServer((_request, response) => answer(response));
@@ -15,7 +16,7 @@ async function serve(answer: (response: ServerResponse) => void): Promise<HttpEn
     server.close();
   });
   const { port } = server.address() as AddressInfo;
-  return { basePath: '', requestOptions: async () => ({ host: '127.0.0.1', port }) };
+  return { requestOptions: async () => ({ host: '127.0.0.1', port }) };
 }
 
 const { signal } = new AbortController();

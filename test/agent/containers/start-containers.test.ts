@@ -11,14 +11,13 @@ import { expect, onTestFinished, test } from 'vitest';
 import type { ContainerDirectory } from '#agent/containers/container-facts.ts';
 import { containersOptions } from '#agent/containers/containers-options.ts';
 import { type ContainersStart, startContainers } from '#agent/containers/start-containers.ts';
-import { DockerEngine } from '../../support/docker-engine.ts';
+import { hasOpenssl, makeCertificates } from '../../support/certificates.ts';
+import { startDockerEngine } from '../../support/docker-engine.ts';
 import { eventually } from '../../support/eventually.ts';
 import { KubeApiServer } from '../../support/kube-api-server.ts';
 import { hexId, nodeName, podObject } from '../../support/kube-objects.ts';
-import { makeCertificate } from '../../support/tls-certificate.ts';
 
-const certificate = makeCertificate();
-if (certificate === undefined) console.log('skipped: the tests of TLS need openssl');
+const certificates = hasOpenssl() ? makeCertificates() : undefined;
 
 const defaults = Object.fromEntries(
   Object.entries(containersOptions).map(([key, { default: value }]) => [key, value]),
@@ -52,15 +51,15 @@ async function startCluster(): Promise<{
   account: string;
   environment: Record<string, string>;
 }> {
-  const { key, cert } = certificate!;
-  const server = await KubeApiServer.start(createServer({ key, cert }));
+  const { authority, server: own } = certificates!;
+  const server = await KubeApiServer.start(createServer({ key: own.key, cert: own.cert }));
   onTestFinished(() => server.close());
   server.token = 'eyJhbGciOiJSUzI1NiJ9';
   server.apply(podObject({ name: 'cart-0', uid: 'uid-cart' }));
   const account = join(await temporary(), 'serviceaccount');
   await mkdir(account);
   await writeFile(join(account, 'token'), `${server.token}\n`);
-  await writeFile(join(account, 'ca.crt'), cert);
+  await writeFile(join(account, 'ca.crt'), authority.cert);
   const environment = {
     KUBERNETES_SERVICE_HOST: '127.0.0.1',
     KUBERNETES_SERVICE_PORT_HTTPS: String(server.port),
@@ -81,7 +80,7 @@ test('nothing is asked where there is neither a cluster nor an engine', async ()
   ]);
 });
 
-test.skipIf(certificate === undefined)(
+test.skipIf(certificates === undefined)(
   'in a pod its service account is used, and a token that is replaced',
   async () => {
     const { server, account, environment } = await startCluster();
@@ -99,12 +98,12 @@ test.skipIf(certificate === undefined)(
   },
 );
 
-test.skipIf(certificate === undefined)(
+test.skipIf(certificates === undefined)(
   'a kubeconfig is used by its current context, below a path too',
   async () => {
     const { server } = await startCluster();
     const path = join(await temporary(), 'config');
-    const ca = Buffer.from(certificate!.cert).toString('base64');
+    const ca = Buffer.from(certificates!.authority.cert).toString('base64');
     await writeFile(
       path,
       [
@@ -125,11 +124,11 @@ test.skipIf(certificate === undefined)(
   },
 );
 
-test.skipIf(certificate === undefined)(
+test.skipIf(certificates === undefined)(
   'a server with the certificate of somebody else is a problem',
   async () => {
     const { account, environment } = await startCluster();
-    await writeFile(join(account, 'ca.crt'), makeCertificate()!.cert);
+    await writeFile(join(account, 'ca.crt'), makeCertificates().authority.cert);
     const { directory } = await start({}, { serviceAccountPath: account, environment, node: nodeName });
     await eventually(() => directory.problem() !== '');
     expect(directory.problem()).toMatch(/^Kubernetes pods: .*certificate/);
@@ -164,11 +163,10 @@ test('without the name of the node, whose pods to ask for is not known', async (
   expect((await start({ 'kubernetes.mode': 'off' }, rest)).warnings).toEqual([]);
 });
 
-test.skipIf(certificate === undefined)('pods and containers beside them are in one directory', async () => {
+test.skipIf(certificates === undefined)('pods and containers beside them are in one directory', async () => {
   const { account, environment } = await startCluster();
   const socket = join(await temporary(), 'docker.sock');
-  const engine = await DockerEngine.start(socket);
-  onTestFinished(() => engine.close());
+  const engine = await startDockerEngine(socket);
   await engine.put({ id: hexId('dd'), name: 'beside' });
   // The engine runs the pod's container, too: Kubernetes knows more about it.
   await engine.put({ id: hexId('c0ffee'), name: 'k8s_web_cart-0_shop_uid-cart_0' });

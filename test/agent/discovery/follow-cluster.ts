@@ -1,12 +1,12 @@
 /** A discovery that follows a test API server, and a pod as the API returns one. */
 import { onTestFinished } from 'vitest';
-import { kubeConnection } from '#agent/discovery/kubernetes/kube-connection.ts';
+import { kubeEndpoint } from '#agent/discovery/kubernetes/kube-endpoint.ts';
 import {
   type KubernetesDiscoveryOptions,
   kubernetesDiscovery,
 } from '#agent/discovery/kubernetes/kubernetes-discovery.ts';
 import type { Discovery, TargetGroup } from '#agent/discovery/target-group.ts';
-import type { KubeApi, StoredObject } from '../../support/sd-kube-api.ts';
+import type { KubeApiServer, StoredObject } from '../../support/kube-api-server.ts';
 
 export const client = { isFollowingRedirects: true };
 
@@ -26,7 +26,7 @@ export function pod(
         { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'web-5d', uid: 'u', controller: true },
       ],
       managedFields: [{ manager: 'kubelet' }],
-    } as StoredObject['metadata'],
+    },
     spec: {
       nodeName: node,
       containers: [
@@ -45,34 +45,30 @@ export function pod(
   };
 }
 
-export async function follow(
-  api: KubeApi,
+export function follow(
+  api: KubeApiServer,
   options: Partial<KubernetesDiscoveryOptions> = {},
-): Promise<{
+): {
   groups: () => readonly TargetGroup[] | undefined;
   discovery: Discovery;
   sources: () => string;
-}> {
-  const apiServer = await api.start();
+} {
   let groups: readonly TargetGroup[] | undefined;
   const discovery = kubernetesDiscovery({
     role: 'pod',
-    connection: kubeConnection({ apiServer, client, environment: {} }),
+    endpoint: kubeEndpoint({ apiServer: api.url, client, environment: {} }),
     namespaces: [],
     includesOwnNamespace: false,
     selectors: [],
     attachesNode: false,
     attachesNamespace: false,
     coalesceMs: 1,
-    backoffMs: 5,
+    retry: { msMin: 5, msMax: 20 },
     ...options,
   })((found) => {
     groups = found;
   });
-  onTestFinished(async () => {
-    await discovery.stop();
-    await api[Symbol.asyncDispose]();
-  });
+  onTestFinished(() => discovery.stop());
   return {
     groups: () => groups,
     discovery,

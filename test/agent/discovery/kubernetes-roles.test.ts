@@ -5,13 +5,13 @@
 import { expect, test } from 'vitest';
 import type { KubernetesDiscoveryOptions } from '#agent/discovery/kubernetes/kubernetes-discovery.ts';
 import { eventually } from '../../support/eventually.ts';
-import { KubeApi, type StoredObject } from '../../support/sd-kube-api.ts';
+import { type StoredObject, startKubeApi } from '../../support/kube-api-server.ts';
 import { follow, pod } from './follow-cluster.ts';
 
 test('a pod has a target for each port, and for each container without one, with its labels', async () => {
-  const api = new KubeApi();
-  api.put('pods', pod('web-1'));
-  const { groups } = await follow(api);
+  const api = await startKubeApi();
+  api.apply(pod('web-1'), 'pods');
+  const { groups } = follow(api);
   const [group] = await eventually(groups);
   expect(group).toEqual({
     source: 'pod/shop/web-1',
@@ -63,26 +63,29 @@ test('a pod has a target for each port, and for each container without one, with
 });
 
 test('a slice has its service, its pods and the nodes and namespaces that are attached', async () => {
-  const api = new KubeApi();
-  api.put('pods', pod('web-1'));
-  api.put('services', { metadata: { name: 'web', namespace: 'shop', labels: { tier: 'front' } } });
-  api.put('nodes', { metadata: { name: 'node-1', labels: { zone: 'z1' } } });
-  api.put('namespaces', { metadata: { name: 'shop', labels: { team: 'blue' } } });
-  api.put('endpointslices', {
-    metadata: { name: 'web-x', namespace: 'shop', labels: { 'kubernetes.io/service-name': 'web' } },
-    addressType: 'IPv4',
-    ports: [{ name: 'metrics', port: 9090, protocol: 'TCP' }],
-    endpoints: [
-      {
-        addresses: ['10.0.0.7'],
-        conditions: { ready: true, serving: true, terminating: false },
-        nodeName: 'node-1',
-        zone: 'z1',
-        targetRef: { kind: 'Pod', name: 'web-1', namespace: 'shop' },
-      },
-    ],
-  });
-  const { groups } = await follow(api, {
+  const api = await startKubeApi();
+  api.apply(pod('web-1'), 'pods');
+  api.apply({ metadata: { name: 'web', namespace: 'shop', labels: { tier: 'front' } } }, 'services');
+  api.apply({ metadata: { name: 'node-1', labels: { zone: 'z1' } } }, 'nodes');
+  api.apply({ metadata: { name: 'shop', labels: { team: 'blue' } } }, 'namespaces');
+  api.apply(
+    {
+      metadata: { name: 'web-x', namespace: 'shop', labels: { 'kubernetes.io/service-name': 'web' } },
+      addressType: 'IPv4',
+      ports: [{ name: 'metrics', port: 9090, protocol: 'TCP' }],
+      endpoints: [
+        {
+          addresses: ['10.0.0.7'],
+          conditions: { ready: true, serving: true, terminating: false },
+          nodeName: 'node-1',
+          zone: 'z1',
+          targetRef: { kind: 'Pod', name: 'web-1', namespace: 'shop' },
+        },
+      ],
+    },
+    'endpointslices',
+  );
+  const { groups } = follow(api, {
     role: 'endpointslice',
     attachesNode: true,
     attachesNamespace: true,
@@ -107,8 +110,8 @@ test('a slice has its service, its pods and the nodes and namespaces that are at
     __meta_kubernetes_namespace_label_team: 'blue',
   });
   // A neighbour that changes makes the group anew.
-  await eventually(() => api.watching === 5);
-  api.put('services', { metadata: { name: 'web', namespace: 'shop', labels: { tier: 'back' } } });
+  await eventually(() => api.watchers === 5);
+  api.apply({ metadata: { name: 'web', namespace: 'shop', labels: { tier: 'back' } } }, 'services');
   await eventually(() => groups()?.[0]?.labels.__meta_kubernetes_service_label_tier === 'back');
 });
 
@@ -236,9 +239,9 @@ test.each<
     { __meta_kubernetes_namespace: 'shop', __meta_kubernetes_endpoints_name: 'web' },
   ],
 ])('role %s', async (role, plural, object, targets, labels) => {
-  const api = new KubeApi();
-  api.put(plural, object);
-  const { groups } = await follow(api, { role });
+  const api = await startKubeApi();
+  api.apply(object, plural);
+  const { groups } = follow(api, { role });
   const [group] = await eventually(groups);
   expect(group).toMatchObject({ targets, labels });
 });

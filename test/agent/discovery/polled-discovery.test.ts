@@ -13,9 +13,9 @@ import { type DockerDiscoveryOptions, dockerDiscovery } from '#agent/discovery/d
 import { fileDiscovery } from '#agent/discovery/file-discovery.ts';
 import { httpDiscovery } from '#agent/discovery/http-discovery.ts';
 import type { Discovery, StartDiscovery, TargetGroup } from '#agent/discovery/target-group.ts';
+import { startDockerEngine } from '../../support/docker-engine.ts';
 import { eventually } from '../../support/eventually.ts';
 import { dnsName, startDnsServer, uint16 } from '../../support/sd-dns-server.ts';
-import { startDockerEngine } from '../../support/sd-docker-engine.ts';
 
 interface Followed {
   readonly discovery: Discovery;
@@ -128,7 +128,7 @@ test('a URL: headers, credentials, an unchanged answer, and errors that keep the
   expect(discovery.problem()).toBe('');
 });
 
-test('a URL whose answer is too large, and one that is not there, say so', async () => {
+test('a URL whose answer is too large, one that is cut off, and one that is not there, say so', async () => {
   const url = await startHttp((_headers, response) => {
     response.writeHead(200, { 'content-type': 'application/json' });
     response.end(Buffer.alloc(17 * 1024 * 1024, 0x20));
@@ -136,6 +136,13 @@ test('a URL whose answer is too large, and one that is not there, say so', async
   const client = { isFollowingRedirects: true };
   const large = follow(httpDiscovery({ url, refreshMs: 1000, client }));
   await eventually(() => large.discovery.problem() === 'the answer is larger than 16777216 bytes');
+  const cutUrl = await startHttp((_headers, response) => {
+    response.writeHead(200, { 'content-type': 'application/json' });
+    response.write('[]', () => response.destroy());
+  });
+  const cut = follow(httpDiscovery({ url: cutUrl, refreshMs: 1000, client }));
+  await eventually(() => cut.discovery.problem() === 'the connection broke within the answer');
+  expect(cut.groups()).toBeUndefined();
   const missing = follow(httpDiscovery({ url: 'http://127.0.0.1:1/', refreshMs: 1000, client }));
   await eventually(() => missing.discovery.problem().includes('ECONNREFUSED'));
   expect(missing.groups()).toBeUndefined();
@@ -225,8 +232,8 @@ function dockerOptions(host: string, more: Partial<DockerDiscoveryOptions> = {})
 
 test('Docker over a unix socket: all labels of a port, and changes', async () => {
   const socket = join(await temporaryDirectory(), 'docker.sock');
-  await using engine = await startDockerEngine(socket);
-  engine.containers = [web];
+  const engine = await startDockerEngine(socket);
+  engine.summaries = [web];
   engine.networks = [network];
   const filters = [{ name: 'status', values: ['running'] }];
   const { groups, addresses, discovery } = follow(dockerDiscovery(dockerOptions(engine.host, { filters })));
@@ -249,20 +256,21 @@ test('Docker over a unix socket: all labels of a port, and changes', async () =>
     __meta_docker_port_public: '8080',
     __meta_docker_port_public_ip: '0.0.0.0',
   });
-  expect(engine.filters).toEqual({ status: ['running'] });
+  const listed = engine.requests.find((path) => path.startsWith('/containers/json'))!;
+  expect(new URL(listed, 'http://engine').searchParams.get('filters')).toBe('{"status":["running"]}');
   engine.status = 500;
   await eventually(() => discovery.problem().includes('answered 500: {"message":"the engine is not well"}'));
   expect(addresses()).toContain('172.18.0.2:80');
   engine.status = 200;
-  engine.containers = [];
+  engine.summaries = [];
   await eventually(() => addresses() === '' && discovery.problem() === '');
   await discovery.stop();
 });
 
 test('Docker: the first network only, shared networks, the host network, no ports', async () => {
-  await using engine = await startDockerEngine();
+  const engine = await startDockerEngine();
   const bare = { Labels: {}, Ports: [], NetworkSettings: { Networks: {} } };
-  engine.containers = [
+  engine.summaries = [
     web,
     { ...bare, Id: 'c2', Names: ['/side'], HostConfig: { NetworkMode: 'container:c1' } },
     { ...bare, Id: 'c3', Names: ['/loop'], HostConfig: { NetworkMode: 'container:c3' } },

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
 import { DockerDirectory, type DockerDirectoryOptions } from '#agent/docker/docker-directory.ts';
-import { DockerEngine } from '../../support/docker-engine.ts';
+import { startDockerEngine } from '../../support/docker-engine.ts';
 import { eventually } from '../../support/eventually.ts';
 import { hexId } from '../../support/kube-objects.ts';
 
@@ -16,12 +16,6 @@ async function socketPath(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'sonde-docker-'));
   onTestFinished(() => rm(directory, { recursive: true }));
   return join(directory, 'docker.sock');
-}
-
-async function startEngine(path?: string): Promise<DockerEngine> {
-  const engine = await DockerEngine.start(path);
-  onTestFinished(() => engine.close().catch(() => undefined));
-  return engine;
 }
 
 function follow(address: string, changes: Partial<DockerDirectoryOptions> = {}) {
@@ -50,7 +44,7 @@ const nameOf = (directory: DockerDirectory, id: string) =>
 
 test('containers are listed once and then followed by events', async () => {
   const path = await socketPath();
-  const engine = await startEngine(path);
+  const engine = await startDockerEngine(path);
   await engine.put(web, '');
   const { directory } = follow(path);
   await eventually(() => directory.isReady && engine.streams === 1);
@@ -81,7 +75,7 @@ test('containers are listed once and then followed by events', async () => {
 
 test('what happens between the list and the stream of events is not missed', async () => {
   const path = await socketPath();
-  const engine = await startEngine(path);
+  const engine = await startDockerEngine(path);
   await engine.put(web, '');
   engine.afterList = async () => {
     await engine.put({ id: hexId('bb'), name: 'between' });
@@ -96,7 +90,7 @@ test('what happens between the list and the stream of events is not missed', asy
 
 test('an answer that is older than the end of its container does not bring it back', async () => {
   const path = await socketPath();
-  const engine = await startEngine(path);
+  const engine = await startDockerEngine(path);
   engine.pieceBytes = 10_000;
   let now = 0;
   const { directory } = follow(path, { now: () => now, keepDeletedMs: 1000, sweepIntervalMs: 10 });
@@ -116,7 +110,7 @@ test('an answer that is older than the end of its container does not bring it ba
 
 test('after a gap in the events all is listed again', async () => {
   const path = await socketPath();
-  const engine = await startEngine(path);
+  const engine = await startDockerEngine(path);
   await engine.put(web);
   await engine.put({ id: hexId('dd'), name: 'gone' });
   let now = 0;
@@ -134,14 +128,14 @@ test('after a gap in the events all is listed again', async () => {
 
 test('an engine that is restarted is a problem only until it is back', async () => {
   const path = await socketPath();
-  const engine = await startEngine(path);
+  const engine = await startDockerEngine(path);
   await engine.put(web);
   const { directory, warnings } = follow(path, { isRequired: false });
   await eventually(() => directory.isReady);
   await engine.close();
   await eventually(() => directory.problem() === `Docker at ${path}: connect ENOENT ${path}`);
   expect(nameOf(directory, web.id), 'what was known stays known').toBe('shop-web-1');
-  const next = await startEngine(path);
+  const next = await startDockerEngine(path);
   await next.put({ ...web, name: 'after' });
   await eventually(() => nameOf(directory, web.id) === 'after' && directory.problem() === '');
   // Not one for each try: another only where the engine was back for a moment.
@@ -150,7 +144,7 @@ test('an engine that is restarted is a problem only until it is back', async () 
 
 test('a container that cannot be inspected is asked for again', async () => {
   const path = await socketPath();
-  const engine = await startEngine(path);
+  const engine = await startDockerEngine(path);
   const { directory } = follow(path);
   await eventually(() => directory.isReady && engine.streams === 1);
   engine.brokenInspections = 1;
@@ -167,14 +161,14 @@ test('no socket is no problem, unless Docker is required, and an engine may come
   const required = follow(path).directory;
   await eventually(() => required.problem() === `Docker at ${path}: connect ENOENT ${path}`);
   expect(required.isReady).toBe(false);
-  const engine = await startEngine(path);
+  const engine = await startDockerEngine(path);
   await engine.put(web);
   await eventually(() => nameOf(directory, web.id) && nameOf(required, web.id));
   expect(required.problem()).toBe('');
 });
 
 test('podman over TCP, with an older API, is asked in its version', async () => {
-  const engine = await startEngine();
+  const engine = await startDockerEngine();
   engine.apiVersion = '1.41';
   engine.isPodman = true;
   await engine.put({ ...web, mergedDir: undefined, pid: 77 }, '');
@@ -192,7 +186,7 @@ test('podman over TCP, with an older API, is asked in its version', async () => 
 });
 
 test('an engine that is too old, and a socket of somebody else, say so', async () => {
-  const engine = await startEngine();
+  const engine = await startDockerEngine();
   engine.apiVersion = '1.12';
   const { directory } = follow(`tcp://127.0.0.1:${engine.port}`);
   await eventually(() => directory.problem().endsWith("the engine's API is 1.12, older than 1.24"));
@@ -205,7 +199,7 @@ test('an engine that is too old, and a socket of somebody else, say so', async (
 
 test('many starts at once are one call of a listener, and more containers than fit are counted', async () => {
   const path = await socketPath();
-  const engine = await startEngine(path);
+  const engine = await startDockerEngine(path);
   engine.pieceBytes = 10_000;
   for (let index = 0; index < 30; index += 1) {
     await engine.put({ id: hexId((0x100 + index).toString(16)), name: `c-${index}` }, '');
@@ -219,7 +213,7 @@ test('many starts at once are one call of a listener, and more containers than f
 
 test('a label that is no rule is said when it is seen, once', async () => {
   const path = await socketPath();
-  const engine = await startEngine(path);
+  const engine = await startDockerEngine(path);
   await engine.put({ ...web, labels: { 'sonde.rate-limit': 'fast' } }, '');
   const { directory, warnings } = follow(path);
   await eventually(() => directory.isReady && engine.streams === 1);

@@ -7,13 +7,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { eventually } from '../../support/eventually.ts';
+import { startKubeApi } from '../../support/kube-api-server.ts';
 import { hexId, mirrorPodObject, nodeName, podObject } from '../../support/kube-objects.ts';
-import { follow, startServer } from './followed-directory.ts';
+import { follow } from './followed-directory.ts';
 
 const place = { podUid: 'uid-cart', containerName: 'web', restartCount: 0 };
 
 test('containers are found by the pod, by names, by id, and static pods by the hash in their path', async () => {
-  const server = await startServer();
+  const server = await startKubeApi();
   const hash = '0123456789abcdef0123456789abcdef';
   server.apply(
     podObject({
@@ -65,7 +66,7 @@ test('the root of a container is found by its processes, where a rule asks for f
     await mkdir(join(host, 'proc', pid), { recursive: true });
     await writeFile(join(host, 'proc', pid, 'cgroup'), cgroup);
   }
-  const server = await startServer();
+  const server = await startKubeApi();
   const { directory } = follow(server, { hostPath: host, sweepIntervalMs: 500 });
   const withFiles = { 'sonde.io/files.web': 'a=/opt/app/*.log' };
   const make = (name: string, id: string, annotations = {}) =>

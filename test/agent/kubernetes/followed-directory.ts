@@ -5,14 +5,8 @@ import {
   KubernetesDirectory,
   type KubernetesDirectoryOptions,
 } from '#agent/kubernetes/kubernetes-directory.ts';
-import { KubeApiServer } from '../../support/kube-api-server.ts';
+import type { KubeApiServer } from '../../support/kube-api-server.ts';
 import { nodeName } from '../../support/kube-objects.ts';
-
-export async function startServer(): Promise<KubeApiServer> {
-  const server = await KubeApiServer.start();
-  onTestFinished(() => server.close());
-  return server;
-}
 
 export interface FollowedDirectory {
   readonly directory: KubernetesDirectory;

@@ -7,9 +7,9 @@ import { expect, test } from 'vitest';
 import { getJson } from '#agent/containers/json-http.ts';
 import type { KubernetesDirectory } from '#agent/kubernetes/kubernetes-directory.ts';
 import { eventually } from '../../support/eventually.ts';
-import type { KubeApiServer } from '../../support/kube-api-server.ts';
+import { type KubeApiServer, startKubeApi } from '../../support/kube-api-server.ts';
 import { labelledObject, nodeName, podObject } from '../../support/kube-objects.ts';
-import { follow, startServer } from './followed-directory.ts';
+import { follow } from './followed-directory.ts';
 
 const cart = podObject({ name: 'cart-5d9c7b6f4-abcde', uid: 'uid-cart' });
 const place = { podUid: 'uid-cart', containerName: 'web', restartCount: 0 };
@@ -20,7 +20,7 @@ const versionOf = (directory: KubernetesDirectory) =>
   directory.find(place)?.attributes['k8s.pod.label.version'];
 
 test('pods of this node are listed in pages and followed: added, modified, deleted', async () => {
-  const server = await startServer();
+  const server = await startKubeApi();
   server.pageObjects = 2;
   for (const index of [0, 1, 2, 3]) server.apply(podObject({ name: `p-${index}`, uid: `uid-${index}` }));
   server.apply(podObject({ name: 'elsewhere', uid: 'uid-elsewhere', node: 'kind-worker2' }));
@@ -105,7 +105,7 @@ const faults: [string, (server: KubeApiServer) => void | Promise<void>, { lists:
 ];
 
 test.each(faults)('what changes meanwhile is known after: %s', async (_name, fault, { lists }) => {
-  const server = await startServer();
+  const server = await startKubeApi();
   const gone = podObject({ name: 'gone', uid: 'uid-gone' });
   server.apply(cart);
   server.apply(gone);
@@ -133,7 +133,7 @@ test.each(faults)('what changes meanwhile is known after: %s', async (_name, fau
 });
 
 test('a watch that brought something goes on at once, and one that brought nothing waits', async () => {
-  const server = await startServer();
+  const server = await startKubeApi();
   server.apply(cart);
   const { directory } = follow(server, { retry: { msMin: 3_600_000, msMax: 3_600_000 } });
   await eventually(() => directory.isReady && server.watchers === 1);
@@ -150,7 +150,7 @@ test('a watch that brought something goes on at once, and one that brought nothi
 });
 
 test('a bookmark moves the version on, so that a watch after it need not list', async () => {
-  const server = await startServer();
+  const server = await startKubeApi();
   server.apply(cart);
   const { directory } = follow(server);
   await eventually(() => directory.isReady && server.watchers === 1);
@@ -163,7 +163,7 @@ test('a bookmark moves the version on, so that a watch after it need not list', 
 });
 
 test('pages that expire are listed again from the start', async () => {
-  const server = await startServer();
+  const server = await startKubeApi();
   server.pageObjects = 1;
   server.apply(cart);
   server.apply(podObject({ name: 'b', uid: 'uid-b' }));
@@ -175,7 +175,7 @@ test('pages that expire are listed again from the start', async () => {
 });
 
 test('a list that is forbidden says which rule is missing, and is tried again', async () => {
-  const server = await startServer();
+  const server = await startKubeApi();
   server.apply(cart);
   const message =
     'pods is forbidden: User "system:serviceaccount:sonde:sonde-agent" cannot list resource "pods"';
@@ -191,7 +191,7 @@ test('a list that is forbidden says which rule is missing, and is tried again', 
 });
 
 test('a token that is refused is a problem until it is right', async () => {
-  const server = await startServer();
+  const server = await startKubeApi();
   server.apply(cart);
   const { endpoint } = server;
   server.token = 'new';
@@ -211,7 +211,7 @@ test('a token that is refused is a problem until it is right', async () => {
 });
 
 test('labels of namespaces and of the node are taken where they are wanted, and forbidding them is said once', async () => {
-  const server = await startServer();
+  const server = await startKubeApi();
   server.apply(cart);
   server.apply(labelledObject('Namespace', 'shop', { team: 'checkout', secret: 'x' }));
   server.apply(labelledObject('Node', nodeName, { 'topology.kubernetes.io/zone': 'eu-1a' }));
@@ -230,7 +230,7 @@ test('labels of namespaces and of the node are taken where they are wanted, and 
   server.apply(labelledObject('Namespace', 'shop', { team: 'payment' }));
   await eventually(() => directory.find(place)?.attributes['k8s.namespace.label.team'] === 'payment');
 
-  const strict = await startServer();
+  const strict = await startKubeApi();
   strict.apply(cart);
   strict.fail('list', 'namespaces', 403, 'namespaces is forbidden', 1000);
   const forbidden = follow(strict, { namespaceLabels: ['*'] });
@@ -244,7 +244,7 @@ test('labels of namespaces and of the node are taken where they are wanted, and 
 });
 
 test('many changes at once are one call of a listener, and one that matters to nobody is none', async () => {
-  const server = await startServer();
+  const server = await startKubeApi();
   server.pieceBytes = 10_000;
   server.apply(cart);
   const { directory, changes } = follow(server, { changeQuietMs: 300 });
@@ -263,7 +263,7 @@ test('many changes at once are one call of a listener, and one that matters to n
 });
 
 test('a node without pods is a wrong name', async () => {
-  const server = await startServer();
+  const server = await startKubeApi();
   server.apply(cart);
   const { directory } = follow(server, { node: 'kind-wroker' });
   await eventually(() => directory.isReady);
@@ -273,7 +273,7 @@ test('a node without pods is a wrong name', async () => {
 });
 
 test('an object that is none leaves the others known, and is said once', async () => {
-  const server = await startServer();
+  const server = await startKubeApi();
   server.apply(cart);
   const broken = podObject({ name: 'broken', uid: 'uid-broken' });
   server.apply({ ...broken, status: { ...broken.status, containerStatuses: 'none' } });

@@ -7,14 +7,13 @@ import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
 import { KubernetesDirectory } from '#agent/kubernetes/kubernetes-directory.ts';
 import { eventually } from '../../support/eventually.ts';
-import { KubeApiServer } from '../../support/kube-api-server.ts';
+import { startKubeApi } from '../../support/kube-api-server.ts';
 import { nodeName, podObject } from '../../support/kube-objects.ts';
 
 const fieldSelector = `spec.nodeName=${nodeName}`;
 
 test('an informer of the official client and the directory see the same pods', async () => {
-  const server = await KubeApiServer.start();
-  onTestFinished(() => server.close());
+  const server = await startKubeApi();
   server.apply(podObject({ name: 'a', uid: 'uid-a' }));
   server.apply(podObject({ name: 'b', uid: 'uid-b' }));
   server.apply(podObject({ name: 'elsewhere', uid: 'uid-e', node: 'kind-worker2' }));

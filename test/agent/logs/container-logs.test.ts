@@ -9,7 +9,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { DockerDirectory } from '#agent/docker/docker-directory.ts';
 import { ContainerOrigins } from '#agent/logs/resource/container-origins.ts';
 import { createLogProcessors } from '#agent/processors/log-processors.ts';
-import { DockerEngine } from '../../support/docker-engine.ts';
+import { startDockerEngine } from '../../support/docker-engine.ts';
 import { hexId } from '../../support/kube-objects.ts';
 import { startAgent, temporaryDirectory, until } from './log-agent-run.ts';
 import { dockerLine } from './log-text.ts';
@@ -21,8 +21,7 @@ const id = hexId('aa');
 /** An agent that follows the json-file logs below a directory, and asks an engine about them. */
 async function startBeside(directory: string, labels: Record<string, string>, mounts: object[] = []) {
   const socket = join(directory, 'docker.sock');
-  const engine = await DockerEngine.start(socket);
-  onTestFinished(() => engine.close().catch(() => undefined));
+  const engine = await startDockerEngine(socket);
   await engine.put({ id, name: 'shop-web-1', labels, mounts }, '');
   const containers = new DockerDirectory({
     address: socket,

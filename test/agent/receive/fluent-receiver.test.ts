@@ -14,10 +14,10 @@ import fc from 'fast-check';
 import { afterEach, expect, test } from 'vitest';
 import { fluentOptions } from '#agent/receive/fluent-options.ts';
 import { startFluentReceiver } from '#agent/receive/fluent-receiver.ts';
-import type { Receiver } from '#agent/receive/syslog-receiver.ts';
+import type { Receiver } from '#agent/receive/receiver.ts';
 import { DecodeError } from '#model/errors.ts';
+import { makeCertificates } from '#test/support/certificates.ts';
 import { eventually } from '#test/support/eventually.ts';
-import { makeCertificates } from '#test/support/tls-certificates.ts';
 import { readForwardMessage } from '#wire/fluent/forward-message.ts';
 import { MsgpackCursor } from '#wire/fluent/msgpack-cursor.ts';
 import { LogSink, optionsOf } from './log-sink.ts';
@@ -281,8 +281,8 @@ test('TLS', async () => {
   const { server, clientOptions } = makeCertificates();
   const { counts } = await start({
     'fluent.tls_address': '127.0.0.1:0',
-    'fluent.tls_certificate_path': server.certificate,
-    'fluent.tls_key_path': server.key,
+    'fluent.tls_certificate_path': server.certPath,
+    'fluent.tls_key_path': server.keyPath,
   });
   const socket = connectTls({
     port: receiver!.addresses.tls!.port,

@@ -1,7 +1,7 @@
 /** The next station of a receiver under test: keeps envelopes, and can be told to wait. */
 
 import { ReceiveCounts } from '#agent/receive/receive-counts.ts';
-import type { ReceiverContext } from '#agent/receive/syslog-receiver.ts';
+import type { ReceiverContext } from '#agent/receive/receiver.ts';
 import { RefusedError } from '#model/errors.ts';
 import { type ReadRecord, readRecords } from '#test/wire/syslog/syslog-text.ts';
 import type { Delivery, Envelope, Transport } from '#wire/envelope.ts';

@@ -2,15 +2,15 @@
  * Goal: a listener takes up renewed certificates, and keeps the old ones while the new files are no good.
  * Method: a real TLS listener whose files are replaced under it.
  */
-import { copyFileSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { expect, test } from 'vitest';
 import { startStreamServer } from '#agent/receive/stream-server.ts';
 import { readTlsFiles } from '#agent/receive/tls-files.ts';
+import { makeCertificates } from '#test/support/certificates.ts';
 import { eventually } from '#test/support/eventually.ts';
-import { makeCertificates } from '#test/support/tls-certificates.ts';
 import { LogSink } from './log-sink.ts';
 
 test('certificates that are renewed are used, and spoilt ones are not', async () => {
@@ -22,8 +22,8 @@ test('certificates that are renewed are used, and spoilt ones are not', async ()
     clientAuthorityPath: '',
   };
   const install = ({ server }: typeof first): void => {
-    copyFileSync(server.certificate, files.certificatePath);
-    copyFileSync(server.key, files.keyPath);
+    copyFileSync(server.certPath, files.certificatePath);
+    copyFileSync(server.keyPath, files.keyPath);
   };
   install(first);
   const { counts, log, warnings } = new LogSink().context('syslog');
@@ -41,19 +41,19 @@ test('certificates that are renewed are used, and spoilt ones are not', async ()
     });
     return { ...started, [Symbol.asyncDispose]: () => started.stop() };
   })();
-  const isTrusted = (authority: string): Promise<boolean> =>
+  const isTrusted = ({ authority }: typeof first): Promise<boolean> =>
     new Promise((resolve) => {
-      const socket = connect({ port: server.address.port, host: '127.0.0.1', ca: readFileSync(authority) });
+      const socket = connect({ port: server.address.port, host: '127.0.0.1', ca: authority.cert });
       socket.once('secureConnect', () => resolve(true));
       socket.once('error', () => resolve(false));
       socket.once('close', () => socket.destroy());
       setTimeout(() => socket.destroy(), 500).unref();
     });
-  expect(await isTrusted(first.authority)).toBe(true);
+  expect(await isTrusted(first)).toBe(true);
   writeFileSync(files.certificatePath, 'no certificate');
   await eventually(() => warnings.some((text) => text.includes('certificates were not renewed')));
-  expect(await isTrusted(first.authority)).toBe(true);
+  expect(await isTrusted(first)).toBe(true);
   install(second);
-  await eventually(() => isTrusted(second.authority));
-  expect(await isTrusted(first.authority)).toBe(false);
+  await eventually(() => isTrusted(second));
+  expect(await isTrusted(first)).toBe(false);
 });

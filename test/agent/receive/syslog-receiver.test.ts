@@ -10,10 +10,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { afterEach, expect, test } from 'vitest';
+import type { Receiver } from '#agent/receive/receiver.ts';
 import { syslogOptions } from '#agent/receive/syslog-options.ts';
-import { type Receiver, startSyslogReceiver } from '#agent/receive/syslog-receiver.ts';
+import { startSyslogReceiver } from '#agent/receive/syslog-receiver.ts';
+import { makeCertificates } from '#test/support/certificates.ts';
 import { eventually } from '#test/support/eventually.ts';
-import { makeCertificates } from '#test/support/tls-certificates.ts';
 import { LogSink, optionsOf } from './log-sink.ts';
 
 let receiver: Receiver | undefined;
@@ -171,9 +172,9 @@ test('TLS, with and without certificates of clients', async () => {
   const certificates = makeCertificates();
   const { sink, addresses, counts } = await start({
     'syslog.tls_address': '127.0.0.1:0',
-    'syslog.tls_certificate_path': certificates.server.certificate,
-    'syslog.tls_key_path': certificates.server.key,
-    'syslog.tls_client_ca_path': certificates.authority,
+    'syslog.tls_certificate_path': certificates.server.certPath,
+    'syslog.tls_key_path': certificates.server.keyPath,
+    'syslog.tls_client_ca_path': certificates.authority.certPath,
   });
   const port = addresses.tls!.port;
   const known = connectTls({ port, host: '127.0.0.1', ...certificates.clientOptions(true) });

@@ -7,11 +7,12 @@ import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
+import type { Receiver } from '#agent/receive/receiver.ts';
 import { syslogOptions } from '#agent/receive/syslog-options.ts';
-import { type Receiver, startSyslogReceiver } from '#agent/receive/syslog-receiver.ts';
+import { startSyslogReceiver } from '#agent/receive/syslog-receiver.ts';
+import { makeCertificates, type TestCertificates } from '#test/support/certificates.ts';
 import { hasTool, startTool } from '#test/support/debian-tool.ts';
 import { eventually } from '#test/support/eventually.ts';
-import { makeCertificates, type TestCertificates } from '#test/support/tls-certificates.ts';
 import { LogSink, optionsOf } from './log-sink.ts';
 
 const hasLogger = hasTool('logger', 'bsdutils');
@@ -40,9 +41,9 @@ async function start(certificates?: TestCertificates) {
         ? {}
         : {
             'syslog.tls_address': '127.0.0.1:0',
-            'syslog.tls_certificate_path': certificates.server.certificate,
-            'syslog.tls_key_path': certificates.server.key,
-            'syslog.tls_client_ca_path': certificates.authority,
+            'syslog.tls_certificate_path': certificates.server.certPath,
+            'syslog.tls_key_path': certificates.server.keyPath,
+            'syslog.tls_client_ca_path': certificates.authority.certPath,
           }),
     }),
     context,
@@ -145,9 +146,9 @@ ruleset(name="out") {\n${action}\n}\n`,
     const certificates = makeCertificates();
     const { sink, port, counts } = await start(certificates);
     const page = documented('DefaultNetstreamDriver=')
-      .replace('/etc/ssl/sonde/ca.pem', certificates.authority)
-      .replace('/etc/ssl/sonde/client.pem', certificates.client.certificate)
-      .replace('/etc/ssl/sonde/client.key', certificates.client.key)
+      .replace('/etc/ssl/sonde/ca.pem', certificates.authority.certPath)
+      .replace('/etc/ssl/sonde/client.pem', certificates.client.certPath)
+      .replace('/etc/ssl/sonde/client.key', certificates.client.keyPath)
       .replace('sonde-agent', '127.0.0.1')
       .replace('port="6514"', `port="${port('tls')}"`);
     const cut = page.indexOf('action(');

@@ -11,8 +11,8 @@ import { expect, onTestFinished, test } from 'vitest';
 import { startTargetDiscovery } from '#agent/scrape-config/target-discovery.ts';
 import { targetsReport } from '#agent/scrape-config/targets-report.ts';
 import { freePort, hasTool, startTool } from '../../support/debian-tool.ts';
+import { startDockerEngine } from '../../support/docker-engine.ts';
 import { eventually } from '../../support/eventually.ts';
-import { startDockerEngine } from '../../support/sd-docker-engine.ts';
 
 const canRun = hasTool('prometheus', 'prometheus');
 
@@ -99,8 +99,8 @@ function comparable(targets: readonly Active[]): string[] {
 test.skipIf(!canRun)('the same targets as Prometheus', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'sonde-oracle-'));
   onTestFinished(() => rm(directory, { recursive: true }));
-  await using engine = await startDockerEngine();
-  Object.assign(engine, { containers, networks });
+  const engine = await startDockerEngine();
+  Object.assign(engine, { summaries: containers, networks });
   const path = join(directory, 'prometheus.yml');
   await writeFile(join(directory, 'f.yml'), '- targets: [f:1]\n  labels: {n: 1.10, b: true}\n');
   await writeFile(path, configuration(engine.host, join(directory, 'f.yml')));

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
-import { kubeConnection } from '#agent/discovery/kubernetes/kube-connection.ts';
+import { kubeEndpoint } from '#agent/discovery/kubernetes/kube-endpoint.ts';
 import { kubernetesDiscovery } from '#agent/discovery/kubernetes/kubernetes-discovery.ts';
 import type { ResolvedTarget } from '#agent/scrape/scrape-settings.ts';
 import { annotatedPodsJob } from '#agent/scrape-config/built-in-jobs.ts';
@@ -19,9 +19,9 @@ import {
   type TargetDiscoveryOptions,
 } from '#agent/scrape-config/target-discovery.ts';
 import { ConfigError } from '#model/errors.ts';
+import { startDockerEngine } from '../../support/docker-engine.ts';
 import { eventually } from '../../support/eventually.ts';
-import { startDockerEngine } from '../../support/sd-docker-engine.ts';
-import { KubeApi } from '../../support/sd-kube-api.ts';
+import { startKubeApi } from '../../support/kube-api-server.ts';
 
 const render = ({ url, labels }: ResolvedTarget): string =>
   `${url} ${labels.map(([name, value]) => `${name}=${value}`).join(' ')}`;
@@ -134,7 +134,7 @@ test('the option for scrape configs checks them and keeps them as they are', () 
 });
 
 test('containers are scraped as their labels ask', async () => {
-  await using engine = await startDockerEngine();
+  const engine = await startDockerEngine();
   const container = (name: string, labels: Record<string, string>, more: object = {}): object => ({
     Id: name,
     Names: [`/${name}`],
@@ -147,7 +147,7 @@ test('containers are scraped as their labels ask', async () => {
     NetworkSettings: { Networks: { bridge: { NetworkID: 'n', IPAddress: '172.17.0.2' } } },
     ...more,
   });
-  engine.containers = [
+  engine.summaries = [
     container('plain', {}),
     container('off', { 'prometheus.io/scrape': 'true', 'sonde.scrape': 'false' }),
     container('all', { 'prometheus.io/scrape': 'true', 'com.docker.compose.service': 'shop' }),
@@ -184,11 +184,12 @@ test('containers are scraped as their labels ask', async () => {
 });
 
 test('pods of this node are scraped as their annotations ask', async () => {
-  await using api = new KubeApi();
-  const apiServer = await api.start();
+  const api = await startKubeApi();
+  const apiServer = api.url;
   const pod = (name: string, annotations: Record<string, string>, more: object = {}): void =>
-    api.put('pods', {
-      metadata: { name, namespace: 'shop', labels: { app: 'web' }, annotations } as never,
+    api.apply({
+      kind: 'Pod',
+      metadata: { name, namespace: 'shop', labels: { app: 'web' }, annotations },
       spec: {
         nodeName: 'node-1',
         containers: [
@@ -226,11 +227,11 @@ test('pods of this node are scraped as their annotations ask', async () => {
     discoveryOf: (spec) => {
       if (spec.kind !== 'kubernetes') throw new Error(`BUG: ${spec.kind}`);
       const { role, selectors } = spec.config;
-      const connection = kubeConnection({ apiServer, client: spec.client, environment: {} });
+      const endpoint = kubeEndpoint({ apiServer, client: spec.client, environment: {} });
       return kubernetesDiscovery({
         role,
         selectors,
-        connection,
+        endpoint,
         namespaces: [],
         includesOwnNamespace: false,
         attachesNode: false,
