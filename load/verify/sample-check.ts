@@ -6,14 +6,15 @@ import { sampleMetric, seriesOf } from '../push/sample-signal.ts';
 import type { ApiClient } from './api-client.ts';
 import type { StoredRun } from './stored-run.ts';
 
-interface MatrixAnswer {
-  readonly data: {
-    readonly result: readonly {
-      readonly metric: { readonly sender?: string; readonly series?: string };
-      /** Seconds since 1970, and the value. */
-      readonly values: readonly (readonly [seconds: number, value: string])[];
-    }[];
-  };
+/** Seconds since 1970, and the value. */
+type StoredSample = readonly [seconds: number, value: string];
+
+interface Series {
+  readonly metric: { readonly sender?: string; readonly series?: string };
+  /** Of a range vector. */
+  readonly values?: readonly StoredSample[];
+  /** Of an instant vector. */
+  readonly value?: StoredSample;
 }
 
 const widthMsMin = 1000;
@@ -35,9 +36,9 @@ export async function checkSamples(api: ApiClient, stored: StoredRun): Promise<v
 
 /** Samples after `fromMs`, until `toMs`; returns how many they were. */
 async function checkRange(api: ApiClient, stored: StoredRun, fromMs: number, toMs: number): Promise<number> {
-  const { result } = await queryMetrics(api, `${runSelector(stored.run)}[${toMs - fromMs}ms]`, toMs);
+  const series = await query(api, `${runSelector(stored.run)}[${toMs - fromMs}ms]`, toMs);
   let count = 0;
-  for (const { metric, values } of result) {
+  for (const { metric, values = [] } of series) {
     for (const [seconds, text] of values) {
       // Prometheus 3 leaves the start of a range out, 2 did not.
       if (Math.round(seconds * 1000) <= fromMs) continue;
@@ -50,19 +51,24 @@ async function checkRange(api: ApiClient, stored: StoredRun, fromMs: number, toM
   return count;
 }
 
-export function runSelector(run: string): string {
+/** Returns how many samples of the run there are. */
+export async function countSamples(api: ApiClient, stored: StoredRun): Promise<number> {
+  const rangeMs = stored.endUnixMs - stored.startUnixMs;
+  const text = `sum(count_over_time(${runSelector(stored.run)}[${rangeMs}ms]))`;
+  const [total] = await query(api, text, stored.endUnixMs);
+  return Number(total?.value?.[1] ?? 0);
+}
+
+function runSelector(run: string): string {
   return `${sampleMetric}{run="${run}"}`;
 }
 
-/** Rejects where the API has no Prometheus API below it. */
-export async function queryMetrics(
-  api: ApiClient,
-  query: string,
-  timeMs: number,
-): Promise<MatrixAnswer['data']> {
-  const time = (timeMs / 1000).toFixed(3);
-  const answer = await api.json<MatrixAnswer>('/prometheus/api/v1/query', { query, time });
+async function query(api: ApiClient, text: string, timeMs: number): Promise<readonly Series[]> {
+  const answer = await api.json<{ readonly data: { readonly result: readonly Series[] } }>(
+    '/prometheus/api/v1/query',
+    { query: text, time: (timeMs / 1000).toFixed(3) },
+  );
   if (answer === undefined)
     throw new Error('the API has no /prometheus/api/v1/query: is --url its base URL?');
-  return answer.data;
+  return answer.data.result;
 }

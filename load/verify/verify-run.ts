@@ -4,8 +4,8 @@ import { loadTraceId } from '../push/span-signal.ts';
 import type { RunReport, SenderKind, SenderReport } from '../run-report.ts';
 import { lossesSince, readAgentLosses } from './agent-losses.ts';
 import { ApiClient } from './api-client.ts';
-import { checkLogs, runLogQuery } from './log-check.ts';
-import { checkSamples, queryMetrics, runSelector } from './sample-check.ts';
+import { checkLogs, countLogs } from './log-check.ts';
+import { checkSamples, countSamples } from './sample-check.ts';
 import type { NumberRange, SequenceTally } from './sequence-tally.ts';
 import { settle } from './settle.ts';
 import { checkSpans, readTrace } from './span-check.ts';
@@ -130,21 +130,11 @@ async function countRecords(
   stored: StoredRun,
   report: RunReport | undefined,
 ): Promise<number> {
-  const seconds = Math.ceil((stored.endUnixMs - stored.startUnixMs) / 1000);
   let count = 0;
   if (wants(report, 'log_file') || wants(report, 'otlp_logs')) {
-    const query = `sum(count_over_time(${runLogQuery(stored.run)} [${seconds}s]))`;
-    const answer = await api.json<VectorAnswer>('/loki/api/v1/query', {
-      query,
-      time: String(BigInt(stored.endUnixMs) * 1_000_000n),
-    });
-    count += Number(answer?.data.result[0]?.value[1] ?? 0);
+    for (const records of (await countLogs(api, stored)).values()) count += records;
   }
-  if (wants(report, 'samples')) {
-    const query = `sum(count_over_time(${runSelector(stored.run)}[${seconds}s]))`;
-    const { result } = (await queryMetrics(api, query, stored.endUnixMs)) as unknown as VectorAnswer['data'];
-    count += Number(result[0]?.value[1] ?? 0);
-  }
+  if (wants(report, 'samples')) count += await countSamples(api, stored);
   for (const { name, kind, acknowledged } of report?.senders ?? []) {
     if (kind !== 'otlp_spans' || acknowledged === 0) continue;
     const index = Math.floor((acknowledged - 1) / stored.spansPerTrace);
@@ -152,10 +142,6 @@ async function countRecords(
     count += Math.min(acknowledged, index * stored.spansPerTrace + spans.length);
   }
   return count;
-}
-
-interface VectorAnswer {
-  readonly data: { readonly result: readonly { readonly value: readonly [number, string] }[] };
 }
 
 function countMissing(stored: StoredRun, report: RunReport | undefined): number {
