@@ -67,17 +67,22 @@ function faultLines(sender: SenderVerdict): string[] {
   ];
 }
 
+/** Whether the agent knows of what is missing. It cannot know of how many records in bytes that it never read. */
 function lossLine({ agentLost, senders }: Verdict): string {
   if (agentLost === null) return '';
-  const reasons = Object.entries(agentLost).map(([reason, count]) => `${reason} ${count}`);
-  const lost = Object.values(agentLost).reduce((sum, count) => sum + count, 0);
   const missing = senders
     .filter(({ kind }) => kind === 'log_file')
     .reduce((sum, sender) => sum + sender.missing, 0);
-  const detail = reasons.length === 0 ? '' : ` (${reasons.join(', ')})`;
+  const losses = Object.entries(agentLost);
+  if (losses.length === 0) {
+    const rest = missing === 0 ? '' : `: ${missing} missing records of files are not accounted for`;
+    return `the agent has counted no losses since the load began${rest}\n`;
+  }
+  const list = losses.map(([reason, { records, bytes }]) => `${reason} ${records} records, ${bytes} bytes`);
+  const records = losses.reduce((sum, [, loss]) => sum + loss.records, 0);
   const relation =
-    lost === missing ? 'which is what is missing' : `and ${missing} records of files are missing`;
-  return `the agent has counted ${lost} lost records since the load began${detail}, ${relation}\n`;
+    records === missing ? 'as many records as are missing of files' : `of files ${missing} are missing`;
+  return `the agent has counted as lost since the load began: ${list.join('; ')}; ${relation}\n`;
 }
 
 function conclusion({ isExact, senders }: Verdict): string {

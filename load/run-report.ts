@@ -13,6 +13,8 @@ export type SenderKind = (typeof senderKinds)[number];
 
 const countSchema = z.int().min(0);
 
+const lossSchema = z.strictObject({ records: countSchema, bytes: countSchema });
+
 const senderSchema = z.strictObject({
   name: z.string().regex(namePattern),
   kind: z.enum(senderKinds),
@@ -40,7 +42,7 @@ const reportSchema = z.strictObject({
   /** Series of each sender of samples. */
   seriesCount: countSchema.min(1),
   /** What the agent had counted as lost before the load, by reason; null where no agent was asked. */
-  agentLost: z.record(z.string(), countSchema).nullable(),
+  agentLost: z.record(z.string(), lossSchema).nullable(),
   senders: z.array(senderSchema),
 });
 

@@ -26,7 +26,6 @@ interface StreamsAnswer {
 }
 
 const secondNano = 1_000_000_000n;
-const widthMax = 3600n * secondNano;
 /** Lines with one time and one number: more of them than a page holds cannot be told apart. */
 const digitsMax = 12;
 
@@ -39,7 +38,8 @@ export async function* readLogPages(api: ApiClient, range: LogRange): AsyncGener
     if (lines.length < range.pageLines) {
       yield lines;
       start = end;
-      if (lines.length < range.pageLines / 2) width = width * 2n < widthMax ? width * 2n : widthMax;
+      // However wide it gets: a page that comes back full says how much of the time it holds.
+      if (lines.length < range.pageLines / 2) width *= 2n;
       continue;
     }
     const last = lines.reduce((latest, [time]) => (BigInt(time) > latest ? BigInt(time) : latest), start);

@@ -2,7 +2,7 @@
 import type { LoadPlan, VerifyPlan } from '../load-plan.ts';
 import { loadTraceId } from '../push/span-signal.ts';
 import type { RunReport, SenderKind, SenderReport } from '../run-report.ts';
-import { lossesSince, readAgentLosses } from './agent-losses.ts';
+import { type AgentLosses, lossesSince, readAgentLosses } from './agent-losses.ts';
 import { ApiClient } from './api-client.ts';
 import { checkLogs, countLogs } from './log-check.ts';
 import { checkSamples, countSamples } from './sample-check.ts';
@@ -40,7 +40,7 @@ export interface Verdict {
   /** Records of the run by senders that the report does not name. */
   readonly strangers: number;
   /** What the agent has counted as lost since the load began, by reason; null where none was asked. */
-  readonly agentLost: Readonly<Record<string, number>> | null;
+  readonly agentLost: AgentLosses | null;
 }
 
 /** Clocks of the machines that write and store may differ by so much. */

@@ -86,7 +86,7 @@ const report: RunReport = {
   endedUnixMs: 2,
   spansPerTrace: 100,
   seriesCount: 100,
-  agentLost: { deleted: 3 },
+  agentLost: { deleted: { records: 3, bytes: 30 } },
   senders: [
     {
       ...{ name: 'log-file-1', kind: 'log_file', target: '/l', written: 7, acknowledged: 7, retries: 0 },

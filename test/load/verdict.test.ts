@@ -46,14 +46,20 @@ test('what is wrong is named with its numbers, and compared with what the agent 
   };
   const text = renderVerdict({
     ...verdict,
-    ...{ isExact: false, senders: [wrong], strangers: 2, agentLost: { deleted: 3, rate_limit: 1 } },
+    ...{
+      isExact: false,
+      senders: [wrong],
+      strangers: 2,
+      agentLost: { deleted: { records: 0, bytes: 99 }, rate_limit: { records: 4, bytes: 400 } },
+    },
   });
   expect(text.split('\n').slice(3)).toEqual([
     'log-file-1: 4 missing, the first: 3-5, 9',
     'log-file-1: 1 repeated, the first: 7',
     'log-file-1: 1 altered, the first: 8',
     '2 records are by senders that the report does not name',
-    'the agent has counted 4 lost records since the load began (deleted 3, rate_limit 1), which is what is missing',
+    'the agent has counted as lost since the load began: deleted 0 records, 99 bytes; ' +
+      'rate_limit 4 records, 400 bytes; as many records as are missing of files',
     'not exact: 4 missing, 1 repeated, 1 altered',
     '',
   ]);
@@ -62,7 +68,7 @@ test('what is wrong is named with its numbers, and compared with what the agent 
 test('a loss that the agent has not counted is seen', () => {
   const senders = [{ ...sender, missing: 4 }];
   expect(renderVerdict({ ...verdict, isExact: false, senders, agentLost: {} })).toContain(
-    'the agent has counted 0 lost records since the load began, and 4 records of files are missing\n',
+    'the agent has counted no losses since the load began: 4 missing records of files are not accounted for\n',
   );
 });
 
@@ -82,16 +88,20 @@ sonde_agent_logs_records_total{otel_scope_name="sonde"} 19111
 `;
 
 test('losses are read by reason, what was rejected among them', () => {
-  expect(parseAgentLosses(page)).toEqual({ truncated: 5, rate_limit: 1500, rejected: 2 });
+  expect(parseAgentLosses(page)).toEqual({
+    truncated: { records: 5, bytes: 8510 },
+    rate_limit: { records: 1500, bytes: 0 },
+    rejected: { records: 2, bytes: 0 },
+  });
   expect(parseAgentLosses('')).toEqual({});
 });
 
 test('what was lost before the load does not count, unless the agent has started anew', () => {
-  expect(lossesSince({ deleted: 3, truncated: 5 }, { deleted: 4, truncated: 5, rejected: 1 })).toEqual({
-    deleted: 1,
-    rejected: 1,
-  });
-  expect(lossesSince({ deleted: 3 }, { deleted: 2 })).toEqual({ deleted: 2 });
+  const loss = (records: number, bytes: number) => ({ records, bytes });
+  const before = { deleted: loss(3, 30), truncated: loss(0, 50) };
+  const now = { deleted: loss(4, 30), truncated: loss(0, 50), rejected: loss(1, 0) };
+  expect(lossesSince(before, now)).toEqual({ deleted: loss(1, 0), rejected: loss(1, 0) });
+  expect(lossesSince(before, { deleted: loss(2, 20) })).toEqual({ deleted: loss(2, 20) });
 });
 
 test('settling ends when all is there, when nothing comes, or when the time is over', async () => {
