@@ -111,8 +111,11 @@ function addLoadCommand(load: Command): void {
         process.stderr.write('ending the load; once more to stop at once\n');
         stop.abort();
       };
-      process.on('SIGINT', onSignal);
-      process.on('SIGTERM', onSignal);
+      // Who only verifies has nothing to end in good order.
+      if (flags.seconds !== undefined) {
+        process.on('SIGINT', onSignal);
+        process.on('SIGTERM', onSignal);
+      }
       const { runLoadCommand } = await import('./load/load-command.ts');
       process.exitCode = await runLoadCommand(flags, {
         stop: stop.signal,

@@ -3,6 +3,7 @@
  *
  *   sonde load --seconds 30 --rate 1000 --otlp http://127.0.0.1:4318 --verify --url http://127.0.0.1:4319
  */
+import { ConfigError } from '#model/errors.ts';
 import { type LoadFlags, type LoadPlan, parseLoadFlags } from './load-plan.ts';
 import { renderRun, renderVerdict } from './render-report.ts';
 import { type RunReport, readRunReport, writeRunReport } from './run-report.ts';
@@ -38,7 +39,10 @@ export async function runLoadCommand(flags: LoadFlags, context: LoadContext): Pr
 /** Writes the load, or reads what an earlier one has reported; undefined where only a run's id is known. */
 async function obtainReport(plan: LoadPlan, { stop, tell }: LoadContext): Promise<RunReport | undefined> {
   if (plan.pace === undefined) {
-    return plan.reportPath === undefined ? undefined : readRunReport(plan.reportPath);
+    if (plan.reportPath === undefined) return undefined;
+    const report = readRunReport(plan.reportPath);
+    if (!plan.isRunGiven || plan.run === report.run) return report;
+    throw new ConfigError(`${plan.reportPath} is about run ${report.run}, not ${plan.run}: leave --run out`);
   }
   const agentLost = plan.agentUrl === undefined ? null : await readAgentLosses(plan.agentUrl, plan.headers);
   tell(`run ${plan.run} begins\n`);

@@ -78,6 +78,8 @@ export interface VerifyPlan {
   readonly pageLines: number;
 }
 
+/** Timers of Node take 31 bits of milliseconds. */
+const secondsMax = 2_000_000;
 /** A millisecond is the least between two samples of a series; half of them leave room to catch up. */
 const samplesPerSeriesMax = 500;
 
@@ -141,7 +143,7 @@ function parsePace(flags: LoadFlags): LoadPlan['pace'] {
   if (flags.seconds === undefined && flags.rate === undefined) return undefined;
   if (flags.seconds === undefined) throw new ConfigError('--rate needs --seconds');
   return {
-    seconds: whole(flags, 'seconds', 0, 1, 31_536_000),
+    seconds: whole(flags, 'seconds', 0, 1, secondsMax),
     ratePerSecond: whole(flags, 'rate', 1000, 1, 10_000_000),
   };
 }

@@ -34,11 +34,12 @@ export async function writeLoad(plan: LoadPlan, { stop, tell, agentLost }: Write
   const startedMs = performance.now();
   const deadline = setTimeout(() => giveUp.abort(), pace.seconds * 1000 + lastAnswerMsMax);
   stop.addEventListener('abort', () => setTimeout(() => giveUp.abort(), stoppedAnswerMsMax).unref());
+  const ending = AbortSignal.any([stop, giveUp.signal]);
   const runs = senders.map((sender, index) =>
     sender.run({
       due: () => recordsDue(pace, index, performance.now() - startedMs),
       planned: recordsPlanned(pace, index),
-      stop: AbortSignal.any([stop, giveUp.signal]),
+      stop: ending,
       giveUp: giveUp.signal,
     }),
   );
@@ -48,6 +49,11 @@ export async function writeLoad(plan: LoadPlan, { stop, tell, agentLost }: Write
   } finally {
     clearTimeout(deadline);
     clearInterval(progress);
+  }
+  for (const [index, sender] of senders.entries()) {
+    const { name, written } = sender.report();
+    const planned = recordsPlanned(pace, index);
+    if (written < planned && !stop.aborted) tell(`${name} has written ${written} of ${planned} records\n`);
   }
   return {
     version: 1,

@@ -17,7 +17,7 @@ export class SequenceTally {
   stored = 0;
   /** Records beyond the first of their number. */
   repeated = 0;
-  /** Records whose content does not fit its checksum. */
+  /** Records whose content does not fit its checksum. Where no highest number is known, theirs is not believed. */
   altered = 0;
   /** Records with a number that the sender never wrote. */
   unexpected = 0;
@@ -38,6 +38,8 @@ export class SequenceTally {
     if (!isWhole) {
       this.altered++;
       list(this.alteredFirst, seq);
+      // A number that may be a damaged one must not decide how much memory is taken.
+      if (this.#numberMax === sequenceMax) return;
     }
     if (seq < 1 || seq > this.#numberMax) {
       this.unexpected++;

@@ -1,4 +1,5 @@
 /** Compares a run with what the store has of it: waits until it has settled, reads every record, and counts. */
+import { tenantHeader } from '#model/tenant.ts';
 import type { LoadPlan, VerifyPlan } from '../load-plan.ts';
 import { loadTraceId } from '../push/span-signal.ts';
 import type { RunReport, SenderKind, SenderReport } from '../run-report.ts';
@@ -51,7 +52,9 @@ export async function verifyRun(
   verify: VerifyPlan,
   report: RunReport | undefined,
 ): Promise<Verdict> {
-  const api = new ApiClient(verify.apiUrl, plan.headers);
+  // The run is where it was written, whoever asks.
+  const tenant = report === undefined ? {} : { [tenantHeader]: report.tenant };
+  const api = new ApiClient(verify.apiUrl, { ...plan.headers, ...tenant });
   const expected = report?.senders.reduce((sum, { acknowledged }) => sum + acknowledged, 0);
   const settleMs = verify.settleSeconds * 1000;
   const wait = (until: number) =>

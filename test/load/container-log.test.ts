@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { ContainerLog, dockerContainerPath, podContainerPath } from '#load/files/container-log.ts';
+import { FileSender } from '#load/files/file-sender.ts';
 import { frameLine, type LogFormat, logFormats } from '#load/files/line-framing.ts';
 import { type RotationMode, renameAsKubelet } from '#load/files/rotation.ts';
 
@@ -114,5 +115,16 @@ test('files lie where their runtimes put them', () => {
   expect(JSON.parse(readFileSync(join(root, 'ab12/config.v2.json'), 'utf8'))).toEqual({
     ID: 'ab12',
     Name: '/web',
+  });
+});
+
+test('a disk that is full ends the sender, and what was not written does not count', async () => {
+  const log = new ContainerLog('/dev/full', 'plain', { mode: 'none', bytes: 1, kept: 1 });
+  const sender = new FileSender({ name: 'a', run: 'r', log, shape: { lineBytes: 100, isSingleLine: false } });
+  const { signal } = new AbortController();
+  await sender.run({ due: () => 5, planned: 5, stop: signal, giveUp: signal });
+  expect(sender.report()).toMatchObject({
+    ...{ written: 0, acknowledged: 0 },
+    failure: 'cannot write /dev/full: ENOSPC: no space left on device, write',
   });
 });

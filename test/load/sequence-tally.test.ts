@@ -37,6 +37,12 @@ test('an altered record counts as stored, and as altered', () => {
   expect(tally).toMatchObject({ stored: 1, altered: 1, alteredFirst: [2] });
 });
 
+test('where nobody knows how many there are, the number of an altered record is not believed', () => {
+  const tally = new SequenceTally();
+  tally.add(2 ** 29, false);
+  expect(tally).toMatchObject({ stored: 0, altered: 1, highest: 0, alteredFirst: [2 ** 29] });
+});
+
 test('so many are listed, however many there are', () => {
   const tally = new SequenceTally(1000);
   for (let seq = 2; seq <= 1000; seq += 2) for (let i = 0; i < 2; i++) tally.add(seq, false);
