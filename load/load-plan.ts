@@ -96,11 +96,11 @@ export function parseLoadFlags(flags: LoadFlags): LoadPlan {
     isRunGiven: flags.run !== undefined,
     ...(pace === undefined ? {} : { pace, ...parseTargets(flags) }),
     shape: {
-      lineBytes: whole(flags, 'lineBytes', 200, 1, 1_000_000),
+      lineBytes: whole(flags, 'lineBytes', 200, [1, 1_000_000]),
       isSingleLine: flags.singleLines === true,
     },
-    spansPerTrace: whole(flags, 'spansPerTrace', 100, 1, 10_000),
-    seriesCount: whole(flags, 'series', 100, 1, 100_000),
+    spansPerTrace: whole(flags, 'spansPerTrace', 100, [1, 10_000]),
+    seriesCount: whole(flags, 'series', 100, [1, 100_000]),
     tenant,
     headers: { [tenantHeader]: tenant, ...parseToken(flags) },
     ...(flags.report === undefined ? {} : { reportPath: flags.report }),
@@ -143,8 +143,8 @@ function parsePace(flags: LoadFlags): LoadPlan['pace'] {
   if (flags.seconds === undefined && flags.rate === undefined) return undefined;
   if (flags.seconds === undefined) throw new ConfigError('--rate needs --seconds');
   return {
-    seconds: whole(flags, 'seconds', 0, 1, secondsMax),
-    ratePerSecond: whole(flags, 'rate', 1000, 1, 10_000_000),
+    seconds: whole(flags, 'seconds', 0, [1, secondsMax]),
+    ratePerSecond: whole(flags, 'rate', 1000, [1, 10_000_000]),
   };
 }
 
@@ -171,13 +171,13 @@ function parseFiles(flags: LoadFlags, directory: string): FilePlan {
   }
   return {
     directory,
-    containers: whole(flags, 'containers', 5, 1, 10_000),
+    containers: whole(flags, 'containers', 5, [1, 10_000]),
     formats: formats as LogFormat[],
     rotation: {
       mode: mode as RotationMode,
       // The kubelet's defaults (containerLogMaxSize, containerLogMaxFiles), which counts the live file.
-      bytes: whole(flags, 'rotateBytes', 10 * 1024 * 1024, 1, 2 ** 40),
-      kept: whole(flags, 'rotateKeep', 4, 1, 10_000),
+      bytes: whole(flags, 'rotateBytes', 10 * 1024 * 1024, [1, 2 ** 40]),
+      kept: whole(flags, 'rotateKeep', 4, [1, 10_000]),
     },
   };
 }
@@ -186,9 +186,9 @@ function parseVerify(flags: LoadFlags): VerifyPlan {
   if (flags.url === undefined) throw new ConfigError('--verify needs --url, the base URL of the query API');
   return {
     apiUrl: url(flags, 'url'),
-    settleSeconds: whole(flags, 'settle', 60, 0, 86_400),
-    sinceSeconds: whole(flags, 'sinceSeconds', 3600, 1, 31_536_000),
-    pageLines: whole(flags, 'pageLines', 5000, 1, 1_000_000),
+    settleSeconds: whole(flags, 'settle', 60, [0, 86_400]),
+    sinceSeconds: whole(flags, 'sinceSeconds', 3600, [1, 31_536_000]),
+    pageLines: whole(flags, 'pageLines', 5000, [1, 1_000_000]),
   };
 }
 
@@ -214,8 +214,7 @@ function whole(
   flags: LoadFlags,
   key: keyof LoadFlags,
   byDefault: number,
-  least: number,
-  most: number,
+  [least, most]: readonly [least: number, most: number],
 ): number {
   const text = flags[key];
   if (text === undefined) return byDefault;

@@ -34,7 +34,7 @@ export async function* readLogPages(api: ApiClient, range: LogRange): AsyncGener
   let width = secondNano;
   while (start < range.end) {
     const end = start + width < range.end ? start + width : range.end;
-    const lines = await readLines(api, range.query, start, end, range.pageLines);
+    const lines = await readLines(api, { ...range, start, end });
     if (lines.length < range.pageLines) {
       yield lines;
       start = end;
@@ -68,7 +68,7 @@ async function* readInstant(
   for (let digit = 0; digit <= 9; digit++) {
     const suffix = `${digit}${digits}`;
     const query = `${range.query} |~ "seq=[0-9]*${suffix}[^0-9]"`;
-    const lines = await readLines(api, query, time, time + 1n, range.pageLines);
+    const lines = await readLines(api, { ...range, query, start: time, end: time + 1n });
     if (lines.length < range.pageLines) yield lines;
     else yield* readNumbersEnding(api, range, time, suffix);
   }
@@ -81,7 +81,7 @@ async function* readNumbersEnding(
   suffix: string,
 ): AsyncGenerator<readonly LogLine[]> {
   const query = `${range.query} |~ "seq=${suffix}[^0-9]"`;
-  const lines = await readLines(api, query, time, time + 1n, range.pageLines);
+  const lines = await readLines(api, { ...range, query, start: time, end: time + 1n });
   if (lines.length >= range.pageLines) {
     throw new Error(`more than ${range.pageLines} lines of number ${suffix} have the time ${time}`);
   }
@@ -89,18 +89,12 @@ async function* readNumbersEnding(
   yield* readInstant(api, range, time, suffix);
 }
 
-async function readLines(
-  api: ApiClient,
-  query: string,
-  start: bigint,
-  end: bigint,
-  limit: number,
-): Promise<LogLine[]> {
+async function readLines(api: ApiClient, { query, start, end, pageLines }: LogRange): Promise<LogLine[]> {
   const answer = await api.json<StreamsAnswer>('/loki/api/v1/query_range', {
     query,
     start: String(start),
     end: String(end),
-    limit: String(limit),
+    limit: String(pageLines),
     direction: 'forward',
   });
   if (answer === undefined)

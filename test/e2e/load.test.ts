@@ -65,7 +65,9 @@ async function load(args: readonly string[], onBegin = (): void => undefined): P
   return { code, messages, report: parsed.report ?? null, verdict: parsed.verdict ?? null };
 }
 
-test('kill -9 of everything in the middle of a load, then a restart: each record is stored once', async () => {
+test('kill -9 of everything in the middle of a load, then a restart: each record is stored once', {
+  timeout: 90_000,
+}, async () => {
   const ports = {
     api: new URL(sonde.apiUrl).port,
     http: new URL(sonde.otlpUrl).port,
@@ -82,13 +84,17 @@ test('kill -9 of everything in the middle of a load, then a restart: each record
     await sonde.end('SIGKILL');
     sonde = await startUp(ports);
   };
+  const verify = ['--verify', '--url', sonde.apiUrl, '--agent', sonde.apiUrl];
+  const formats = ['--containers', '3', '--format', 'cri,docker,plain', '--rotate-keep', '100'];
+  const copying = load([
+    ...['--seconds', '8', '--rate', '300', '--run', 'copied', '--log-files', logs, ...formats],
+    ...['--rotate', 'copytruncate', '--rotate-bytes', '150000', ...verify],
+  ]);
   const { code, report, verdict, messages } = await load(
     [
       ...['--seconds', '8', '--rate', '800', '--run', 'killed'],
-      ...['--log-files', logs, '--containers', '3', '--format', 'cri,docker,plain'],
-      ...['--rotate-bytes', '60000', '--rotate-keep', '100'],
-      ...['--otlp', sonde.otlpUrl, '--remote-write', sonde.otlpUrl],
-      ...['--verify', '--url', sonde.apiUrl, '--agent', sonde.apiUrl],
+      ...['--log-files', logs, ...formats, '--rotate-bytes', '60000'],
+      ...['--otlp', sonde.otlpUrl, '--remote-write', sonde.otlpUrl, ...verify],
     ],
     () => {
       restarted = restart();
@@ -109,6 +115,17 @@ test('kill -9 of everything in the middle of a load, then a restart: each record
   for (const { kind, rotations, retries } of report!.senders) {
     expect(kind === 'log_file' ? rotations : retries).toBeGreaterThan(0);
   }
+
+  const copied = await copying;
+  expect(copied.verdict!.senders.map(({ stored, missing, repeated }) => [stored, missing, repeated])).toEqual(
+    [
+      [800, 0, 0],
+      [800, 0, 0],
+      [800, 0, 0],
+    ],
+  );
+  expect(copied.code).toBe(0);
+  for (const { rotations } of copied.report!.senders) expect(rotations).toBeGreaterThan(1);
 });
 
 /** Sends the numbers as one request of its own time. */
