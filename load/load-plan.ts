@@ -177,7 +177,7 @@ function parseFiles(flags: LoadFlags, directory: string): FilePlan {
       mode: mode as RotationMode,
       // The kubelet's defaults (containerLogMaxSize, containerLogMaxFiles), which counts the live file.
       bytes: whole(flags, 'rotateBytes', 10 * 1024 * 1024, [1, 2 ** 40]),
-      kept: whole(flags, 'rotateKeep', 4, [1, 10_000]),
+      kept: whole(flags, 'rotateKeep', 4, [1, 1000]),
     },
   };
 }
