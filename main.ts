@@ -13,6 +13,7 @@ import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { Command } from 'commander';
 import { pino } from 'pino';
+import type { LoadFlags } from '#load/load-plan.ts';
 import { loadConfig } from '#model/config/load.ts';
 import { renderConfig } from '#model/config/print.ts';
 import { ConfigError, errorMessage } from '#model/errors.ts';
@@ -64,12 +65,65 @@ withFlags(
   process.stdout.write('the configuration is valid\n');
 });
 
+addLoadCommand(program.command('load'));
 addStoreCommands(program.command('store').description('look after the store: sizes, schema, backups'));
 
 await program.parseAsync().catch((error: unknown) => {
   process.stderr.write(`sonde: ${errorMessage(error)}\n`);
   process.exit(error instanceof ConfigError ? 2 : 1);
 });
+
+function addLoadCommand(load: Command): void {
+  load
+    // 1 says that records are missing.
+    .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
+    .description('write numbered records through the front door, and ask the store for gaps and repeats')
+    .option('--seconds <number>', 'how long the load is written')
+    .option('--rate <number>', 'records a second of all senders together (1000)')
+    .option('--log-files <directory>', 'write container log files below this directory')
+    .option('--containers <number>', 'log files (5)')
+    .option('--format <list>', 'of the log files: cri, docker, plain, or several with commas (cri)')
+    .option('--rotate <mode>', 'of the log files: rename, copytruncate or none (rename)')
+    .option('--rotate-bytes <number>', 'size at which a log file is rotated (10485760)')
+    .option('--rotate-keep <number>', 'rotated files that stay (4)')
+    .option('--line-bytes <number>', 'characters of an ordinary line (200)')
+    .option('--single-lines', 'no stack traces')
+    .option('--otlp <url>', 'push log records and spans to this base URL')
+    .option('--spans-per-trace <number>', 'spans of one trace (100)')
+    .option('--remote-write <url>', 'push samples to this base URL')
+    .option('--series <number>', 'series of each sender of samples (100)')
+    .option('--tenant <name>', 'tenant of all requests (default)')
+    .option('--token <text>', 'bearer token of all requests')
+    .option('--token-file <file>', 'file that holds the token')
+    .option('--run <id>', "the run's name (a random one)")
+    .option('--report <file>', 'JSON of what was written; read where nothing is written')
+    .option('--verify', 'read the run back: exit code 1 where a record is missing, repeated or altered')
+    .option('--url <url>', 'base URL of the query API, for --verify')
+    .option('--settle <seconds>', 'how long records may take until they are stored (60)')
+    .option('--agent <url>', "an agent's /metrics: what it counts as lost is compared with what is missing")
+    .option('--since-seconds <number>', 'age up to which a run without a report is looked for (3600)')
+    .option('--page-lines <number>', 'lines that one query asks for (5000)')
+    .option('--json', 'for scripts')
+    .action(async (flags: LoadFlags) => {
+      const stop = new AbortController();
+      const onSignal = (): void => {
+        if (stop.signal.aborted) process.exit(130);
+        process.stderr.write('ending the load; once more to stop at once\n');
+        stop.abort();
+      };
+      // Who only verifies has nothing to end in good order.
+      if (flags.seconds !== undefined) {
+        process.on('SIGINT', onSignal);
+        process.on('SIGTERM', onSignal);
+      }
+      const { runLoadCommand } = await import('./load/load-command.ts');
+      process.exitCode = await runLoadCommand(flags, {
+        stop: stop.signal,
+        print: (text) => void process.stdout.write(text),
+        tell: (text) => void process.stderr.write(text),
+      });
+    });
+}
 
 function addStoreCommands(store: Command): void {
   const add = (usage: string, description: string) =>

@@ -24,6 +24,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   agent: ['agent', 'wire', 'model'],
   collector: ['collector', 'wire', 'store', 'model'],
   query: ['query', 'store', 'model'],
+  load: ['load', 'wire', 'model'],
   role: ['role', 'agent', 'collector', 'query', 'store', 'wire', 'model'],
 };
 
@@ -118,7 +119,7 @@ test('every path that ARCHITECTURE.md and CONTRIBUTING.md name exists', () => {
     existsSync(join(root, path)),
   )) {
     for (const match of read(document).matchAll(
-      /`((?:model|wire|store|agent|collector|query|role|test|bench|deploy|docs|dashboards)\/[A-Za-z0-9_./-]*)`/g,
+      /`((?:model|wire|store|agent|collector|query|load|role|test|bench|deploy|docs|dashboards)\/[A-Za-z0-9_./-]*)`/g,
     )) {
       if (!existsSync(join(root, match[1]!))) faults.push(`${document} names ${match[1]}`);
     }

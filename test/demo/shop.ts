@@ -3,11 +3,13 @@
  * containers, counts in two metric pages, and one trace made by the real OpenTelemetry SDK.
  */
 import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
 import { context, SpanKind, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import { BatchSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
-import { ContainerLog, dockerContainerPath, podContainerPath } from './container-log.ts';
+import { ContainerLog, dockerContainerPath, podContainerPath } from '#load/files/container-log.ts';
+import type { LogFormat } from '#load/files/line-framing.ts';
 
 /** Every tenth order is declined: the demo's answers are known in advance. */
 export const declinedEvery = 10;
@@ -33,13 +35,22 @@ export class Shop {
     const uid = randomBytes(16)
       .toString('hex')
       .replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
-    const docker = (name: string): string => dockerContainerPath(root, randomBytes(32).toString('hex'), name);
-    const pod = (name: string): string => podContainerPath(root, 'shop', `${name}-${this.run}`, uid, name);
+    const docker = (name: string): string =>
+      dockerContainerPath(join(root, 'var/lib/docker/containers'), randomBytes(32).toString('hex'), name);
+    const pod = (name: string): string =>
+      podContainerPath(join(root, 'var/log/pods'), {
+        namespace: 'shop',
+        pod: `${name}-${this.run}`,
+        uid,
+        container: name,
+      });
+    const log = (path: string, format: LogFormat, kept: number): ContainerLog =>
+      new ContainerLog(path, format, { mode: 'rename', bytes: rotateBytes, kept });
     this.logs = {
-      web: new ContainerLog(docker('web'), 'docker', rotateBytes, 3),
-      checkout: new ContainerLog(pod('checkout'), 'cri', rotateBytes, 4),
-      payments: new ContainerLog(pod('payments'), 'cri', rotateBytes, 4),
-      inventory: new ContainerLog(docker('inventory'), 'docker', rotateBytes, 3),
+      web: log(docker('web'), 'docker', 3),
+      checkout: log(pod('checkout'), 'cri', 4),
+      payments: log(pod('payments'), 'cri', 4),
+      inventory: log(docker('inventory'), 'docker', 3),
     };
     const tracer = (service: string): Tracer => {
       const exporter = new OTLPTraceExporter({ url: `${otlpUrl}/v1/traces` });
@@ -62,13 +73,22 @@ export class Shop {
     const run = this.run;
     this.counts.checkoutSeconds += 0.02;
     if (isDeclined) this.counts.declined++;
-    this.logs.web.write('stdout', [`10.0.0.7 - - "POST /orders HTTP/1.1" ${status} 512 run=${run} seq=?`]);
+    this.logs.web.write('stdout', [
+      `10.0.0.7 - - "POST /orders HTTP/1.1" ${status} 512 run=${run} seq=${order}`,
+    ]);
     this.logs.checkout.write('stdout', [
-      JSON.stringify({ level: 'info', msg: 'order placed', order, run, seq: 'seq=?', trace_id: traceId }),
+      JSON.stringify({
+        level: 'info',
+        msg: 'order placed',
+        order,
+        run,
+        seq: `seq=${order}`,
+        trace_id: traceId,
+      }),
     ]);
     if (isDeclined) {
       this.logs.payments.write('stderr', [
-        `ERROR PaymentDeclinedException: card of order ${order} was declined run=${run} seq=? trace_id=${traceId}`,
+        `ERROR PaymentDeclinedException: card of order ${order} was declined run=${run} seq=${order} trace_id=${traceId}`,
         '\tat shop.payments.Gateway.charge(Gateway.java:42)',
         '\tat shop.payments.Worker.run(Worker.java:17)',
         'Caused by: java.net.SocketTimeoutException: connect timed out',
@@ -76,19 +96,19 @@ export class Shop {
       ]);
     } else {
       const padding = order % longLineEvery === 1 ? ` receipt=${'x'.repeat(20_000)}` : '';
-      this.logs.payments.write('stdout', [`INFO charged order ${order} run=${run} seq=?${padding}`]);
+      this.logs.payments.write('stdout', [`INFO charged order ${order} run=${run} seq=${order}${padding}`]);
     }
     this.logs.inventory.write(
       'stderr',
       order % tracebackEvery === 0
         ? [
-            `level=error msg="restock failed" order=${order} run=${run} seq=?`,
+            `level=error msg="restock failed" order=${order} run=${run} seq=${order}`,
             'Traceback (most recent call last):',
             '  File "inventory.py", line 12, in restock',
             '    raise KeyError(sku)',
             "KeyError: 'sku-1\u00e9\u4e16'",
           ]
-        : [`level=info msg="reserved" order=${order} run=${run} seq=?`],
+        : [`level=info msg="reserved" order=${order} run=${run} seq=${order}`],
     );
   }
 

@@ -5,10 +5,8 @@
  *   ->  run=abc123 checkout: 5120 records, 0 missing, 0 repeated
  */
 import { parseArgs } from 'node:util';
-
-interface LokiAnswer {
-  readonly data: { readonly result: readonly { readonly values: readonly (readonly [string, string])[] }[] };
-}
+import { ApiClient } from '#load/verify/api-client.ts';
+import { readLogPages } from '#load/verify/log-pages.ts';
 
 export interface SequenceReport {
   readonly run: string;
@@ -20,41 +18,22 @@ export interface SequenceReport {
 
 const services = ['web', 'checkout', 'payments', 'inventory'];
 const pageLines = 5000;
+/** Nobody lets the demo run for longer. */
+const lookbackMs = 30 * 86_400_000;
 
-/** Reads all lines of a service forward, page by page. Pages overlap at their edges: entries are known by time and text. */
 async function readLines(url: string, service: string): Promise<string[]> {
   const lines: string[] = [];
-  let start = '0';
-  let seenAtStart = new Map<string, number>();
-  for (;;) {
-    const query = new URLSearchParams({
-      query: `{service_name="${service}"} |= "seq="`,
-      start,
-      end: String(BigInt(Date.now() + 60_000) * 1_000_000n),
-      limit: String(pageLines),
-      direction: 'forward',
-    });
-    const response = await fetch(`${url}/loki/api/v1/query_range?${query}`);
-    if (!response.ok) throw new Error(`${service}: ${response.status} ${await response.text()}`);
-    const { data } = (await response.json()) as LokiAnswer;
-    const entries = data.result
-      .flatMap(({ values }) => values)
-      .sort(([a], [b]) => (BigInt(a) < BigInt(b) ? -1 : 1));
-    const last = entries.at(-1)?.[0];
-    // The next page starts at the last time of this one, so what was already read at that time is skipped there.
-    const skip = new Map(seenAtStart);
-    for (const [time, line] of entries) {
-      const left = time === start ? (skip.get(line) ?? 0) : 0;
-      if (left > 0) skip.set(line, left - 1);
-      else lines.push(line);
-    }
-    if (last === undefined || entries.length < pageLines) return lines;
-    if (last === start) throw new Error(`${service}: more than ${pageLines} lines share one time`);
-    seenAtStart = new Map();
-    for (const [time, line] of entries)
-      if (time === last) seenAtStart.set(line, (seenAtStart.get(line) ?? 0) + 1);
-    start = last;
+  const now = Date.now();
+  const range = {
+    query: `{service_name="${service}"} |= "seq="`,
+    start: BigInt(now - lookbackMs) * 1_000_000n,
+    end: BigInt(now + 60_000) * 1_000_000n,
+    pageLines,
+  };
+  for await (const page of readLogPages(new ApiClient(url, {}), range)) {
+    for (const [, line] of page) lines.push(line);
   }
+  return lines;
 }
 
 /** One report per run and service, in the order in which runs were first seen. */
