@@ -29,6 +29,10 @@ export function logSignal(run: string, sender: string, shape: LineShape): PushSi
     bodyTo: 0,
     attributes: byteSource(Buffer.concat([attributes, Buffer.alloc(8)])),
     attributesBytes: attributes.length,
+    // The level is in the text: the store finds it there.
+    severityNumber: 0,
+    severityText: body,
+    severityTextBytes: 0,
   };
   return {
     path: receivePaths.logs,
