@@ -13,6 +13,7 @@ interface EmptyFile {
   readonly path: string;
   readonly device: string;
   readonly inode: string;
+  readonly mtimeMs: number;
   readonly source: LogSource;
   /** When it is looked for no longer; undefined while it is at its path. */
   untilMs: number | undefined;
@@ -24,10 +25,14 @@ export class EmptyFiles {
   /** By identity. */
   readonly #files = new Map<string, EmptyFile>();
 
-  note({ path, device, inode }: OpenedFile, source: LogSource): void {
+  /** True where it is new, or was written since it was noted: what it had may be in a copy that rotation made. */
+  note({ path, device, inode, mtimeMs }: OpenedFile, source: LogSource): boolean {
     // Beside files in containers there are links that others made.
-    if (source.base !== undefined || this.#files.size >= globFilesMax) return;
-    this.#files.set(fileKey({ device, inode }), { path, device, inode, source, untilMs: undefined });
+    if (source.base !== undefined || this.#files.size >= globFilesMax) return true;
+    const key = fileKey({ device, inode });
+    const isWritten = this.#files.get(key)?.mtimeMs !== mtimeMs;
+    this.#files.set(key, { path, device, inode, mtimeMs, source, untilMs: undefined });
+    return isWritten;
   }
 
   forget(key: string): void {

@@ -262,9 +262,9 @@ export class FileSet {
       await opened.handle.close();
       return;
     }
-    if (opened.size > 0 && this.#seek(path)) await this.#followRotated(path, nowMs, problems);
+    const isWorthSeeking = opened.size > 0 || this.#empty.note(opened, source);
+    if (isWorthSeeking && this.#seek(path)) await this.#followRotated(path, nowMs, problems);
     // An empty file may be a copy that is being made.
-    if (opened.size === 0) this.#empty.note(opened, source);
     if (opened.size === 0 || this.#isFollowed(fileKey(opened)) || (await isCopyOfAny(this.all(), opened))) {
       await opened.handle.close();
       return;

@@ -5,10 +5,12 @@
  */
 import {
   appendFileSync,
+  copyFileSync,
   mkdirSync,
   readFileSync,
   renameSync,
   symlinkSync,
+  truncateSync,
   unlinkSync,
   utimesSync,
   writeFileSync,
@@ -262,4 +264,25 @@ test('lines that come into an empty file after it was rotated are read', async (
   await until('the new file is read', () => transport.bodies().includes('after'));
   await delay(300);
   expect(transport.bodies()).toContain('an error before the writer reopened');
+});
+
+test('what came and was truncated between two looks is read from its copies, also where the file stays empty', async () => {
+  const directory = temporaryDirectory();
+  const path = join(directory, 'a.log');
+  writeFileSync(path, numberedLines(1, 10));
+  const { agent, transport } = startAgent(directory);
+  await until('the first lines land', () => transport.records().length === 10);
+  const rotate = (number: number): void => {
+    copyFileSync(path, `${path}.${number}`);
+    truncateSync(path, 0);
+  };
+  rotate(1);
+  await until('the truncation is seen', () => agent.counters().filesTruncated === 1);
+  for (let number = 2; number <= 4; number++) {
+    appendFileSync(path, numberedLines(number * 10 - 9, number * 10));
+    rotate(number);
+  }
+  await until('all lands', () => transport.records().length >= 40);
+  expect(transport.bodies().sort()).toEqual(numberedBodies(1, 40).sort());
+  expect(agent.status().lost).toEqual([]);
 });
