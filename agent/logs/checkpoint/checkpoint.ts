@@ -9,7 +9,9 @@
 import { z } from 'zod';
 import { lineFormats } from '../frame/frame.ts';
 
-const version = 1;
+/** 2: files have rules and ranges descriptions, which an agent of version 1 would call broken. 1 is read too. */
+const version = 2;
+const versionsRead = [1, version];
 const count = z.int().min(0);
 
 /** A batch never holds more of one file than this (the agent's window is far below): more is a broken checkpoint. */
@@ -70,7 +72,7 @@ const pendingSchema = z.strictObject({
 
 const checkpointSchema = z
   .strictObject({
-    version: z.literal(version),
+    version: z.literal(versionsRead),
     /** Random; with the sequence and a hash of the content it makes batch ids unique. */
     agentId: z.string().min(1),
     nextSequence: count,
@@ -107,8 +109,9 @@ export function parseCheckpoint(text: string): Checkpoint {
     throw new Error('it is not JSON', { cause: error });
   }
   const found = (value as { version?: unknown } | null)?.version;
-  if (found !== undefined && found !== version) {
-    throw new Error(`its version is ${JSON.stringify(found)} and this agent reads version ${version}`);
+  if (found !== undefined && !versionsRead.includes(found as number)) {
+    const read = versionsRead.join(' and ');
+    throw new Error(`its version is ${JSON.stringify(found)} and this agent reads versions ${read}`);
   }
   const parsed = checkpointSchema.safeParse(value);
   if (parsed.success) return parsed.data;

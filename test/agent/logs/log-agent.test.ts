@@ -543,7 +543,7 @@ test.each([
   {
     name: 'a newer version',
     text: '{"version":9}',
-    expected: /its version is 9 and this agent reads version 1/,
+    expected: /its version is 9 and this agent reads versions 1 and 2/,
   },
   { name: 'a missing field', text: '{"version":1}', expected: /is broken: agentId: / },
 ])('a checkpoint with $name stops the start with what to do', ({ text, expected }) => {

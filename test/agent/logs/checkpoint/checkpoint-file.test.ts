@@ -11,7 +11,7 @@ import { ConfigError } from '#model/errors.ts';
 import { temporaryDirectory } from '../log-agent-run.ts';
 
 const sample: Checkpoint = {
-  version: 1,
+  version: 2,
   agentId: 'a1',
   nextSequence: 7,
   nextFileId: 3,
@@ -61,8 +61,8 @@ test('what is rendered is parsed again', () => {
 test.each<{ name: string; change: object; message: string }>([
   {
     name: 'an unknown version',
-    change: { version: 2 },
-    message: 'its version is 2 and this agent reads version 1',
+    change: { version: 3 },
+    message: 'its version is 3 and this agent reads versions 1 and 2',
   },
   { name: 'an unknown key', change: { color: 1 }, message: 'its content: Unrecognized key' },
   { name: 'a negative sequence', change: { nextSequence: -1 }, message: 'nextSequence: ' },
@@ -131,4 +131,11 @@ test('a save that fails rejects, and the next one works', async () => {
   rmSync(`${path}.tmp`, { recursive: true });
   await file.save();
   expect(readFileSync(path, 'utf8')).toBe('x');
+});
+
+test('a checkpoint of version 1, without rules and descriptions, is read', () => {
+  const [file] = sample.files;
+  const { multiline: _multiline, parse: _parse, isCollected: _isCollected, ...before } = file!;
+  const parsed = parseCheckpoint(JSON.stringify({ ...sample, version: 1, files: [before] }));
+  expect(parsed).toEqual({ ...sample, version: 1 });
 });
