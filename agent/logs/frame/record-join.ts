@@ -24,14 +24,18 @@ export interface RecordJoin {
   reset(): void;
 }
 
+/** Each line costs up to so many steps a byte, on the thread that reads all files: dates and levels take some 30. */
+const programSizeMax = 300;
+
 /** Returns what is wrong with a rule; '' for nothing. */
 export function multilineFault(multiline: string): string {
   if (multiline === 'auto' || multiline === 'off') return '';
   if (multiline === '')
     return 'expected auto, off, or a regular expression that matches the first line of a record';
   try {
-    RE2JS.compile(multiline);
-    return '';
+    const size = RE2JS.compile(multiline).programSize();
+    if (size <= programSizeMax) return '';
+    return `${JSON.stringify(multiline)} makes too large a machine: ${size} instructions of at most ${programSizeMax}`;
   } catch (error) {
     return `${JSON.stringify(multiline)} is neither auto, off, nor a regular expression: ${errorMessage(error)}`;
   }

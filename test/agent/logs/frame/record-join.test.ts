@@ -60,6 +60,7 @@ test.each([
   ['', 'expected auto, off, or a regular expression'],
   ['(', '"(" is neither auto, off, nor a regular expression: '],
   ['(?=x)', 'nor a regular expression: '],
+  ['(.?){900}[xy]', 'makes too large a machine: 3603 instructions of at most 300'],
 ])('the rule %j has the fault %j', (rule, fault) => {
   if (fault === '') expect(multilineFault(rule)).toBe('');
   else expect(multilineFault(rule)).toContain(fault);
