@@ -14,7 +14,7 @@ import type { LossLedger } from '../loss-ledger.ts';
 import { describeAccessError } from '../tail/file-glob.ts';
 import type { SkippedRange } from '../tail/rate-limit.ts';
 import type { TailedFile } from '../tail/tailed-file.ts';
-import { type EncodedRun, finishBatch, type ProcessedRun } from './processed-batch.ts';
+import { type BatchRange, type EncodedRun, finishBatch, type ProcessedRun } from './processed-batch.ts';
 
 /** A runtime writes the pieces of a long line at once: after this pause the rest will not come. */
 const partialWaitMs = 5000;
@@ -26,14 +26,6 @@ const readRetryMs = 5000;
 const windowSlackBytes = 64 * 1024;
 
 const lineFeed = 0x0a;
-
-/** A byte range of one file, and the number of records in it. */
-export interface BatchRange {
-  readonly file: TailedFile;
-  readonly from: number;
-  readonly to: number;
-  readonly records: number;
-}
 
 export interface Batch {
   readonly ranges: readonly BatchRange[];

@@ -12,9 +12,8 @@ import type { LossLedger } from '../loss-ledger.ts';
 import { describeAccessError } from '../tail/file-glob.ts';
 import type { FileSet } from '../tail/file-set.ts';
 import type { TailedFile } from '../tail/tailed-file.ts';
-import type { BatchRange } from './batch-builder.ts';
 import type { SentBatch } from './batch-sender.ts';
-import { finishBatch, type ProcessedRun } from './processed-batch.ts';
+import { type BatchRange, finishBatch, type ProcessedRun } from './processed-batch.ts';
 
 interface ReadRange {
   readonly file: TailedFile;

@@ -13,8 +13,9 @@ import type { PendingBatch } from '../checkpoint/checkpoint.ts';
 import type { CheckpointFile } from '../checkpoint/checkpoint-file.ts';
 import type { LossLedger } from '../loss-ledger.ts';
 import { describeAccessError } from '../tail/file-glob.ts';
-import type { Batch, BatchRange } from './batch-builder.ts';
+import type { Batch } from './batch-builder.ts';
 import type { PendingBatches } from './pending-batches.ts';
+import type { BatchRange } from './processed-batch.ts';
 
 /** Pause after the disk refused the checkpoint, a file could not be read, or a transport broke its contract. */
 const retryMs = 1000;

@@ -6,7 +6,14 @@ import { encodeLogsRequest, type ResourceRecords } from '#wire/otlp/logs-request
 import type { LogProcessors } from '../../processors/log-processors.ts';
 import type { RecordPipeline } from '../../processors/record-pipeline.ts';
 import type { TailedFile } from '../tail/tailed-file.ts';
-import type { BatchRange } from './batch-builder.ts';
+
+/** A byte range of one file, and the number of records in it. */
+export interface BatchRange {
+  readonly file: TailedFile;
+  readonly from: number;
+  readonly to: number;
+  readonly records: number;
+}
 
 /** A range as the encoder left it. */
 export interface EncodedRun extends ResourceRecords {

@@ -9,8 +9,8 @@
 import type { ByteSource } from '#wire/protobuf/byte-writer.ts';
 import { createFrame, type LineRules, streamNone, streamStderr, streamStdout } from './frame.ts';
 import type { FrameReaders } from './frame-readers.ts';
-import { joinGapMsMax } from './line-join.ts';
-import { type RecordJoin, RecordJoins } from './record-join.ts';
+import { joinGapMsMax, type RecordJoin } from './line-join.ts';
+import { RecordJoins } from './record-join.ts';
 
 export interface GroupCut {
   /** The last line start that no open record reaches over; `from` where there is none. */

@@ -5,7 +5,21 @@
  * bytes again gives the same records.
  */
 import { isGoFrame, LineKind, lineKind } from './line-kind.ts';
-import type { RecordJoin } from './record-join.ts';
+
+/**
+ * Decides for the lines of one stream in order. Pure: it looks at their bytes and at the times they carry, never at a clock,
+ * so that reading the same bytes again gives the same records.
+ */
+export interface RecordJoin {
+  /** Lines can join the last record. */
+  readonly isOpen: boolean;
+  /** When the last line was written, as Frame.timeMs; 0 where it carries no time. */
+  readonly timeMs: number;
+  /** True: the line bytes[from, to) continues the open record; false: it starts one. */
+  take(bytes: Buffer, from: number, to: number, timeMs: number): boolean;
+  /** Forgets the record: the next line starts one. */
+  reset(): void;
+}
 
 /** A stack trace deeper than this is cut: it bounds what one record can gather line by line. */
 export const joinLinesMax = 500;

@@ -21,8 +21,9 @@ import type { RecordPipeline } from '../../processors/record-pipeline.ts';
 import { createFrame, type Frame, type LineRules, streamNone, streamStderr, streamStdout } from './frame.ts';
 import type { FrameReaders } from './frame-readers.ts';
 
+import type { RecordJoin } from './line-join.ts';
 import { fillPlainFrame } from './plain-frame.ts';
-import { type RecordJoin, RecordJoins } from './record-join.ts';
+import { RecordJoins } from './record-join.ts';
 import { repairUtf8, utf8Boundary } from './utf8-text.ts';
 
 /** What one or more ranges held. */

@@ -7,22 +7,7 @@
 import { RE2JS } from 're2js';
 import { errorMessage } from '#model/errors.ts';
 import { streamCount } from './frame.ts';
-import { joinGapMsMax, joinLinesMax, LineJoin } from './line-join.ts';
-
-/**
- * Decides for the lines of one stream in order. Pure: it looks at their bytes and at the times they carry, never at a clock,
- * so that reading the same bytes again gives the same records.
- */
-export interface RecordJoin {
-  /** Lines can join the last record. */
-  readonly isOpen: boolean;
-  /** When the last line was written, as Frame.timeMs; 0 where it carries no time. */
-  readonly timeMs: number;
-  /** True: the line bytes[from, to) continues the open record; false: it starts one. */
-  take(bytes: Buffer, from: number, to: number, timeMs: number): boolean;
-  /** Forgets the record: the next line starts one. */
-  reset(): void;
-}
+import { joinGapMsMax, joinLinesMax, LineJoin, type RecordJoin } from './line-join.ts';
 
 /** Each line costs up to so many steps a byte, on the thread that reads all files: dates and levels take some 30. */
 const programSizeMax = 300;
