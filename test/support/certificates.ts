@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ConnectionOptions } from 'node:tls';
+import { hasTool } from './debian-tool.ts';
 
 export interface Certificate {
   readonly cert: string;
@@ -20,16 +21,9 @@ export interface TestCertificates {
   clientOptions(hasCertificate: boolean): ConnectionOptions;
 }
 
-/** False where this machine has no openssl, which it says: a test that needs certificates must skip. */
+/** False where this machine has no openssl, which it says: a test that needs certificates must skip. Throws in CI. */
 export function hasOpenssl(): boolean {
-  try {
-    openssl(['version']);
-    return true;
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
-    console.log('skipped: the tests of TLS need openssl');
-    return false;
-  }
+  return hasTool('openssl', 'openssl', 'version');
 }
 
 /** Makes all that a server and its clients need, in a directory of its own. */
