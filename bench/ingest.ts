@@ -191,7 +191,7 @@ function print(name: string, blockRows: number, sent: Sent, records: number, mea
       `${k(records / measured.cpuSeconds)}/CPU-s (${k(records / measured.mergedCpuSeconds)} with all merges${indexed}), ` +
       `${(sent.plainBytes / sent.seconds / 1e6).toFixed(0)} MB/s, ${(measured.cpuSeconds / sent.seconds).toFixed(2)} cores, ` +
       `loop p99 ${measured.loopDelayMsP99.toFixed(0)} ms max ${measured.loopDelayMsMax.toFixed(0)} ms, ` +
-      `RSS ${measured.rssMibMax.toFixed(0)} MiB, ${measured.parts} parts, ${k(measured.rowsMerged)} rows merged`,
+      `RSS ${measured.rssMibMax.toFixed(0)} MiB (engine ${measured.engineMibMax.toFixed(0)}), ${measured.parts} parts, ${k(measured.rowsMerged)} rows merged`,
   );
   const bySize = measured.columns.toSorted((a, b) => b.bytesPerRow - a.bytesPerRow);
   for (const { table, column, bytesPerRow } of bySize) {
