@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { countSchema, type OptionValues, option } from '#model/config/option.ts';
 import { deltaSeriesMaxDefault } from './delta-memory.ts';
+import { samplingOptions } from './sampling/sampling-options.ts';
 import {
   checkMetricTranslation,
   metricTranslationDefault,
@@ -97,6 +98,7 @@ export const collectorOptions = {
     transcoderOptionsDefault.deltaStaleMs,
     'A delta series that was silent for longer starts anew from 0, as if its process had restarted.',
   ),
+  ...samplingOptions,
 };
 
 /** What the transcoding threads are started with. Throws ConfigError where options contradict each other. */

@@ -4,6 +4,7 @@ import { observeBuffer } from '#agent/buffer/buffer-counts.ts';
 import { createDiskBuffer } from '#agent/buffer/disk-buffer.ts';
 import { createDirectTransport } from '#agent/transport/direct.ts';
 import { createKafkaTransport } from '#agent/transport/kafka.ts';
+import { createTraceBuckets } from '#agent/transport/trace-buckets.ts';
 import { ConfigError } from '#model/errors.ts';
 import type { Transport } from '#wire/envelope.ts';
 import type { SondeConfig } from './config-tables.ts';
@@ -16,7 +17,7 @@ export function openTransport(
 ): Transport {
   const options = config.transport;
   if (options.kind === 'kafka') {
-    return createKafkaTransport({
+    const kafka = createKafkaTransport({
       brokers: options['kafka.brokers'],
       clientId: `sonde-agent-${node}`,
       topics: {
@@ -31,6 +32,7 @@ export function openTransport(
       messageBytesMax: options['kafka.message_bytes_max'],
       log,
     });
+    return options['kafka.split_traces'] ? createTraceBuckets(kafka, options['kafka.partitions']) : kafka;
   }
   const url = options.collector_url || ownReceiver;
   if (url === undefined) {

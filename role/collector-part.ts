@@ -4,7 +4,9 @@ import { availableParallelism } from 'node:os';
 import { transcoderOptions } from '#collector/collector-options.ts';
 import { createDirectSink } from '#collector/direct-sink.ts';
 import { startKafkaConsumer } from '#collector/kafka/consumer.ts';
+import type { PartitionGates } from '#collector/kafka/partition-gate.ts';
 import { createPipeline, type Pipeline } from '#collector/pipeline.ts';
+import { countBypassedTraces, createTailSampling } from '#collector/sampling/tail-sampling.ts';
 import { countBuffersWithHeap } from '#model/buffer-accounting.ts';
 import { durationMs } from '#model/config/option.ts';
 import { errorMessage } from '#model/errors.ts';
@@ -35,6 +37,7 @@ export async function startCollectorPart(
 ): Promise<CollectorPart> {
   const { config, log, telemetry } = context;
   const retentionMs = durationMs(config.store.retention);
+  const sampling = createTailSampling(config.collector, config.transport.kind === 'kafka');
   countBuffersWithHeap();
   const pipeline = createPipeline({
     store,
@@ -49,7 +52,8 @@ export async function startCollectorPart(
   });
   parts.add('pipeline', () => pipeline.close());
   startStoreSweep(context, store, parts);
-  const sink = createDirectSink(pipeline);
+  const direct = createDirectSink(pipeline);
+  const sink = sampling === undefined ? direct : countBypassedTraces(direct);
   const receivers = await startReceivers({
     sink,
     host: config.receive.host,
@@ -66,7 +70,8 @@ export async function startCollectorPart(
       ),
   });
   parts.add('receivers', () => receivers.close(closeGraceMs));
-  const kafka = config.transport.kind === 'kafka' ? await startKafka(context, pipeline, parts) : undefined;
+  const kafka =
+    config.transport.kind === 'kafka' ? await startKafka(context, pipeline, sampling, parts) : undefined;
   // Last, so that it stops before the receivers drain: they have the store to themselves, and it goes on the next time.
   startUpkeep(context, store, parts);
   return {
@@ -90,7 +95,12 @@ export async function startCollectorPart(
   };
 }
 
-async function startKafka({ config, log }: RoleContext, pipeline: Pipeline, parts: Parts) {
+async function startKafka(
+  { config, log }: RoleContext,
+  pipeline: Pipeline,
+  gates: PartitionGates | undefined,
+  parts: Parts,
+) {
   const transport = config.transport;
   const consumer = await startKafkaConsumer({
     brokers: transport['kafka.brokers'],
@@ -109,6 +119,7 @@ async function startKafka({ config, log }: RoleContext, pipeline: Pipeline, part
         }
       : undefined,
     limits: { sessionTimeoutMs: transport['kafka.session_timeout_ms'] },
+    gates,
     insertRun: pipeline.insertRun,
     log,
   });

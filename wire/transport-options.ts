@@ -30,7 +30,16 @@ export const transportOptions = {
     'Topic of what could not be decoded.',
   ),
   'kafka.create_topics': option(z.boolean(), true, 'Create missing topics.'),
-  'kafka.partitions': option(countSchema, 8, 'Partitions of topics that are created.'),
+  'kafka.partitions': option(
+    countSchema.max(10_000),
+    8,
+    'Partitions of topics that are created, and parts that requests of spans are split into: as many as the topic has.',
+  ),
+  'kafka.split_traces': option(
+    z.boolean(),
+    true,
+    'Requests of spans are split by trace id, so that all spans of a trace come to one partition: tail sampling needs it, on all agents.',
+  ),
   'kafka.replication_factor': option(countSchema, 1, 'Replicas of topics that are created.'),
   'kafka.session_timeout_ms': option(
     countSchema,

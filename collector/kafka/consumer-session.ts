@@ -13,7 +13,9 @@ import type { ConsumerCounters } from './consumer-counters.ts';
 import type { DeadLetterOffice } from './dead-letters.ts';
 import { Fetcher, type FetchLimits } from './fetcher.ts';
 import { type GroupAssignment, GroupMember, type GroupMemberOptions } from './group-member.ts';
+import { historyStart } from './history-start.ts';
 import type { RunLimits } from './message-buffer.ts';
+import { OpenGate, type PartitionGates } from './partition-gate.ts';
 import {
   type FailpointStep,
   type PartitionContext,
@@ -34,6 +36,8 @@ export interface SessionOptions {
   readonly limits: RunLimits & FetchLimits & { readonly lingerMs: number };
   /** How long runs under way may take to end when the group rebalances or the process stops. */
   readonly drainMs: number;
+  /** Of partitions of traces; absent: every message is stored as it comes. */
+  readonly gates: PartitionGates | undefined;
   readonly failpoint: ((step: FailpointStep, place: PartitionPlace) => void | Promise<void>) | undefined;
 }
 
@@ -156,7 +160,7 @@ export class ConsumerSession {
   }
 
   #partitionContext(assignment: GroupAssignment, over: AbortController): PartitionContext {
-    const { insertRun, deadLetters, counters, log, limits, failpoint, fromBeginning } = this.#options;
+    const { insertRun, deadLetters, counters, log, limits, failpoint, fromBeginning, gates } = this.#options;
     return {
       insertRun,
       deadLetters,
@@ -169,6 +173,14 @@ export class ConsumerSession {
       holdsSeat: () => this.#member.holdsSeat(),
       lostSeat: () => over.abort(new Error('another member took over')),
       wakeFetcher: () => this.#fetcher?.wake(),
+      gateOf: ({ signal, topic }) =>
+        gates === undefined || signal !== 'traces'
+          ? new OpenGate()
+          : gates.gateOf(this.#data.cluster.findTopicPartitionMetadata(topic).length),
+      historyStart: async (place, offsets) =>
+        gates === undefined || place.signal !== 'traces'
+          ? (offsets.committed ?? offsets.logStart)
+          : await historyStart(await this.#fetcher!.brokerOf(place), place, offsets, gates.historyMs),
       recover: async (place) => {
         const committed = await this.#member.committed(place.topic, place.partition);
         const range = await this.#fetcher!.logRange(place);

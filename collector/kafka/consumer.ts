@@ -13,6 +13,7 @@ import type { RunInserter } from '../run.ts';
 import { type ConsumerCounter, ConsumerCounters } from './consumer-counters.ts';
 import { ConsumerSession, type SessionOptions } from './consumer-session.ts';
 import { DeadLetterOffice } from './dead-letters.ts';
+import type { PartitionGates } from './partition-gate.ts';
 import type { FailpointStep, PartitionPlace, PartitionStatus } from './partition-worker.ts';
 
 export interface KafkaConsumerOptions extends Omit<KafkaClientOptions, 'clientId'> {
@@ -26,6 +27,8 @@ export interface KafkaConsumerOptions extends Omit<KafkaClientOptions, 'clientId
   /** Absent: topics that are missing are waited for. */
   readonly createTopics?: TopicCreation | undefined;
   readonly limits?: Partial<KafkaConsumerLimits>;
+  /** What messages of traces go through before they are stored. */
+  readonly gates?: PartitionGates | undefined;
   /** Called before each step of the protocol; tests crash here. */
   readonly failpoint?: (step: FailpointStep, place: PartitionPlace) => void | Promise<void>;
 }
@@ -136,6 +139,7 @@ class Consumer implements KafkaConsumer {
         lingerMs: limits.runAgeMsMax,
       },
       drainMs: limits.drainMs,
+      gates: options.gates,
       failpoint: options.failpoint,
     };
   }

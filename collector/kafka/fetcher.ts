@@ -99,14 +99,19 @@ export class Fetcher {
 
   /** Returns where a partition's log begins and ends. */
   async logRange(place: PartitionPlace): Promise<{ logStart: number; logEnd: number }> {
-    const leader = this.#leader(place);
-    if (leader === undefined) throw new Error(`${place.topic}/${place.partition} has no leader`);
-    const broker = await this.#cluster.findBroker({ nodeId: leader });
+    const broker = await this.brokerOf(place);
     const [logStart, logEnd] = await Promise.all([
       listOffset(broker, place, earliestTimestamp),
       listOffset(broker, place, latestTimestamp),
     ]);
     return { logStart, logEnd };
+  }
+
+  /** Returns the broker that leads a partition. */
+  async brokerOf(place: PartitionPlace): Promise<Broker> {
+    const leader = this.#leader(place);
+    if (leader === undefined) throw new Error(`${place.topic}/${place.partition} has no leader`);
+    return await this.#cluster.findBroker({ nodeId: leader });
   }
 
   /** Why a partition is not fetched, or undefined. */
@@ -242,7 +247,8 @@ function deliver({ worker, offset }: Wanted, fetched: FetchedPartition): void {
   worker.accept(offset, messages, position, Number(fetched.highWatermark));
 }
 
-async function listOffset(
+/** Returns the first offset with a message of `timestamp` or later, or what a special one stands for; -1 for none. */
+export async function listOffset(
   broker: Broker,
   { topic, partition }: PartitionPlace,
   timestamp: number,

@@ -16,6 +16,15 @@ export interface BufferedMessage {
   /** null is a tombstone. */
   readonly value: Buffer | null;
   readonly headers: MessageHeaders;
+  /** What a gate has decided of its records; absent: all of them are stored. */
+  readonly selection?: MessageSelection;
+}
+
+export interface MessageSelection {
+  /** Returns what of `bytes`, the message's value, is stored: maybe `bytes` itself, undefined for nothing. */
+  select(bytes: Uint8Array): Uint8Array | undefined;
+  /** Must be called once, when that is stored. */
+  count(): void;
 }
 
 export interface Run {
@@ -120,6 +129,7 @@ export class MessageBuffer {
   }
 }
 
-function messageBytes({ value }: BufferedMessage): number {
+/** What a message takes in memory. */
+export function messageBytes({ value }: BufferedMessage): number {
   return (value?.length ?? 0) + messageOverheadBytes;
 }

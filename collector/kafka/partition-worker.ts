@@ -12,6 +12,7 @@ import type { DeadLetterOffice } from './dead-letters.ts';
 import { isFenced } from './group-member.ts';
 import { type BufferedMessage, MessageBuffer, type Run, type RunLimits } from './message-buffer.ts';
 import { insertWithMisfits } from './misfit-runs.ts';
+import type { PartitionGate, ReleasedMessages } from './partition-gate.ts';
 import {
   initialState,
   intentMetadata,
@@ -34,6 +35,10 @@ export interface PartitionPlace {
 /** What the session does for its partitions. */
 export interface PartitionContext {
   recover(place: PartitionPlace): Promise<RecoveredOffsets>;
+  /** Returns what messages of a partition go through before they are put into runs. */
+  gateOf(place: PartitionPlace): PartitionGate;
+  /** Returns from where on a gate has to read again before it reads from the committed offset. */
+  historyStart(place: PartitionPlace, offsets: RecoveredOffsets): Promise<number>;
   commit(place: PartitionPlace, offset: number, metadata: string): Promise<void>;
   /** Whether nobody else can own our partitions yet. */
   holdsSeat(): boolean;
@@ -56,6 +61,7 @@ const brokenPauseMs = 1000;
 export class PartitionWorker {
   readonly place: PartitionPlace;
   readonly #context: PartitionContext;
+  readonly #gate: PartitionGate;
   readonly #buffer = new MessageBuffer();
   readonly #abandon = new AbortController();
   #state: PartitionState = initialState;
@@ -64,12 +70,15 @@ export class PartitionWorker {
   #isFinishing = false;
   #highWatermark = 0;
   #committed = 0;
+  /** Where the gate begins to read. */
+  #historyStart = 0;
   /** Ends the wait for messages. */
   #wakeReader: () => void = () => undefined;
 
   constructor(place: PartitionPlace, context: PartitionContext) {
     this.place = place;
     this.#context = context;
+    this.#gate = context.gateOf(place);
   }
 
   /** Resolves when the partition is released; never rejects. */
@@ -92,6 +101,7 @@ export class PartitionWorker {
       }
     }
     this.#buffer.reset(0);
+    this.#gate.reset(0, 0);
     this.#run = undefined;
   }
 
@@ -119,7 +129,7 @@ export class PartitionWorker {
     }
     if (this.#isFinishing || (this.#buffer.isFull(this.#context.limits) && !this.isRepeating()))
       return undefined;
-    return this.#buffer.position;
+    return this.#gate.position;
   }
 
   /** Whether it waits for the rest of a run that must be repeated: then its size is not ours to choose. */
@@ -134,21 +144,29 @@ export class PartitionWorker {
     position: number,
     highWatermark: number,
   ): void {
-    if (offset !== this.#buffer.position || this.#state.step === 'released') return;
+    if (offset !== this.#gate.position || this.#state.step === 'released') return;
     this.#highWatermark = highWatermark;
-    if (position === offset) return;
-    this.#buffer.append(messages, position, Date.now());
-    this.#wakeReader();
+    this.#take(this.#gate.push(messages, position, position >= highWatermark, Date.now()));
   }
 
   /** The broker does not have `offset` any more. */
   outOfRange(offset: number, logStart: number, logEnd: number): void {
-    if (offset !== this.#buffer.position || this.#state.step !== 'reading' || !this.#buffer.isEmpty) return;
+    if (offset !== this.#gate.position || this.#state.step !== 'reading') return;
+    const next = this.#buffer.position;
+    if (offset < next && logStart <= next && next <= logEnd) {
+      // Retention took the beginning of what was to be read again.
+      this.#gate.reset(next, Math.max(offset, logStart));
+      this.#context.wakeFetcher();
+      return;
+    }
+    // What would end the wait of messages will not come any more.
+    if (!this.#gate.isEmpty) this.#take(this.#gate.flush());
+    if (!this.#buffer.isEmpty) return;
     this.#apply({ kind: 'out_of_range', logStart, logEnd });
     this.#wakeReader();
   }
 
-  /** Bytes held: buffered, and in the run under way. */
+  /** Bytes that wait for the store: buffered, and in the run under way. */
   get heldBytes(): number {
     return this.#buffer.bytes + (this.#run?.bytes ?? 0);
   }
@@ -163,8 +181,14 @@ export class PartitionWorker {
       isWaiting: this.#trouble !== '' || this.#state.step === 'blocked',
       committedOffset: this.#committed,
       lag: Math.max(0, this.#highWatermark - this.#committed),
-      heldBytes: this.heldBytes,
+      heldBytes: this.heldBytes + this.#gate.heldBytes,
     };
+  }
+
+  #take({ messages, position }: ReleasedMessages): void {
+    if (position === this.#buffer.position) return;
+    this.#buffer.append(messages, position, Date.now());
+    this.#wakeReader();
   }
 
   #apply(event: PartitionEvent): void {
@@ -181,7 +205,10 @@ export class PartitionWorker {
       );
     }
     const isFresh = event.kind === 'recovered' || event.kind === 'out_of_range';
-    if (isFresh && state.step === 'reading') this.#buffer.reset(state.next);
+    if (isFresh && state.step === 'reading') {
+      this.#buffer.reset(state.next);
+      this.#gate.reset(state.next, this.#historyStart);
+    }
     if (state.step === 'reading') this.#context.wakeFetcher();
   }
 
@@ -193,6 +220,9 @@ export class PartitionWorker {
         );
         this.#committed = offsets.committed ?? offsets.logStart;
         this.#highWatermark = offsets.logEnd;
+        this.#historyStart = await this.#insist('looking for where to read again', () =>
+          this.#context.historyStart(this.place, offsets),
+        );
         return { kind: 'recovered', offsets };
       }
       case 'reading':
@@ -275,6 +305,7 @@ export class PartitionWorker {
       await abortable(deadLetters.post(faulty, this.place, abandoned), abandoned);
       counters.add('dead_letters', faulty.length);
     }
+    for (const { selection } of run.messages) selection?.count();
     counters.add('runs');
     counters.add('messages', run.messages.length);
     counters.add('bytes', run.bytes);

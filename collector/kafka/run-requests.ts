@@ -44,8 +44,12 @@ export function runRequests(
     }
     // An agent that was killed sends its unconfirmed batches again: they are new messages under the old batch id.
     const identity = batchId === '' ? `${topic}/${partition}/${messageIdentity(message)}` : batchId;
-    const bytes = new Uint8Array(message.value);
-    const note = batchNote(tenant, signal, identity, bytes);
+    // Of the bytes that came: what is selected of them begins elsewhere.
+    const note = batchNote(tenant, signal, identity, message.value);
+    const selected =
+      message.selection === undefined ? message.value : message.selection.select(message.value);
+    if (selected === undefined) continue;
+    const bytes = selected === message.value ? new Uint8Array(selected) : selected;
     requests.push({ signal, tenant, bytes, note });
     sources.push(message);
   }
