@@ -6,6 +6,7 @@ import { durationMs, type OptionValues } from '#model/config/option.ts';
 import { ConfigError } from '#model/errors.ts';
 import type { EnvelopeSink } from '#wire/envelope.ts';
 import type { PartitionGates } from '../kafka/partition-gate.ts';
+import { rateWindowMs } from './rate-meter.ts';
 import { countBypass, SamplingCounters } from './sampling-counters.ts';
 import type { samplingOptions } from './sampling-options.ts';
 import { type ConfiguredPolicies, TenantPolicies } from './tenant-policies.ts';
@@ -51,7 +52,8 @@ export function createTailSampling(
   const counters = new SamplingCounters();
   return {
     counters,
-    historyMs: limits.decisionWaitMs + limits.lateWaitMs,
+    // What was decided by a rate depends on all of its window.
+    historyMs: limits.decisionWaitMs + limits.lateWaitMs + rateWindowMs,
     gateOf: (partitionCount) =>
       new TraceWindow(limits, new TenantPolicies(policies, 1 / Math.max(1, partitionCount)), counters),
   };

@@ -3,7 +3,7 @@
  * order of precedence, and remembers where each value came from. All mistakes are reported at once, each with
  * file, line and the nearest valid key.
  */
-import { isMap, isScalar, LineCounter, type Node, parse, parseDocument } from 'yaml';
+import { isCollection, isMap, isNode, isScalar, LineCounter, type Node, parse, parseDocument } from 'yaml';
 import { ConfigError } from '../errors.ts';
 import { nearest } from './nearest.ts';
 import { environmentName, type Option, type OptionTable, type OptionValues } from './option.ts';
@@ -85,12 +85,27 @@ function applyFile(draft: Draft, path: string, text: string): void {
       const key = prefix + String(isScalar(keyNode) ? keyNode.value : keyNode);
       const where = `${path}:${lineOf(keyNode)}`;
       const value = pair.value as Node | null;
-      if (draft.options.has(key)) applyValue(draft, key, value === null ? null : value.toJS(document), where);
+      // A mistake inside of a value has a line of its own.
+      const locate = (steps: readonly PropertyKey[]): string =>
+        steps.length === 0 ? where : `${path}:${lineOf(deepest(value, steps))}`;
+      if (draft.options.has(key))
+        applyValue(draft, key, value === null ? null : value.toJS(document), where, locate);
       else if (value !== null && isMap(value) && hasChildren(draft, key)) walk(value, `${key}.`);
       else draft.problems.push(`${where}: unknown key "${key}"${suggestion(key, draft.options.keys())}`);
     }
   };
   walk(document.contents, '');
+}
+
+/** The node that `steps` lead to, or the last one on the way. */
+function deepest(node: Node | null, steps: readonly PropertyKey[]): Node | null {
+  let at = node;
+  for (const step of steps) {
+    const next = isCollection(at) ? at.get(step, true) : undefined;
+    if (!isNode(next)) break;
+    at = next;
+  }
+  return at;
 }
 
 function hasChildren(draft: Draft, key: string): boolean {
@@ -124,19 +139,37 @@ function readText(target: Option<unknown>, text: string): unknown {
   }
 }
 
-function applyValue(draft: Draft, key: string, value: unknown, origin: string): void {
+function applyValue(
+  draft: Draft,
+  key: string,
+  value: unknown,
+  origin: string,
+  locate: (steps: readonly PropertyKey[]) => string = () => origin,
+): void {
   const target = draft.options.get(key);
   if (target === undefined) throw new Error(`BUG: no option ${key}`);
   const parsed = target.schema.safeParse(value);
   if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    const at = issue === undefined || issue.path.length === 0 ? '' : ` at ${issue.path.join('.')}`;
-    const got = target.isSecret ? '' : `, got ${JSON.stringify(value)}`;
-    draft.problems.push(`${origin}: ${key}${at}: ${issue?.message ?? 'invalid value'}${got}`);
+    for (const { path, message } of parsed.error.issues) {
+      const at = path.length === 0 ? '' : ` at ${path.join('.')}`;
+      const part = partAt(value, path);
+      const got = target.isSecret || part === undefined ? '' : `, got ${JSON.stringify(part)}`;
+      draft.problems.push(`${locate(path)}: ${key}${at}: ${message}${got}`);
+    }
     return;
   }
   draft.values.set(key, parsed.data);
   draft.origins.set(key, origin);
+}
+
+/** What of a value a mistake is in; undefined where it is missing. */
+function partAt(value: unknown, path: readonly PropertyKey[]): unknown {
+  let part = value;
+  for (const step of path) {
+    if (typeof part !== 'object' || part === null) return undefined;
+    part = (part as Record<PropertyKey, unknown>)[step];
+  }
+  return part;
 }
 
 function suggestion(name: string, known: Iterable<string>): string {
