@@ -165,7 +165,7 @@ function spanOf(
 }
 
 const naiveOf = (messages: readonly BufferedMessage[], limits: Partial<WindowLimits> = {}) =>
-  sampleNaively(messages as { offset: number; timestampMs: number; value: Buffer }[], {
+  sampleNaively(messages.map(({ offset, timestampMs, value }) => ({ offset, timestampMs, value: value! })), {
     ...limitsDefault,
     ...limits,
     overheadBytes,
