@@ -99,13 +99,15 @@ const spanPlan: fc.Arbitrary<SpanPlan> = fc.record({
   state: fc.constantFrom('', '', '', 'ot=th:e', 'ot=th:4', `ot=th:8;rv:${randomness},x=1`, 'x=1'),
   group: fc.nat(2),
 });
-const log: fc.Arbitrary<readonly Step[]> = fc.array(
-  fc.record({
-    advanceMs: fc.integer({ min: -4000, max: 6000 }),
-    spans: fc.array(spanPlan, { maxLength: 6 }),
-  }),
-  { maxLength: 60 },
-);
+const logOf = (minLength: number, maxLength: number): fc.Arbitrary<readonly Step[]> =>
+  fc.array(
+    fc.record({
+      advanceMs: fc.integer({ min: -3000, max: 6000 }),
+      spans: fc.array(spanPlan, { maxLength: 6 }),
+    }),
+    { minLength, maxLength },
+  );
+const log = logOf(0, 60);
 
 /** `epochMs`: a trace of one number is another one when so much time has passed. */
 function messagesOf(steps: readonly Step[], epochMs: number): BufferedMessage[] {
@@ -165,11 +167,14 @@ function spanOf(
 }
 
 const naiveOf = (messages: readonly BufferedMessage[], limits: Partial<WindowLimits> = {}) =>
-  sampleNaively(messages.map(({ offset, timestampMs, value }) => ({ offset, timestampMs, value: value! })), {
-    ...limitsDefault,
-    ...limits,
-    overheadBytes,
-  });
+  sampleNaively(
+    messages.map(({ offset, timestampMs, value }) => ({ offset, timestampMs, value: value! })),
+    {
+      ...limitsDefault,
+      ...limits,
+      overheadBytes,
+    },
+  );
 
 /** Reading goes by chunks of these lengths, again and again. */
 function pushInChunks(
@@ -224,22 +229,27 @@ describe('random logs', () => {
     // Traces live shorter than they are remembered.
     const epochMs = 20_000;
     fc.assert(
-      fc.property(log, chunkLengths, fc.double({ min: 0, max: 1, noNaN: true }), (steps, lengths, where) => {
-        const messages = messagesOf(steps, epochMs);
-        const first = new TestWindow();
-        pushInChunks(first, messages, lengths);
-        first.flush();
-        const committed = Math.floor(where * messages.length);
-        const second = new TestWindow();
-        const history = limitsDefault.decisionWaitMs + limitsDefault.lateWaitMs + rateWindowMs;
-        const lastMs = messages[committed - 1]?.timestampMs ?? startMs;
-        const from = messages.findIndex(({ timestampMs }) => timestampMs >= lastMs - history);
-        second.window.reset(committed, Math.max(0, from));
-        pushInChunks(second, messages.slice(second.window.position), lengths.toReversed());
-        second.flush();
-        const expected = [...first.stored].filter(([offset]) => offset >= committed);
-        expect(Object.fromEntries(second.stored)).toEqual(Object.fromEntries(expected));
-      }),
+      fc.property(
+        logOf(30, 60),
+        chunkLengths,
+        fc.double({ min: 0.2, max: 1, noNaN: true }),
+        (steps, lengths, where) => {
+          const messages = messagesOf(steps, epochMs);
+          const first = new TestWindow();
+          pushInChunks(first, messages, lengths);
+          first.flush();
+          const committed = Math.floor(where * messages.length);
+          const second = new TestWindow();
+          const history = limitsDefault.decisionWaitMs + limitsDefault.lateWaitMs + rateWindowMs;
+          const lastMs = messages[committed - 1]?.timestampMs ?? startMs;
+          const from = messages.findIndex(({ timestampMs }) => timestampMs >= lastMs - history);
+          second.window.reset(committed, Math.max(0, from));
+          pushInChunks(second, messages.slice(second.window.position), lengths.toReversed());
+          second.flush();
+          const expected = [...first.stored].filter(([offset]) => offset >= committed);
+          expect(Object.fromEntries(second.stored)).toEqual(Object.fromEntries(expected));
+        },
+      ),
       { numRuns: 150 },
     );
   });
