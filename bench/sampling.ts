@@ -32,7 +32,11 @@ const cases = {
   ],
   'two attributes besides': [
     { name: 'route', type: 'string_attribute', string_attribute: attribute },
-    { name: 'size', type: 'numeric_attribute', numeric_attribute: { key: 'http.response.size', min_value: 1e6 } },
+    {
+      name: 'size',
+      type: 'numeric_attribute',
+      numeric_attribute: { key: 'http.response.size', min_value: 1e6 },
+    },
     { name: 'errors', type: 'status_code', status_code: { status_codes: ['ERROR'] } },
     { name: 'rest', type: 'probabilistic', probabilistic: { sampling_percentage: 10 } },
   ],

@@ -33,10 +33,17 @@ export class SpanSelection {
     const { verdicts } = this.#decided;
     // An unknown set of spans: a request without any is for the store to judge.
     if (verdicts.length === 0) return bytes;
-    const codes = Uint8Array.from(verdicts, (verdict) => this.#codeOf(verdict));
-    if (codes.every((code) => code === codeKept)) return bytes;
-    if (codes.every((code) => code === codeDropped)) return undefined;
-    if (!codes.includes(codeEdited)) return selector.select(bytes, codes);
+    const codes = new Uint8Array(verdicts.length);
+    let [kept, edited] = [0, 0];
+    for (let span = 0; span < verdicts.length; span++) {
+      const code = this.#codeOf(verdicts[span]!);
+      codes[span] = code;
+      if (code === codeKept) kept++;
+      else if (code === codeEdited) edited++;
+    }
+    if (kept === codes.length) return bytes;
+    if (kept + edited === 0) return undefined;
+    if (edited === 0) return selector.select(bytes, codes);
     let spanIndex = -1;
     const next = (): number => {
       do spanIndex++;
@@ -83,18 +90,19 @@ class TraceStateEditor {
     reader.seek(from, to);
     let before = '';
     writer.reserve(to - from);
+    let copied = from;
     while (reader.position < to) {
       const start = reader.position;
-      const isTraceState = reader.readTag() === traceStateTag;
-      if (isTraceState) {
-        const textFrom = reader.passBytes();
-        before = source.toString('utf8', textFrom, reader.position);
+      if (reader.readTag() !== traceStateTag) {
+        reader.skip();
         continue;
       }
-      reader.skip();
-      source.copy(writer.bytes, writer.position, start, reader.position);
-      writer.position += reader.position - start;
+      const textFrom = reader.passBytes();
+      before = source.toString('utf8', textFrom, reader.position);
+      writer.position += source.copy(writer.bytes, writer.position, copied, start);
+      copied = reader.position;
     }
+    writer.position += source.copy(writer.bytes, writer.position, copied, to);
     if (before !== this.#before || threshold !== this.#threshold) {
       this.#before = before;
       this.#threshold = threshold;

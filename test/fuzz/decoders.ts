@@ -35,6 +35,7 @@ import { discoveryDecoders } from './discovery-decoders.ts';
 import { createChecked, type FuzzedDecoder, fuzzContext } from './fuzzed-decoder.ts';
 import { receivers } from './receivers.ts';
 import { scrapedPages } from './scraped-pages.ts';
+import { sampledSpans } from './span-samplers.ts';
 
 /** With `seriesMax`, series over the limit are met and refused. */
 function transcoded(
@@ -163,6 +164,7 @@ export const decoders: readonly FuzzedDecoder[] = [
   transcoded('logs', logs),
   transcoded('logs', fields),
   transcoded('traces', traces),
+  sampledSpans(traces),
   transcoded('metrics', metrics),
   transcoded('metrics', deltas),
   transcoded('metrics', metrics, 0, true),
