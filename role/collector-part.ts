@@ -53,7 +53,7 @@ export async function startCollectorPart(
   parts.add('pipeline', () => pipeline.close());
   startStoreSweep(context, store, parts);
   const direct = createDirectSink(pipeline);
-  const sink = sampling === undefined ? direct : countBypassedTraces(direct);
+  const sink = sampling === undefined ? direct : countBypassedTraces(direct, log);
   const receivers = await startReceivers({
     sink,
     host: config.receive.host,

@@ -67,6 +67,8 @@ export class PartitionWorker {
   #state: PartitionState = initialState;
   #run: Run | undefined;
   #trouble = '';
+  /** What the gate threw: a broken invariant, as content is never its fault. */
+  #gateFault: unknown;
   #isFinishing = false;
   #highWatermark = 0;
   #committed = 0;
@@ -146,7 +148,13 @@ export class PartitionWorker {
   ): void {
     if (offset !== this.#gate.position || this.#state.step === 'released') return;
     this.#highWatermark = highWatermark;
-    this.#take(this.#gate.push(messages, position, position >= highWatermark, Date.now()));
+    try {
+      this.#take(this.#gate.push(messages, position, position >= highWatermark, Date.now()));
+    } catch (error) {
+      // Whoever fetches is not to blame, and would try for ever.
+      this.#gateFault ??= error;
+      this.#wakeReader();
+    }
   }
 
   /** The broker does not have `offset` any more. */
@@ -257,6 +265,7 @@ export class PartitionWorker {
     for (;;) {
       this.#abandon.signal.throwIfAborted();
       if (this.#isFinishing) return { kind: 'revoked' };
+      if (this.#gateFault !== undefined) throw this.#gateFault;
       if (this.#state.step !== 'reading' || this.#state.redo !== redo) {
         // The log was cut while we waited: what is to be read has changed.
         return await this.#perform(this.#state);

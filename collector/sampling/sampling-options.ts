@@ -28,12 +28,12 @@ export const samplingOptions = {
   ),
   'sampling.held_bytes_max': option(
     countSchema,
-    256 * 1024 * 1024,
-    'Messages that wait for their traces, of each partition: above, the oldest traces are decided early.',
+    64 * 1024 * 1024,
+    'Messages that wait for their traces, in each partition that this collector owns: above, the oldest traces are decided early.',
   ),
   'sampling.traces_max': option(
     z.number().int().min(1000).max(50_000_000),
     1_000_000,
-    'Traces that are remembered, of each partition: above, the oldest are forgotten early. One takes some 40 bytes.',
+    'Traces that are remembered in each partition: above, the oldest are forgotten early. One takes some 40 bytes.',
   ),
 };

@@ -5,6 +5,7 @@
 import { durationMs, type OptionValues } from '#model/config/option.ts';
 import { ConfigError } from '#model/errors.ts';
 import type { EnvelopeSink } from '#wire/envelope.ts';
+import type { KafkaLog } from '#wire/kafka/client.ts';
 import type { PartitionGates } from '../kafka/partition-gate.ts';
 import { rateWindowMs } from './rate-meter.ts';
 import { countBypass, SamplingCounters } from './sampling-counters.ts';
@@ -59,10 +60,21 @@ export function createTailSampling(
   };
 }
 
-/** Counts the traces that are pushed to this collector: they do not go through Kafka, and are stored whole. */
-export function countBypassedTraces(sink: EnvelopeSink): EnvelopeSink {
+/** Counts the traces that are pushed to this collector, and says it once: they do not go through Kafka, and are stored whole. */
+export function countBypassedTraces(sink: EnvelopeSink, log: KafkaLog): EnvelopeSink {
+  let isSaid = false;
   const counting = (envelope: Parameters<EnvelopeSink>[0]): ReturnType<EnvelopeSink> => {
-    if (envelope.signal === 'traces') countBypass(envelope.tenant);
+    if (envelope.signal === 'traces') {
+      countBypass(envelope.tenant);
+      if (!isSaid) {
+        const { tenant } = envelope;
+        log.warn(
+          { tenant },
+          'traces that are pushed to this collector are not sampled: send them to an agent',
+        );
+      }
+      isSaid = true;
+    }
     return sink(envelope);
   };
   return Object.assign(counting, sink.whenRoom === undefined ? {} : { whenRoom: sink.whenRoom });

@@ -16,6 +16,7 @@ import { countBypassedTraces, createTailSampling } from '#collector/sampling/tai
 import { openEmbeddedStore } from '#store/embedded/embedded-store.ts';
 import { migrate } from '#store/migrate.ts';
 import { encodeTraceRequest } from '#test/support/naive/otlp-proto.ts';
+import { silentKafkaLog } from '#test/support/silent-kafka-log.ts';
 
 const defaults = Object.fromEntries(
   Object.entries(samplingOptions).map(([key, { default: value }]) => [key, value]),
@@ -64,9 +65,10 @@ test.each([
 });
 
 test('a sink for pushes stays what it is, and waits for room as before', async () => {
+  const said: string[] = [];
   const whenRoom = async (): Promise<void> => undefined;
   const sink = Object.assign(async () => ({ accepted: 1, rejected: 0, reason: '' }), { whenRoom });
-  const counting = countBypassedTraces(sink);
+  const counting = countBypassedTraces(sink, { ...silentKafkaLog, warn: (_, text) => said.push(text) });
   expect(counting.whenRoom).toBe(whenRoom);
   const envelope = {
     signal: 'traces',
@@ -75,7 +77,11 @@ test('a sink for pushes stays what it is, and waits for room as before', async (
     key: 'k',
     bytes: new Uint8Array(0),
   } as const;
-  expect(await counting(envelope)).toEqual({ accepted: 1, rejected: 0, reason: '' });
+  await counting({ ...envelope, signal: 'logs' });
+  expect(said).toEqual([]);
+  for (let count = 0; count < 2; count++)
+    expect(await counting(envelope)).toEqual({ accepted: 1, rejected: 0, reason: '' });
+  expect(said).toEqual(['traces that are pushed to this collector are not sampled: send them to an agent']);
 });
 
 test('counts of sampled spans are those of all spans, by the query in the documentation', async () => {
