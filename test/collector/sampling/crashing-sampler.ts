@@ -20,14 +20,14 @@ export interface SamplerOrder
   readonly path: string;
 }
 
-/** Tests wait seconds for what people wait minutes for. */
-export function testSampling(policies: readonly unknown[]) {
+/** Ten seconds of the log's time, which tests make themselves. */
+export function testSampling(policies: readonly unknown[], decisionWait = '10s') {
   return createTailSampling(
     {
       'sampling.policies': policiesSchema.parse(policies),
       'sampling.tenant_policies': {},
-      'sampling.decision_wait': '1s',
-      'sampling.late_wait': '20s',
+      'sampling.decision_wait': decisionWait,
+      'sampling.late_wait': decisionWait === '10s' ? '60s' : decisionWait,
       'sampling.held_bytes_max': 64 * 1024 * 1024,
       'sampling.traces_max': 100_000,
     },
