@@ -16,10 +16,12 @@ import { traceIds } from '#wire/otlp/trace-ids.ts';
 /** Of an envelope. */
 const batchIdLengthMax = 128;
 const wordsOfId = 4;
+/** More parts of one request would be a message for each span; topics with more partitions use so many of them. */
+const bucketsMax = 1024;
 
 /** Returns `transport` with requests of spans in up to `bucketCount` parts; every agent must have the same number. */
 export function createTraceBuckets(transport: Transport, bucketCount: number): Transport {
-  const keys = bucketKeys(bucketCount);
+  const keys = bucketKeys(Math.min(bucketsMax, bucketCount));
   const selector = new SpanSelector();
   return {
     send: async (envelope, abort) => {

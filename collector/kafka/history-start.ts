@@ -7,6 +7,9 @@ import { listOffset } from './fetcher.ts';
 import type { RecoveredOffsets } from './partition-protocol.ts';
 import type { PartitionPlace } from './partition-worker.ts';
 
+/** A transaction leaves a marker behind its messages: more than a few in a row are no log of ours. */
+const stepsBackMax = 64;
+
 /** Returns the first offset with a message at most `historyMs` older than the last one before the committed offset. */
 export async function historyStart(
   broker: Broker,
@@ -16,16 +19,24 @@ export async function historyStart(
 ): Promise<number> {
   if (committed === undefined || committed <= logStart || committed > logEnd) return logStart;
   // A clock that is ahead must not hide what there is to read.
-  const lastMs = Math.min(Date.now(), (await timestampBefore(broker, place, committed)) ?? Date.now());
-  const first = await listOffset(broker, place, lastMs - historyMs);
+  let lastMs = Date.now();
+  for (let back = 1; back <= stepsBackMax && committed - back >= logStart; back *= 2) {
+    const foundMs = await timestampBefore(broker, place, committed, back);
+    if (foundMs === undefined) continue;
+    lastMs = Math.min(lastMs, foundMs);
+    break;
+  }
+  // Negative times mean something else to a broker.
+  const first = await listOffset(broker, place, Math.max(0, lastMs - historyMs));
   return first < 0 ? committed : Math.min(committed, Math.max(logStart, first));
 }
 
-/** Of the last message before `offset`; undefined where what stands there is no message. */
+/** Of the last message in the batch of records `back` before `offset`; undefined where that holds none, but a marker. */
 async function timestampBefore(
   broker: Broker,
   { topic, partition }: PartitionPlace,
   offset: number,
+  back: number,
 ): Promise<number | undefined> {
   const { responses } = await broker.fetch({
     isolationLevel: readCommitted,
@@ -33,7 +44,7 @@ async function timestampBefore(
     minBytes: 1,
     // A broker sends one batch of records all the same.
     maxBytes: 1,
-    topics: [{ topic, partitions: [{ partition, fetchOffset: String(offset - 1), maxBytes: 1 }] }],
+    topics: [{ topic, partitions: [{ partition, fetchOffset: String(offset - back), maxBytes: 1 }] }],
   });
   const fetched = responses[0]?.partitions[0];
   if (fetched === undefined) throw new Error(`the broker sent nothing of ${topic}/${partition}`);

@@ -21,7 +21,7 @@ export interface PartitionGate {
   reset(next: number, from: number): void;
   /**
    * Takes what a fetch from `position` brought, nothing included. Must let messages through in order and each once;
-   * `isAtEnd` says that the log has no more now.
+   * `isAtEnd` says that the log has no more now. `nowMs` is of a clock that only goes forward.
    */
   push(
     messages: readonly BufferedMessage[],

@@ -149,7 +149,7 @@ export class PartitionWorker {
     if (offset !== this.#gate.position || this.#state.step === 'released') return;
     this.#highWatermark = highWatermark;
     try {
-      this.#take(this.#gate.push(messages, position, position >= highWatermark, Date.now()));
+      this.#take(this.#gate.push(messages, position, position >= highWatermark, performance.now()));
     } catch (error) {
       // Whoever fetches is not to blame, and would try for ever.
       this.#gateFault ??= error;

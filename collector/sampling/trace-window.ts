@@ -56,6 +56,8 @@ const verdictsFrom = 0x2_0000;
 const noSpans = new Float64Array(0);
 /** How much longer than its wait the clock lets a message wait, for producers that come late with what they stamped. */
 const clockSlackMs = { min: 1000, max: 5000 };
+/** Who looks more seldom does not know that the log was quiet: the process may have stood still. */
+const lookMsMax = 2000;
 
 export class TraceWindow implements PartitionGate {
   readonly #limits: WindowLimits;
@@ -114,7 +116,7 @@ export class TraceWindow implements PartitionGate {
     isAtEnd: boolean,
     nowMs: number,
   ): ReleasedMessages {
-    if (this.#atEndSinceMs !== undefined) this.#liveMs += Math.max(0, nowMs - this.#atEndSinceMs);
+    if (this.#atEndSinceMs !== undefined) this.#liveMs += Math.min(lookMsMax, nowMs - this.#atEndSinceMs);
     this.#atEndSinceMs = isAtEnd ? nowMs : undefined;
     const released: BufferedMessage[] = [];
     for (const message of messages) this.#take(message, released);

@@ -346,6 +346,8 @@ class World {
         rebalanceTimeoutMs: 3000,
         drainMs: 500,
         bufferBytesMax: 5000,
+        // A record batch at a time, so that the bound above is felt.
+        partitionFetchBytesMax: 500,
       },
     };
   }

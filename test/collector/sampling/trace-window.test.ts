@@ -49,9 +49,12 @@ class TestWindow {
 
   /** The log is quiet for so long. */
   wait(ms: number): number {
-    this.push([], true);
-    this.nowMs += ms;
-    return this.push([], true);
+    let position = this.push([], true);
+    for (let waited = 0; waited < ms; waited += 1000) {
+      this.nowMs += Math.min(1000, ms - waited);
+      position = this.push([], true);
+    }
+    return position;
   }
 
   flush(): void {
@@ -296,6 +299,15 @@ describe('by example', () => {
     expect(window.wait(14_999)).toBe(0);
     expect(window.wait(1)).toBe(1);
     expect(window.stored.get(0)).toBeDefined();
+  });
+
+  test('a process that stood still does not take the log for quiet', () => {
+    const window = new TestWindow();
+    window.push(messagesOf([step(0, [1, 'error'])], once), true);
+    window.nowMs += 3_600_000;
+    expect(window.push([], true)).toBe(0);
+    expect(window.wait(12_999)).toBe(0);
+    expect(window.wait(1)).toBe(1);
   });
 
   test('a clock that is far ahead decides early what is there, and does not hold up what comes after', () => {
