@@ -13,6 +13,8 @@ import { streamRawSamples } from './evaluate-selector.ts';
 import type { Evaluation } from './evaluation.ts';
 import { createEvaluation } from './evaluator.ts';
 import { executionError } from './execution-error.ts';
+import type { FloatHistogram } from './histogram/float-histogram.ts';
+import { findStatsOnlySelectors } from './histogram/stats-only-selectors.ts';
 import { parsePromql } from './parser.ts';
 import { type PromqlLimits, QueryBudget } from './query-budget.ts';
 import { QueryGate } from './query-gate.ts';
@@ -20,6 +22,7 @@ import type { MatrixSeries, QueryOutcome, QueryResult } from './query-result.ts'
 import { QueryTimeoutError } from './query-timeout-error.ts';
 import type { SampleSource } from './source.ts';
 import {
+  compareLabels,
   dropMetricSchema,
   gridEndMs,
   mergeSameLabels,
@@ -76,7 +79,7 @@ export function createPromqlEngine(options: PromqlEngineOptions): PromqlEngine {
     instant: async (request) => {
       const expression = parse(request.query);
       const grid = { startMs: request.timeMs, stepMs: 1, count: 1 };
-      return run(options, gate, request, grid, 0, (evaluation) =>
+      return run(options, gate, request, expression, grid, 0, (evaluation) =>
         answerInstant(evaluation, expression, grid),
       );
     },
@@ -89,7 +92,7 @@ export function createPromqlEngine(options: PromqlEngineOptions): PromqlEngine {
         );
       }
       const grid = rangeGrid(request, options.limits);
-      return run(options, gate, request, grid, request.stepMs, async (evaluation) =>
+      return run(options, gate, request, expression, grid, request.stepMs, async (evaluation) =>
         answerRange(evaluation, await evaluation.evaluate(expression, grid), grid),
       );
     },
@@ -115,6 +118,7 @@ async function run(
   options: PromqlEngineOptions,
   gate: QueryGate,
   request: QueryRequest,
+  expression: Expression,
   grid: StepGrid,
   queryStepMs: number,
   answer: (evaluation: Evaluation) => Promise<QueryResult>,
@@ -134,6 +138,7 @@ async function run(
         queryStepMs,
         subqueryStepMs: options.subqueryStepMs ?? minuteMs,
         delaysNameRemoval: options.delaysNameRemoval ?? false,
+        statsOnlySelectors: findStatsOnlySelectors(expression),
         budget: new QueryBudget(options.limits, abort),
         annotations,
         abort,
@@ -164,7 +169,7 @@ async function answerInstant(
   if (inner.kind === 'subquery') {
     const samples = await evaluateSubquery(evaluation, inner, grid);
     const series = samples
-      .filter(({ values }) => values.length > 0)
+      .filter((one) => !isEmpty(one))
       .map((one) => ({ ...one, labels: one.dropsName ? dropMetricSchema(one.labels) : one.labels }));
     return { type: 'matrix', series: sortMatrix(series) };
   }
@@ -175,7 +180,10 @@ async function answerInstant(
   return {
     type: 'vector',
     timeMs,
-    samples: series.map(({ labels, values }) => ({ labels, value: values[0] })),
+    samples: series.map(({ labels, values, histograms }) => {
+      const histogram = histograms?.[0];
+      return histogram === undefined ? { labels, value: values[0] } : { labels, value: NaN, histogram };
+    }),
   };
 }
 
@@ -188,7 +196,7 @@ function answerRange(evaluation: Evaluation, value: Value, grid: StepGrid): Quer
   }
   evaluation.budget.addSamples(value.series.length * grid.count);
   const series = finishNames(value.series).map((one) => compact(one, times));
-  return { type: 'matrix', series: sortMatrix(series.filter(({ values }) => values.length > 0)) };
+  return { type: 'matrix', series: sortMatrix(series.filter((one) => !isEmpty(one))) };
 }
 
 /** Removes the names that were marked for it. */
@@ -197,25 +205,33 @@ function finishNames(series: readonly StepSeries[]): readonly StepSeries[] {
   return mergeSameLabels(named);
 }
 
-function compact({ labels, values, present }: StepSeries, times: Float64Array): MatrixSeries {
-  if (!present.includes(0)) return { labels, timestamps: times, values };
+function compact({ labels, values, present, histograms }: StepSeries, times: Float64Array): MatrixSeries {
+  if (histograms === undefined) {
+    if (!present.includes(0)) return { labels, timestamps: times, values };
+    const isKept = (_value: number, i: number) => present[i] === 1;
+    return { labels, timestamps: times.filter(isKept), values: values.filter(isKept) };
+  }
+  const isNumber = (_value: number, i: number) => present[i] === 1 && histograms[i] === undefined;
+  const isHistogram = (_value: number, i: number) => present[i] === 1 && histograms[i] !== undefined;
   return {
     labels,
-    timestamps: times.filter((_time, i) => present[i] === 1),
-    values: values.filter((_value, i) => present[i] === 1),
+    timestamps: times.filter(isNumber),
+    values: values.filter(isNumber),
+    histograms: {
+      timestamps: times.filter(isHistogram),
+      values: histograms.filter(
+        (histogram, i) => histogram !== undefined && present[i] === 1,
+      ) as FloatHistogram[],
+    },
   };
 }
 
+function isEmpty({ values, histograms }: MatrixSeries): boolean {
+  return values.length === 0 && (histograms?.values.length ?? 0) === 0;
+}
+
 function sortMatrix(series: readonly MatrixSeries[]): MatrixSeries[] {
-  return [...series].sort((a, b) => {
-    for (let i = 0; i < Math.min(a.labels.length, b.labels.length); i++) {
-      for (const part of [0, 1] as const) {
-        const [left, right] = [a.labels[i][part], b.labels[i][part]];
-        if (left !== right) return left < right ? -1 : 1;
-      }
-    }
-    return a.labels.length - b.labels.length;
-  });
+  return [...series].sort((a, b) => compareLabels(a.labels, b.labels));
 }
 
 /** The engine as rules and scaling signals use it. Rejects where a query answers a string or a range vector. */

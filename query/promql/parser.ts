@@ -61,7 +61,6 @@ function binaryOperator(input: ParserInput): BinaryOperator | undefined {
   const { kind, text } = input.token;
   const name = kind === 'word' ? text.toLowerCase() : text;
   if (kind === 'word' ? !operatorWords.has(name) : kind !== 'operator') return undefined;
-  if (name === '</' || name === '>/') throw unsupported(input.text, input.token, `the operator "${name}" is`);
   return Object.hasOwn(operatorPrecedence, name) ? (name as BinaryOperator) : undefined;
 }
 

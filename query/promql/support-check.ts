@@ -13,9 +13,6 @@ export function checkSupport(text: string, expression: Expression): void {
       for (const arg of expression.args) checkSupport(text, arg);
       break;
     case 'aggregation':
-      if (expression.operator === 'limitk' || expression.operator === 'limit_ratio') {
-        throw unsupported(text, expression, `aggregation "${expression.operator}" is`);
-      }
       if (expression.parameter !== undefined) checkSupport(text, expression.parameter);
       checkSupport(text, expression.expression);
       break;

@@ -62,8 +62,10 @@ export interface Unary extends Ranged {
 
 export type ArithmeticOperator = '+' | '-' | '*' | '/' | '%' | '^' | 'atan2';
 export type ComparisonOperator = '==' | '!=' | '<' | '<=' | '>' | '>=';
+/** They keep the part of a histogram below, or above, a number. */
+export type TrimOperator = '</' | '>/';
 export type SetOperator = 'and' | 'or' | 'unless';
-export type BinaryOperator = ArithmeticOperator | ComparisonOperator | SetOperator;
+export type BinaryOperator = ArithmeticOperator | ComparisonOperator | TrimOperator | SetOperator;
 
 export type Cardinality = 'one-to-one' | 'many-to-one' | 'one-to-many' | 'many-to-many';
 
@@ -144,6 +146,8 @@ export const operatorPrecedence: Readonly<Record<BinaryOperator, number>> = {
   '<=': 3,
   '>': 3,
   '>=': 3,
+  '</': 3,
+  '>/': 3,
   '+': 4,
   '-': 4,
   '*': 5,
@@ -154,7 +158,16 @@ export const operatorPrecedence: Readonly<Record<BinaryOperator, number>> = {
 };
 
 export function isComparison(operator: BinaryOperator): operator is ComparisonOperator {
-  return operatorPrecedence[operator] === 3;
+  return operatorPrecedence[operator] === 3 && !isTrim(operator);
+}
+
+export function isTrim(operator: BinaryOperator): operator is TrimOperator {
+  return operator === '</' || operator === '>/';
+}
+
+/** Whether the result is no longer the metric's own value. */
+export function losesMetricName(operator: BinaryOperator): boolean {
+  return operatorPrecedence[operator] > 3;
 }
 
 export function isSetOperator(operator: BinaryOperator): operator is SetOperator {

@@ -6,16 +6,20 @@ import { type Labels, labelValue, sortLabels } from '#model/labels.ts';
 import { type NumberOperator, numberOperator } from './binary-operators.ts';
 import type { Evaluation } from './evaluation.ts';
 import { executionError } from './execution-error.ts';
+import { incompatibleTypes } from './histogram/histogram-notes.ts';
+import { operateOnHistograms } from './histogram/histogram-operators.ts';
 import {
   dropMetricSchema,
+  emptyMixedSeries,
   emptySeries,
   labelsKey,
   matchingKey,
   renderLabels,
   type StepGrid,
   type StepSeries,
+  setValue,
 } from './step-series.ts';
-import { type Binary, isComparison, type VectorMatching } from './tree.ts';
+import { type Binary, isTrim, losesMetricName, type VectorMatching } from './tree.ts';
 
 export function matchVectors(
   evaluation: Evaluation,
@@ -43,6 +47,7 @@ class VectorMatch {
   readonly #matching: VectorMatching;
   readonly #names: ReadonlySet<string>;
   readonly #results = new Map<string, StepSeries>();
+  #hasHistograms = false;
 
   constructor(evaluation: Evaluation, expression: Binary, grid: StepGrid) {
     this.#evaluation = evaluation;
@@ -54,6 +59,8 @@ class VectorMatch {
   }
 
   run(many: readonly StepSeries[], one: readonly StepSeries[]): readonly StepSeries[] {
+    const hasHistograms = ({ histograms }: StepSeries) => histograms !== undefined;
+    this.#hasHistograms = many.some(hasHistograms) || one.some(hasHistograms);
     const groups = new Map<string, Group>();
     for (const series of one) this.#group(groups, series).one.push(series);
     for (const series of many) this.#group(groups, series).many.push(series);
@@ -123,7 +130,8 @@ class VectorMatch {
     if (existing !== undefined) return { series: existing, isShared: true };
     this.#evaluation.budget.addSamples(this.#grid.count);
     const dropsName = this.#evaluation.delaysNameRemoval && this.#expression.returnsBool;
-    const series = emptySeries(labels, this.#grid.count, dropsName);
+    const empty = this.#hasHistograms ? emptyMixedSeries : emptySeries;
+    const series = empty(labels, this.#grid.count, dropsName);
     this.#results.set(key, series);
     return { series, isShared: false };
   }
@@ -140,6 +148,12 @@ class VectorMatch {
       if (many.present[i] === 0 || one.present[i] === 0) continue;
       if (matched[i] === 1) throw executionError(this.#duplicateFact());
       matched[i] = 1;
+      if (this.#hasHistograms && this.#combineHistograms(many, one, series, i)) continue;
+      if (isTrim(this.#expression.operator)) {
+        const fact = incompatibleTypes(0, this.#expression.operator, 0);
+        this.#evaluation.annotations.inform(fact, this.#expression);
+        continue;
+      }
       const left = isSwapped ? one.values[i] : many.values[i];
       const right = isSwapped ? many.values[i] : one.values[i];
       if (keeps !== undefined && !keeps(left, right)) continue;
@@ -151,6 +165,27 @@ class VectorMatch {
     }
   }
 
+  /** Returns false where both values of the step are numbers. */
+  #combineHistograms(many: StepSeries, one: StepSeries, series: StepSeries, step: number): boolean {
+    const [leftSeries, rightSeries] =
+      this.#matching.cardinality === 'one-to-many' ? [one, many] : [many, one];
+    const left = leftSeries.histograms?.[step];
+    const right = rightSeries.histograms?.[step];
+    if (left === undefined && right === undefined) return false;
+    const combined = operateOnHistograms(
+      this.#expression,
+      this.#evaluation.annotations,
+      left ?? leftSeries.values[step],
+      right ?? rightSeries.values[step],
+    );
+    if (combined === undefined) return true;
+    if (series.present[step] === 1) {
+      throw executionError('vector cannot contain metrics with the same labelset');
+    }
+    setValue(series, step, combined);
+    return true;
+  }
+
   #duplicateFact(): string {
     return this.#matching.cardinality === 'one-to-one'
       ? 'multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)'
@@ -160,7 +195,7 @@ class VectorMatch {
   #resultLabels(many: Labels, one: Labels): Labels {
     const { operator, returnsBool } = this.#expression;
     const { cardinality, isOn, include } = this.#matching;
-    const losesName = !isComparison(operator) || (returnsBool && !this.#evaluation.delaysNameRemoval);
+    const losesName = losesMetricName(operator) || (returnsBool && !this.#evaluation.delaysNameRemoval);
     let labels = losesName ? dropMetricSchema(many) : many;
     if (cardinality === 'one-to-one') labels = labels.filter(([name]) => this.#names.has(name) === isOn);
     if (include.length === 0) return labels;

@@ -2,7 +2,7 @@
 
 import { streamTimestamps } from '../evaluate-selector.ts';
 import { evaluateVector, withoutName } from '../evaluation.ts';
-import { constantScalar, type StepSeries } from '../step-series.ts';
+import { constantScalar, numbersOnly, type StepSeries } from '../step-series.ts';
 import { unwrapParentheses } from '../tree.ts';
 import type { FunctionFamily, WholeFunction } from './function-kinds.ts';
 
@@ -20,7 +20,9 @@ function datePart(read: (date: Date) => number): WholeFunction {
         return { kind: 'vector', series: [{ labels: [], dropsName: false, values, present }] };
       }
       const input = await evaluateVector(evaluation, call.args[0], grid);
-      const series = input.map((one) => withoutName(evaluation, { ...one, values: one.values.map(part) }));
+      const series = input
+        .map(numbersOnly)
+        .map((one) => withoutName(evaluation, { ...one, values: one.values.map(part) }));
       return { kind: 'vector', series };
     },
   };
@@ -53,7 +55,7 @@ const timestamp: WholeFunction = {
   evaluate: async (evaluation, call, grid) => {
     const argument = unwrapParentheses(call.args[0]);
     const series: StepSeries[] = [];
-    if (argument.kind === 'vector' && call.args[0].kind === 'vector') {
+    if (argument.kind === 'vector') {
       for await (const one of streamTimestamps(evaluation, argument, grid)) {
         series.push(withoutName(evaluation, one));
       }
@@ -61,7 +63,7 @@ const timestamp: WholeFunction = {
     }
     for (const one of await evaluateVector(evaluation, call.args[0], grid)) {
       const values = one.values.map((_value, i) => (grid.startMs + i * grid.stepMs) / 1000);
-      series.push(withoutName(evaluation, { ...one, values }));
+      series.push(withoutName(evaluation, { ...one, values, histograms: undefined }));
     }
     return { kind: 'vector', series };
   },

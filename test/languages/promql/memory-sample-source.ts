@@ -2,11 +2,28 @@
 import { RefusedError } from '#model/errors.ts';
 import { type LabelMatcher, type Labels, labelValue } from '#model/labels.ts';
 import { matchesLabels } from '#query/promql/match-label.ts';
-import type { MetricMetadata, SampleSource, SeriesSamples, TimeRange } from '#query/promql/source.ts';
+import type {
+  HistogramSamples,
+  MetricMetadata,
+  SampleSource,
+  SeriesSamples,
+  TimeRange,
+} from '#query/promql/source.ts';
 
 export interface MemorySeries extends SeriesSamples {
   /** Why a query that touches the series cannot be answered yet. */
   readonly refusal?: string;
+}
+
+function histogramsWithin(
+  { timestamps, values }: HistogramSamples,
+  startMs: number,
+  endMs: number,
+): HistogramSamples | undefined {
+  const isWithin = (time: number) => time > startMs && time <= endMs;
+  const kept = timestamps.filter(isWithin);
+  if (kept.length === 0) return undefined;
+  return { timestamps: kept, values: values.filter((_value, i) => isWithin(timestamps[i])) };
 }
 
 export function createMemorySampleSource(
@@ -15,7 +32,11 @@ export function createMemorySampleSource(
 ): SampleSource {
   const labelsIn = (matchers: readonly (readonly LabelMatcher[])[], range: TimeRange): Labels[] =>
     series
-      .filter(({ timestamps }) => timestamps.some((time) => time >= range.startMs && time <= range.endMs))
+      .filter(({ timestamps, histograms }) =>
+        [...timestamps, ...(histograms?.timestamps ?? [])].some(
+          (time) => time >= range.startMs && time <= range.endMs,
+        ),
+      )
       .filter(({ labels }) => matchers.length === 0 || matchers.some((list) => matchesLabels(list, labels)))
       .map(({ labels }) => labels);
   return {
@@ -25,12 +46,15 @@ export function createMemorySampleSource(
         const from = one.timestamps.findIndex((time) => time > startMs);
         const after = one.timestamps.findIndex((time) => time > endMs);
         const to = after === -1 ? one.timestamps.length : after;
-        if (from === -1 || from >= to) continue;
+        const hasNumbers = from !== -1 && from < to;
+        const histograms = one.histograms && histogramsWithin(one.histograms, startMs, endMs);
+        if (!hasNumbers && histograms === undefined) continue;
         if (one.refusal !== undefined) throw new RefusedError(one.refusal, 422);
         yield {
           labels: one.labels,
-          timestamps: one.timestamps.slice(from, to),
-          values: one.values.slice(from, to),
+          timestamps: hasNumbers ? one.timestamps.slice(from, to) : new Float64Array(),
+          values: hasNumbers ? one.values.slice(from, to) : new Float64Array(),
+          ...(histograms === undefined ? {} : { histograms }),
         };
       }
     },

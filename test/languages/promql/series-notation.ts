@@ -3,15 +3,16 @@
  *
  *   parseSeriesLine('x{a="b"} 0+10x2 _ stale')  ->  labels and [0, 10, 20, absent, stale]
  *
- * Histograms and start timestamps are recognised, not read.
+ * Start timestamps are recognised, not read.
  */
 import { type Labels, sortLabels } from '#model/labels.ts';
+import { addHistograms, subtractHistograms } from '#query/promql/histogram/histogram-arithmetic.ts';
 import { parsePromql, parseSelector } from '#query/promql/parser.ts';
+import { type NotedHistogram, parseHistogram } from './histogram-notation.ts';
 
 export const absent = 'absent';
-export const histogram = 'histogram';
 /** A value, or what stands in its place. */
-export type NotedValue = number | typeof absent | typeof histogram;
+export type NotedValue = number | typeof absent | NotedHistogram;
 
 /** The NaN that marks a series as gone: the bits matter. */
 export const staleNan = new Float64Array(new BigUint64Array([0x7ff0000000000002n]).buffer);
@@ -62,10 +63,8 @@ function parseValues(text: string): { values: NotedValue[]; stale: Set<number> }
   for (const item of splitItems(text)) {
     const blank = /^_(?:x(\d+))?$/.exec(item);
     const many = /^(stale|[^x]+?)x(\d+)$/.exec(item);
-    if (item.startsWith('{{')) {
-      const count = /\}\}x(\d+)$/.exec(item)?.[1] ?? /x(\d+)$/.exec(item)?.[1];
-      for (let i = 0; i <= Number(count ?? 0); i++) values.push(histogram);
-    } else if (blank !== null) {
+    if (item.startsWith('{{')) pushHistograms(values, item);
+    else if (blank !== null) {
       for (let i = 0; i < Number(blank[1] ?? 1); i++) values.push(absent);
     } else if (item === 'stale' || many?.[1] === 'stale') {
       for (let i = 0; i <= Number(many?.[2] ?? 0); i++) stale.add(values.push(staleNan[0]) - 1);
@@ -73,6 +72,24 @@ function parseValues(text: string): { values: NotedValue[]; stale: Set<number> }
     else pushSteps(values, many[1], Number(many[2]));
   }
   return { values, stale };
+}
+
+/** a, axn, a+bxn, a-bxn with histograms: n + 1 values. */
+function pushHistograms(values: NotedValue[], text: string): void {
+  const parts = /^(\{\{.*?\}\})(?:([+-])(\{\{.*?\}\}))?(?:x(\d+))?$/s.exec(text);
+  if (parts === null) throw new Error(`no histograms: ${text}`);
+  const [, first, sign, step, count = '0'] = parts;
+  let noted = parseHistogram(first);
+  values.push(noted);
+  const difference = step === undefined ? undefined : parseHistogram(step).histogram;
+  for (let i = 0; i < Number(count); i++) {
+    if (difference !== undefined) {
+      const combine = sign === '-' ? subtractHistograms : addHistograms;
+      const { histogram } = combine(noted.histogram, difference)!;
+      noted = { ...noted, histogram };
+    }
+    values.push(noted);
+  }
 }
 
 /** a+bxn, a-bxn, axn: n + 1 values. */
