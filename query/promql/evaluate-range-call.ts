@@ -1,6 +1,7 @@
 /** Functions of a range vector: a kernel runs over each series' windows, in place, on the samples' columns. */
 
 import { labelValue, metricNameLabel } from '#model/labels.ts';
+import { checkExtendedRange, streamExtendedRange } from './evaluate-extended-range.ts';
 import { readSeries } from './evaluate-selector.ts';
 import { type Evaluation, evaluateScalar, evaluateVector, fixedTimeMs, withoutName } from './evaluation.ts';
 import { executionError } from './execution-error.ts';
@@ -20,8 +21,14 @@ export async function* streamRangeCall(
   implementation: RangeFunction,
   grid: StepGrid,
 ): AsyncGenerator<StepSeries> {
-  const args = await scalarArguments(evaluation, call, grid);
   const range = rangeArgument(call);
+  if (range.kind === 'matrix' && range.selector.modifier !== undefined) {
+    const { modifier } = range.selector;
+    checkExtendedRange(call.name, modifier);
+    yield* streamExtendedRange(evaluation, call, implementation, range, modifier, grid);
+    return;
+  }
+  const args = await scalarArguments(evaluation, call, grid);
   const ends = rangeEnds(evaluation, range, grid);
   let isFirst = true;
   for await (const samples of streamSamples(evaluation, range, grid, ends)) {

@@ -2,6 +2,7 @@
 import type { Evaluation } from './evaluation.ts';
 import { fixedTimeMs } from './evaluation.ts';
 import { statsOnly } from './histogram/reset-hints.ts';
+import { smoothedPerStep } from './smoothed-selector.ts';
 import { halves, isStale, type WindowEnds, windowEnds, withoutStale } from './sample-window.ts';
 import type { HistogramSamples, SeriesSamples } from './source.ts';
 import { emptyMixedSeries, emptySeries, type StepGrid, type StepSeries, setValue } from './step-series.ts';
@@ -32,9 +33,18 @@ async function* streamNewest(
   readsTimes: boolean,
 ): AsyncGenerator<StepSeries> {
   const ends = windowEnds(grid, selector.offsetMs, fixedTimeMs(evaluation, selector.at));
-  const range = { startMs: ends.firstMs - evaluation.lookbackMs, endMs: ends.lastMs };
+  const isSmoothed = selector.modifier === 'smoothed';
+  const range = {
+    startMs: ends.firstMs - evaluation.lookbackMs,
+    endMs: ends.lastMs + (isSmoothed ? evaluation.lookbackMs : 0),
+  };
   for await (const samples of readSeries(evaluation, selector, range)) {
     evaluation.budget.addSamples(grid.count);
+    if (isSmoothed && !readsTimes) {
+      const smoothed = smoothedPerStep(evaluation, selector, withoutStale(samples), ends, grid.count);
+      if (smoothed !== undefined) yield smoothed;
+      continue;
+    }
     const series = newestPerStep(samples, ends, grid.count, evaluation.lookbackMs, readsTimes);
     if (series !== undefined) yield series;
   }

@@ -7,7 +7,14 @@ import { compileRegex } from '../language/regex.ts';
 import type { Token } from '../language/scanner.ts';
 import { isNumberWord } from './lexical.ts';
 import { type ParserInput, parseError, unsupported } from './parser-input.ts';
-import type { AtModifier, Expression, MatrixSelector, Subquery, VectorSelector } from './tree.ts';
+import type {
+  AtModifier,
+  Expression,
+  MatrixSelector,
+  RangeModifier,
+  Subquery,
+  VectorSelector,
+} from './tree.ts';
 
 const durationsExpected = 'number, duration, step(), or range()';
 
@@ -17,7 +24,8 @@ export function parseVectorSelector(input: ParserInput): VectorSelector {
   const name = input.token.kind === 'word' ? input.next().text : '';
   const matchers = name === '' || input.isOperator('{') ? parseMatchers(input) : [];
   if (name !== '') matchers.push({ name: metricNameLabel, op: '=', value: name });
-  return { kind: 'vector', name, matchers, offsetMs: 0, at: undefined, start, end: input.endBefore };
+  const rest = { offsetMs: 0, at: undefined, modifier: undefined };
+  return { kind: 'vector', name, matchers, ...rest, start, end: input.endBefore };
 }
 
 function parseMatchers(input: ParserInput): LabelMatcher[] {
@@ -66,7 +74,7 @@ export function parsePostfix(input: ParserInput, first: Expression): Expression 
     else if (input.isOperator('@')) expression = parseAt(input, expression);
     else if (input.isWord('offset')) expression = parseOffset(input, expression);
     else if (input.isWord('anchored') || input.isWord('smoothed')) {
-      throw unsupported(input.text, input.token, `the modifier "${input.token.text.toLowerCase()}" is`);
+      expression = parseModifier(input, expression);
     } else return expression;
   }
 }
@@ -187,6 +195,21 @@ function parseOffset(input: ParserInput, expression: Expression): Expression {
   if (expression.kind === 'matrix')
     return { ...expression, selector: { ...expression.selector, offsetMs }, end };
   return { ...selector, offsetMs, end };
+}
+
+function parseModifier(input: ParserInput, expression: Expression): Expression {
+  const modifier = input.next().text.toLowerCase() as RangeModifier;
+  const end = input.endBefore;
+  const fail = (fact: string) => parseError(input.text, expression, fact);
+  if (expression.kind === 'subquery') throw fail(`${modifier} modifier is not supported for subqueries`);
+  const selector = expression.kind === 'matrix' ? expression.selector : expression;
+  if (selector.kind !== 'vector') throw fail(`${modifier} modifier not implemented`);
+  if (selector.modifier !== undefined && selector.modifier !== modifier) {
+    throw fail('anchored and smoothed modifiers cannot be used together');
+  }
+  if (expression.kind === 'matrix') return { ...expression, selector: { ...selector, modifier }, end };
+  if (modifier === 'anchored') throw fail('anchored modifier can only be used with range selectors');
+  return { ...selector, modifier, end };
 }
 
 function parseAt(input: ParserInput, expression: Expression): Expression {

@@ -68,7 +68,8 @@ function printSelector(selector: VectorSelector, brackets: string): string {
       : `${printLabelName(matcher.name)}${matcher.op}${quoteText(matcher.value)}`,
   );
   const braces = quoted.length > 0 || name === '' ? `{${quoted.join(',')}}` : '';
-  return `${name}${braces}${brackets}${printTime(selector)}`;
+  const modifier = selector.modifier === undefined ? '' : ` ${selector.modifier}`;
+  return `${name}${braces}${brackets}${modifier}${printTime(selector)}`;
 }
 
 function printTime({

@@ -24,6 +24,9 @@ export interface StringLiteral extends Ranged {
   readonly value: string;
 }
 
+/** What a selector answers at times between samples; of a range selector, at the bounds of its windows. */
+export type RangeModifier = 'anchored' | 'smoothed';
+
 export interface VectorSelector extends Ranged {
   readonly kind: 'vector';
   /** The metric name where it stands outside the braces, else ''. Its matcher is the last of `matchers`. */
@@ -31,6 +34,7 @@ export interface VectorSelector extends Ranged {
   readonly matchers: readonly LabelMatcher[];
   readonly offsetMs: number;
   readonly at: AtModifier | undefined;
+  readonly modifier: RangeModifier | undefined;
 }
 
 export interface MatrixSelector extends Ranged {
