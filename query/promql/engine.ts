@@ -8,6 +8,7 @@
 import { LimitError } from '#model/errors.ts';
 import type { InstantQuery } from '../instant.ts';
 import { Annotations } from './annotations.ts';
+import { resolveDurations } from './duration-expression.ts';
 import { evaluateSubquery } from './evaluate-range-call.ts';
 import { streamRawSamples } from './evaluate-selector.ts';
 import type { Evaluation } from './evaluation.ts';
@@ -30,7 +31,6 @@ import {
   type StepSeries,
   type Value,
 } from './step-series.ts';
-import { checkSupport } from './support-check.ts';
 import { type Expression, unwrapParentheses } from './tree.ts';
 import { expressionType, typeName } from './type-check.ts';
 
@@ -77,14 +77,15 @@ export function createPromqlEngine(options: PromqlEngineOptions): PromqlEngine {
   const gate = new QueryGate(options.limits.concurrency);
   return {
     instant: async (request) => {
-      const expression = parse(request.query);
+      const expression = resolveDurations(parsePromql(request.query), { stepMs: 0, rangeMs: 0 });
       const grid = { startMs: request.timeMs, stepMs: 1, count: 1 };
       return run(options, gate, request, expression, grid, 0, (evaluation) =>
         answerInstant(evaluation, expression, grid),
       );
     },
     range: async (request) => {
-      const expression = parse(request.query);
+      const { startMs, endMs, stepMs } = request;
+      const expression = resolveDurations(parsePromql(request.query), { stepMs, rangeMs: endMs - startMs });
       const type = expressionType(expression);
       if (type === 'matrix' || type === 'string') {
         throw executionError(
@@ -97,13 +98,6 @@ export function createPromqlEngine(options: PromqlEngineOptions): PromqlEngine {
       );
     },
   };
-}
-
-/** Parses and refuses what is not supported yet. Throws ParseError. */
-function parse(query: string): Expression {
-  const expression = parsePromql(query);
-  checkSupport(query, expression);
-  return expression;
 }
 
 function rangeGrid({ startMs, endMs, stepMs }: PromqlRangeRequest, { stepsMax }: PromqlLimits): StepGrid {

@@ -95,7 +95,11 @@ class ExtendedWindow {
     this.#metricName = labelValue(samples.labels, metricNameLabel);
   }
 
-  valueAt(implementation: RangeFunction, startMs: number, endMs: number): number | FloatHistogram | undefined {
+  valueAt(
+    implementation: RangeFunction,
+    startMs: number,
+    endMs: number,
+  ): number | FloatHistogram | undefined {
     if (this.#call.name === 'changes' || this.#call.name === 'resets') {
       return this.#countAt(implementation, startMs, endMs);
     }
@@ -212,7 +216,9 @@ class ExtendedWindow {
       values,
       from,
       to,
+      startTimes: undefined,
       histogramTimes,
+      histogramStartTimes: undefined,
       histograms: histograms?.values ?? [],
       histogramFrom,
       histogramTo,

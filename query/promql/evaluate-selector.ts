@@ -2,8 +2,8 @@
 import type { Evaluation } from './evaluation.ts';
 import { fixedTimeMs } from './evaluation.ts';
 import { statsOnly } from './histogram/reset-hints.ts';
-import { smoothedPerStep } from './smoothed-selector.ts';
 import { halves, isStale, type WindowEnds, windowEnds, withoutStale } from './sample-window.ts';
+import { smoothedPerStep } from './smoothed-selector.ts';
 import type { HistogramSamples, SeriesSamples } from './source.ts';
 import { emptyMixedSeries, emptySeries, type StepGrid, type StepSeries, setValue } from './step-series.ts';
 import type { MatrixSelector, VectorSelector } from './tree.ts';
@@ -14,7 +14,7 @@ export async function* streamSelector(
   selector: VectorSelector,
   grid: StepGrid,
 ): AsyncGenerator<StepSeries> {
-  yield* streamNewest(evaluation, selector, grid, false);
+  yield* streamNewest(evaluation, selector, grid, 'value');
 }
 
 /** As streamSelector, but the values are the samples' own times in seconds. */
@@ -23,14 +23,26 @@ export async function* streamTimestamps(
   selector: VectorSelector,
   grid: StepGrid,
 ): AsyncGenerator<StepSeries> {
-  yield* streamNewest(evaluation, selector, grid, true);
+  yield* streamNewest(evaluation, selector, grid, 'time');
 }
+
+/** As streamSelector, but the values are when the samples' counters began, in seconds; 0 where nobody said. */
+export async function* streamStartTimes(
+  evaluation: Evaluation,
+  selector: VectorSelector,
+  grid: StepGrid,
+): AsyncGenerator<StepSeries> {
+  yield* streamNewest(evaluation, selector, grid, 'start_time');
+}
+
+/** What is read of the newest sample. */
+type SamplePart = 'value' | 'time' | 'start_time';
 
 async function* streamNewest(
   evaluation: Evaluation,
   selector: VectorSelector,
   grid: StepGrid,
-  readsTimes: boolean,
+  part: SamplePart,
 ): AsyncGenerator<StepSeries> {
   const ends = windowEnds(grid, selector.offsetMs, fixedTimeMs(evaluation, selector.at));
   const isSmoothed = selector.modifier === 'smoothed';
@@ -40,12 +52,12 @@ async function* streamNewest(
   };
   for await (const samples of readSeries(evaluation, selector, range)) {
     evaluation.budget.addSamples(grid.count);
-    if (isSmoothed && !readsTimes) {
+    if (isSmoothed && part === 'value') {
       const smoothed = smoothedPerStep(evaluation, selector, withoutStale(samples), ends, grid.count);
       if (smoothed !== undefined) yield smoothed;
       continue;
     }
-    const series = newestPerStep(samples, ends, grid.count, evaluation.lookbackMs, readsTimes);
+    const series = newestPerStep(samples, ends, grid.count, evaluation.lookbackMs, part);
     if (series !== undefined) yield series;
   }
 }
@@ -82,11 +94,11 @@ function newestPerStep(
   ends: WindowEnds,
   stepCount: number,
   lookbackMs: number,
-  readsTimes: boolean,
+  part: SamplePart,
 ): StepSeries | undefined {
   const { timestamps, values, histograms } = samples;
   const words = halves(values);
-  const isMixed = histograms !== undefined && !readsTimes;
+  const isMixed = histograms !== undefined && part === 'value';
   const series = (isMixed ? emptyMixedSeries : emptySeries)(samples.labels, stepCount);
   const histogramTimes = histograms?.timestamps ?? noTimes;
   let hasValue = false;
@@ -101,15 +113,22 @@ function newestPerStep(
     const newestMs = Math.max(timeMs, histogramMs);
     if (newestMs <= endMs - lookbackMs) continue;
     if (histogramMs > timeMs) {
-      setValue(series, step, readsTimes ? histogramMs / 1000 : histograms!.values[nextHistogram - 1]);
+      const startMs = histograms!.startTimes?.[nextHistogram - 1] ?? 0;
+      const histogram = histograms!.values[nextHistogram - 1];
+      setValue(series, step, partOf(part, histogramMs, startMs, histogram));
     } else {
       if (isStale(words, next - 1)) continue;
-      series.values[step] = readsTimes ? timeMs / 1000 : values[next - 1];
-      series.present[step] = 1;
+      const startMs = samples.startTimes?.[next - 1] ?? 0;
+      setValue(series, step, partOf(part, timeMs, startMs, values[next - 1]));
     }
     hasValue = true;
   }
   return hasValue ? series : undefined;
+}
+
+function partOf<Sample>(part: SamplePart, timeMs: number, startMs: number, value: Sample): Sample | number {
+  if (part === 'value') return value;
+  return (part === 'time' ? timeMs : startMs) / 1000;
 }
 
 const noTimes = new Float64Array();

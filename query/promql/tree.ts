@@ -24,6 +24,26 @@ export interface StringLiteral extends Ranged {
   readonly value: string;
 }
 
+/** How a duration is computed; one that is written as a literal is a number of milliseconds. */
+export type DurationExpression =
+  | { readonly kind: 'literal'; readonly seconds: number; readonly isDuration: boolean }
+  | { readonly kind: 'step' }
+  | { readonly kind: 'range' }
+  | { readonly kind: 'parentheses'; readonly inner: DurationExpression }
+  | { readonly kind: 'sign'; readonly operator: '+' | '-'; readonly inner: DurationExpression }
+  | {
+      readonly kind: 'choice';
+      readonly name: 'min' | 'max' | 'min_of' | 'max_of';
+      readonly left: DurationExpression;
+      readonly right: DurationExpression;
+    }
+  | {
+      readonly kind: 'operation';
+      readonly operator: string;
+      readonly left: DurationExpression;
+      readonly right: DurationExpression;
+    };
+
 /** What a selector answers at times between samples; of a range selector, at the bounds of its windows. */
 export type RangeModifier = 'anchored' | 'smoothed';
 
@@ -33,6 +53,8 @@ export interface VectorSelector extends Ranged {
   readonly name: string;
   readonly matchers: readonly LabelMatcher[];
   readonly offsetMs: number;
+  /** What offsetMs will be, where it is computed. */
+  readonly offsetExpression?: DurationExpression | undefined;
   readonly at: AtModifier | undefined;
   readonly modifier: RangeModifier | undefined;
 }
@@ -41,6 +63,7 @@ export interface MatrixSelector extends Ranged {
   readonly kind: 'matrix';
   readonly selector: VectorSelector;
   readonly rangeMs: number;
+  readonly rangeExpression?: DurationExpression | undefined;
 }
 
 export interface Subquery extends Ranged {
@@ -50,6 +73,9 @@ export interface Subquery extends Ranged {
   /** Undefined where the default applies. */
   readonly stepMs: number | undefined;
   readonly offsetMs: number;
+  readonly rangeExpression?: DurationExpression | undefined;
+  readonly stepExpression?: DurationExpression | undefined;
+  readonly offsetExpression?: DurationExpression | undefined;
   readonly at: AtModifier | undefined;
 }
 
@@ -81,6 +107,9 @@ export interface VectorMatching {
   readonly labels: readonly string[];
   /** Labels that group_left or group_right copies from the one side. */
   readonly include: readonly string[];
+  /** The value that stands for a series which a side does not have. */
+  readonly fillLeft: number | undefined;
+  readonly fillRight: number | undefined;
 }
 
 export interface Binary extends Ranged {

@@ -28,7 +28,9 @@ export function matchVectors(
   right: readonly StepSeries[],
   grid: StepGrid,
 ): readonly StepSeries[] {
-  if (left.length === 0 || right.length === 0) return [];
+  const { fillLeft, fillRight } = expression.matching;
+  if (left.length === 0 && fillLeft === undefined) return [];
+  if (right.length === 0 && fillRight === undefined) return [];
   const match = new VectorMatch(evaluation, expression, grid);
   return expression.matching.cardinality === 'one-to-many' ? match.run(right, left) : match.run(left, right);
 }
@@ -64,6 +66,7 @@ class VectorMatch {
     const groups = new Map<string, Group>();
     for (const series of one) this.#group(groups, series).one.push(series);
     for (const series of many) this.#group(groups, series).many.push(series);
+    for (const group of groups.values()) this.#fill(group);
     const isMatchable = this.#stepsWithBothSides(many, one);
     for (const group of groups.values()) {
       if (group.one.length > 1) this.#refuseDuplicates(group.one, isMatchable);
@@ -79,12 +82,40 @@ class VectorMatch {
     return group;
   }
 
+  /** Adds what stands for series that a side does not have, at the steps at which it has none. */
+  #fill(group: Group): void {
+    const { fillLeft, fillRight, cardinality } = this.#matching;
+    const [fillMany, fillOne] = cardinality === 'one-to-many' ? [fillRight, fillLeft] : [fillLeft, fillRight];
+    const { many, one } = group;
+    const manyAt = unionOf(many, this.#grid.count);
+    const oneAt = unionOf(one, this.#grid.count);
+    const labels = this.#matchedLabels([...many, ...one][0].labels);
+    const standIn = (value: number, present: Uint8Array): StepSeries => ({
+      labels,
+      dropsName: false,
+      values: new Float64Array(present.length).fill(value),
+      present,
+    });
+    if (fillMany !== undefined)
+      many.push(
+        standIn(
+          fillMany,
+          oneAt.map((flag, i) => flag & (1 - manyAt[i])),
+        ),
+      );
+    if (fillOne !== undefined)
+      one.push(
+        standIn(
+          fillOne,
+          manyAt.map((flag, i) => flag & (1 - oneAt[i])),
+        ),
+      );
+  }
+
   /** Prometheus does not look for duplicates at a step where one side is empty. */
   #stepsWithBothSides(many: readonly StepSeries[], one: readonly StepSeries[]): Uint8Array {
-    const both = new Uint8Array(this.#grid.count);
-    for (const { present } of many) for (let i = 0; i < both.length; i++) both[i] |= present[i];
-    const other = new Uint8Array(this.#grid.count);
-    for (const { present } of one) for (let i = 0; i < both.length; i++) other[i] |= present[i];
+    const both = unionOf(many, this.#grid.count);
+    const other = unionOf(one, this.#grid.count);
     return both.map((flag, i) => flag & other[i]);
   }
 
@@ -203,6 +234,13 @@ class VectorMatch {
     const included = include.map((name) => [name, labelValue(one, name)] as const);
     return sortLabels([...kept, ...new Map(included)]);
   }
+}
+
+/** The steps at which any of the series has a value. */
+function unionOf(series: readonly StepSeries[], stepCount: number): Uint8Array {
+  const union = new Uint8Array(stepCount);
+  for (const { present } of series) for (let i = 0; i < stepCount; i++) union[i] |= present[i];
+  return union;
 }
 
 function dropMetricSchemaUnless(isOn: boolean, labels: Labels): Labels {

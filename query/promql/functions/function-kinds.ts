@@ -11,7 +11,10 @@ export interface RangeWindow {
   /** The samples of the window: from <= i < to, no stale markers. At least one, or one histogram. */
   from: number;
   to: number;
+  /** Since when the counter of each sample counts; undefined where nobody said, or start times are not used. */
+  readonly startTimes: Float64Array | undefined;
   readonly histogramTimes: Float64Array;
+  readonly histogramStartTimes: Float64Array | undefined;
   readonly histograms: readonly FloatHistogram[];
   histogramFrom: number;
   histogramTo: number;

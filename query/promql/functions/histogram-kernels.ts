@@ -23,6 +23,7 @@ import {
 } from '../histogram/histogram-notes.ts';
 import type { HistogramMean, HistogramSum } from '../histogram/histogram-sum.ts';
 import type { RangeWindow } from './function-kinds.ts';
+import { beganAnew } from './start-times.ts';
 
 /** The window's histograms, in order of time. */
 export function windowHistograms({
@@ -39,14 +40,24 @@ const hasNumbers = ({ from, to }: RangeWindow) => from < to;
  * The difference over a window of histograms alone, counter resets made good; a gauge. Undefined, with a warning, where
  * they do not fit together.
  */
-export function histogramDifference(window: RangeWindow, isCounter: boolean): FloatHistogram | undefined {
+export function histogramDifference(
+  window: RangeWindow,
+  isCounter: boolean,
+  beginsAtZero: boolean,
+): FloatHistogram | undefined {
   const points = windowHistograms(window);
   const last = points[points.length - 1];
   let previous = points[0];
   const isGauge = ({ resetHint }: FloatHistogram) => resetHint === 'gauge';
   if (isCounter && points.some(isGauge)) window.warn(notCounter(window.metricName));
   // Where the counter starts anew after the first one, that one's buckets do not matter.
-  if (isCounter && hasReset(points[1], previous)) previous = emptyLike(points[1]);
+  const { histogramFrom, histogramTimes, histogramStartTimes } = window;
+  const isAnew = (index: number, current: FloatHistogram, before: FloatHistogram) =>
+    hasReset(current, before) ||
+    (histogramStartTimes !== undefined &&
+      beganAnew(histogramStartTimes, histogramTimes, histogramFrom + index));
+  if (points.length === 1) return { ...last, resetHint: 'gauge' };
+  if (isCounter && !beginsAtZero && isAnew(1, points[1], previous)) previous = emptyLike(points[1]);
   const isCustom = previous.schema === customSchema;
   const middle = isCounter ? points.slice(1, -1) : [];
   if ([last, ...middle].some(({ schema }) => (schema === customSchema) !== isCustom)) {
@@ -58,12 +69,12 @@ export function histogramDifference(window: RangeWindow, isCounter: boolean): Fl
   const coarse = isCustom
     ? last
     : toLayout(last, { schema, zeroThreshold: last.zeroThreshold, customBounds: undefined });
-  const difference = subtractHistograms(coarse, previous)!;
+  const difference = subtractHistograms(coarse, beginsAtZero ? emptyLike(previous) : previous)!;
   if (difference.reconciledBounds) window.inform(reconciledBounds('subtraction'));
   let { histogram } = difference;
   if (!isCounter) return histogram;
-  for (const current of points.slice(1)) {
-    if (hasReset(current, previous)) {
+  for (const [i, current] of points.slice(1).entries()) {
+    if (isAnew(i + 1, current, previous)) {
       const sum = addHistograms(histogram, previous)!;
       if (sum.reconciledBounds) window.inform(reconciledBounds('addition'));
       histogram = sum.histogram;
@@ -91,7 +102,11 @@ export function instantHistogram(window: RangeWindow, isRate: boolean): FloatHis
   if (isRate && isAnyGauge) window.warn(notCounter(window.metricName));
   if (!isRate && !isGauge) window.warn(notGauge(window.metricName));
   let result = current;
-  if (!isRate || !hasReset(current, before)) {
+  const { histogramStartTimes } = window;
+  const isAnew =
+    hasReset(current, before) ||
+    (histogramStartTimes !== undefined && beganAnew(histogramStartTimes, histogramTimes, last));
+  if (!isRate || !isAnew) {
     const difference = subtractHistograms(current, before);
     if (difference === undefined) {
       window.warn(mixedBuckets(window.metricName));
@@ -147,11 +162,11 @@ export function outermostSample(
   return number.timeMs < histogram.timeMs === (which === 'first') ? number : histogram;
 }
 
-/** Counts the pairs of neighbours, of whichever kind, that `differ`; a change of kind always counts. */
+/** Counts the pairs of neighbours, of whichever kind, that differ; `index` is that of the later one. A change of kind counts. */
 export function countNeighbours(
   window: RangeWindow,
-  numbersDiffer: (before: number, now: number) => boolean,
-  histogramsDiffer: (before: FloatHistogram, now: FloatHistogram) => boolean,
+  numbersDiffer: (before: number, now: number, index: number) => boolean,
+  histogramsDiffer: (before: FloatHistogram, now: FloatHistogram, index: number) => boolean,
 ): number {
   const { timestamps, values, to, histogramTimes, histograms, histogramTo } = window;
   let count = 0;
@@ -163,10 +178,11 @@ export function countNeighbours(
       histogramIndex >= histogramTo || (index < to && timestamps[index] < histogramTimes[histogramIndex]);
     const now = isNumber ? values[index++] : histograms[histogramIndex++];
     if (before !== undefined) {
-      if (typeof before === 'number' && typeof now === 'number') count += Number(numbersDiffer(before, now));
-      else if (typeof before !== 'number' && typeof now !== 'number')
-        count += Number(histogramsDiffer(before, now));
-      else count++;
+      if (typeof before === 'number' && typeof now === 'number') {
+        count += Number(numbersDiffer(before, now, index - 1));
+      } else if (typeof before !== 'number' && typeof now !== 'number') {
+        count += Number(histogramsDiffer(before, now, histogramIndex - 1));
+      } else count++;
     }
     before = now;
   }
@@ -175,4 +191,3 @@ export function countNeighbours(
 
 export const histogramsDiffer = (before: FloatHistogram, now: FloatHistogram) =>
   !equalHistograms(before, now);
-export const histogramResets = (before: FloatHistogram, now: FloatHistogram) => hasReset(now, before);

@@ -1,15 +1,15 @@
 /** rate, increase, delta and their kin: differences over a window, extrapolated to its bounds as Prometheus does. */
 import { compact, type FloatHistogram } from '../histogram/float-histogram.ts';
-import { multiplyHistogram } from '../histogram/histogram-arithmetic.ts';
+import { hasReset, multiplyHistogram } from '../histogram/histogram-arithmetic.ts';
 import { mixedFloatsAndHistograms } from '../histogram/histogram-notes.ts';
 import type { FunctionFamily, RangeWindow } from './function-kinds.ts';
 import {
   countNeighbours,
   histogramDifference,
-  histogramResets,
   histogramsDiffer,
   instantHistogram,
 } from './histogram-kernels.ts';
+import { beganAnew, overlapNote, overlaps, zeroWithin } from './start-times.ts';
 
 /** A sample nearer to a bound than this many average intervals is taken to mean that the series goes on. */
 const extrapolationFactor = 1.1;
@@ -17,8 +17,9 @@ const extrapolationFactor = 1.1;
 interface SampledRange {
   readonly firstMs: number;
   readonly lastMs: number;
-  /** At least two. */
   readonly count: number;
+  /** Where the counter is known to have been zero within the window; undefined where it is not. */
+  readonly zeroMs: number | undefined;
 }
 
 /**
@@ -27,41 +28,60 @@ interface SampledRange {
  */
 function extrapolationOf(
   { startMs, endMs, rangeMs }: RangeWindow,
-  { firstMs, lastMs, count }: SampledRange,
+  { firstMs, lastMs, count, zeroMs }: SampledRange,
   toZeroSeconds: (sampledSeconds: number) => number,
   isRate: boolean,
 ): number {
-  const sampled = (lastMs - firstMs) / 1000;
-  const average = sampled / (count - 1);
+  const average = count === 1 ? 0 : (lastMs - firstMs) / 1000 / (count - 1);
   const threshold = average * extrapolationFactor;
-  let toStart = (firstMs - startMs) / 1000;
+  const sampled = (lastMs - (zeroMs ?? firstMs)) / 1000;
+  let toStart = 0;
+  if (zeroMs === undefined) {
+    toStart = (firstMs - startMs) / 1000;
+    if (toStart >= threshold) toStart = average / 2;
+    // A counter was not below zero: the line is not drawn further back than to there.
+    toStart = Math.min(toStart, toZeroSeconds(sampled));
+  }
   let toEnd = (endMs - lastMs) / 1000;
-  if (toStart >= threshold) toStart = average / 2;
-  // A counter was not below zero: the line is not drawn further back than to there.
-  toStart = Math.min(toStart, toZeroSeconds(sampled));
   if (toEnd >= threshold) toEnd = average / 2;
   const factor = (sampled + toStart + toEnd) / sampled;
   return isRate ? factor / (rangeMs / 1000) : factor;
 }
 
 function extrapolate(window: RangeWindow, isCounter: boolean, isRate: boolean): boolean {
-  const { timestamps, values, from, to } = window;
-  if (to - from < 2) return false;
+  const { timestamps, values, from, to, startTimes } = window;
+  const zeroMs = isCounter ? zeroWithin(startTimes, timestamps, from, window.startMs) : undefined;
+  if (to - from < 2 && zeroMs === undefined) return false;
   const first = values[from];
-  let difference = values[to - 1] - first;
+  let difference = values[to - 1] - (zeroMs === undefined ? first : 0);
   if (isCounter) {
     let before = first;
     for (let i = from + 1; i < to; i++) {
       const value = values[i];
-      if (value < before) difference += before;
+      if (value < before || (startTimes !== undefined && beganAnew(startTimes, timestamps, i))) {
+        difference += before;
+      }
       before = value;
     }
+    if (startTimes !== undefined) noteOverlaps(window, startTimes, timestamps, from, to);
   }
-  const sampled = { firstMs: timestamps[from], lastMs: timestamps[to - 1], count: to - from };
+  const sampled = { firstMs: timestamps[from], lastMs: timestamps[to - 1], count: to - from, zeroMs };
   const toZero = (seconds: number) =>
     isCounter && difference > 0 && first >= 0 ? seconds * (first / difference) : Infinity;
   window.result = difference * extrapolationOf(window, sampled, toZero, isRate);
   return true;
+}
+
+function noteOverlaps(
+  window: RangeWindow,
+  startTimes: Float64Array,
+  timestamps: Float64Array,
+  from: number,
+  to: number,
+): void {
+  for (let i = from + 1; i < to; i++) {
+    if (overlaps(startTimes, timestamps, i)) window.warn(overlapNote(window.metricName));
+  }
 }
 
 function extrapolateHistogram(
@@ -69,16 +89,23 @@ function extrapolateHistogram(
   isCounter: boolean,
   isRate: boolean,
 ): FloatHistogram | undefined {
-  const { from, to, histogramFrom, histogramTo, histograms, histogramTimes } = window;
+  const { from, to, histogramFrom, histogramTo, histograms, histogramTimes, histogramStartTimes } = window;
   if (to > from) {
     window.warn(mixedFloatsAndHistograms(window.metricName));
     return undefined;
   }
   const count = histogramTo - histogramFrom;
-  if (count < 2) return undefined;
-  const difference = histogramDifference(window, isCounter);
+  const zeroMs = isCounter
+    ? zeroWithin(histogramStartTimes, histogramTimes, histogramFrom, window.startMs)
+    : undefined;
+  if (count < 2 && zeroMs === undefined) return undefined;
+  const difference = histogramDifference(window, isCounter, zeroMs !== undefined);
   if (difference === undefined) return undefined;
-  const sampled = { firstMs: histogramTimes[histogramFrom], lastMs: histogramTimes[histogramTo - 1], count };
+  if (isCounter && histogramStartTimes !== undefined) {
+    noteOverlaps(window, histogramStartTimes, histogramTimes, histogramFrom, histogramTo);
+  }
+  const firstMs = histogramTimes[histogramFrom];
+  const sampled = { firstMs, lastMs: histogramTimes[histogramTo - 1], count, zeroMs };
   const first = histograms[histogramFrom].count;
   const toZero = (seconds: number) =>
     isCounter && difference.count > 0 && first >= 0 ? seconds * (first / difference.count) : Infinity;
@@ -86,13 +113,14 @@ function extrapolateHistogram(
 }
 
 function instant(window: RangeWindow, isRate: boolean): boolean {
-  const { timestamps, values, from, to } = window;
+  const { timestamps, values, from, to, startTimes } = window;
   if (to - from < 2) return false;
   const intervalMs = timestamps[to - 1] - timestamps[to - 2];
   if (intervalMs === 0) return false;
   const last = values[to - 1];
   const before = values[to - 2];
-  const difference = isRate && last < before ? last : last - before;
+  const isAnew = last < before || (startTimes !== undefined && beganAnew(startTimes, timestamps, to - 1));
+  const difference = isRate && isAnew ? last : last - before;
   window.result = isRate ? difference / (intervalMs / 1000) : difference;
   return true;
 }
@@ -105,19 +133,30 @@ function instantSample(window: RangeWindow, isRate: boolean): number | FloatHist
   return instantHistogram(window, isRate);
 }
 
-const isReset = (before: number, now: number) => now < before;
+/** Whether the counter began anew between two neighbours among the numbers, and among the histograms. */
+function countResets(window: RangeWindow): number {
+  const { timestamps, histogramTimes, startTimes, histogramStartTimes } = window;
+  return countNeighbours(
+    window,
+    (before, now, index) =>
+      now < before || (startTimes !== undefined && beganAnew(startTimes, timestamps, index)),
+    (before, now, index) =>
+      hasReset(now, before) ||
+      (histogramStartTimes !== undefined && beganAnew(histogramStartTimes, histogramTimes, index)),
+  );
+}
 
 function isChange(before: number, now: number): boolean {
   return now !== before && !(Number.isNaN(now) && Number.isNaN(before));
 }
 
-function countPairs(window: RangeWindow, differ: (before: number, now: number) => boolean): boolean {
-  const { values, from, to } = window;
-  let count = 0;
-  for (let i = from + 1; i < to; i++) if (differ(values[i - 1], values[i])) count++;
-  window.result = count;
+const countChanges = (window: RangeWindow) => countNeighbours(window, isChange, histogramsDiffer);
+
+/** A kernel of a count that numbers and histograms have alike. */
+const ofNumbers = (count: (window: RangeWindow) => number) => (window: RangeWindow) => {
+  window.result = count(window);
   return true;
-}
+};
 
 export const rateFunctions: FunctionFamily = {
   rate: {
@@ -149,12 +188,12 @@ export const rateFunctions: FunctionFamily = {
   },
   resets: {
     kind: 'range',
-    kernel: (window) => countPairs(window, isReset),
-    histogramKernel: (window) => countNeighbours(window, isReset, histogramResets),
+    kernel: ofNumbers(countResets),
+    histogramKernel: countResets,
   },
   changes: {
     kind: 'range',
-    kernel: (window) => countPairs(window, isChange),
-    histogramKernel: (window) => countNeighbours(window, isChange, histogramsDiffer),
+    kernel: ofNumbers(countChanges),
+    histogramKernel: countChanges,
   },
 };

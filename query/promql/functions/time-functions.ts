@@ -1,6 +1,6 @@
 /** Functions of time: the step's own, or that of values taken as seconds since 1970 (UTC). */
 
-import { streamTimestamps } from '../evaluate-selector.ts';
+import { streamStartTimes, streamTimestamps } from '../evaluate-selector.ts';
 import { evaluateVector, withoutName } from '../evaluation.ts';
 import { constantScalar, numbersOnly, type StepSeries } from '../step-series.ts';
 import { unwrapParentheses } from '../tree.ts';
@@ -69,9 +69,24 @@ const timestamp: WholeFunction = {
   },
 };
 
+/** Of a selector's samples: when their counters began, 0 where nobody said. Anything else has no such time. */
+const startTimestamp: WholeFunction = {
+  kind: 'whole',
+  evaluate: async (evaluation, call, grid) => {
+    const argument = unwrapParentheses(call.args[0]);
+    const series: StepSeries[] = [];
+    if (argument.kind !== 'vector') return { kind: 'vector', series };
+    for await (const one of streamStartTimes(evaluation, argument, grid)) {
+      series.push(withoutName(evaluation, one));
+    }
+    return { kind: 'vector', series };
+  },
+};
+
 export const timeFunctions: FunctionFamily = {
   time,
   timestamp,
+  start_timestamp: startTimestamp,
   start: {
     kind: 'whole',
     evaluate: async ({ queryStartMs }, _call, grid) => constantScalar(queryStartMs / 1000, grid.count),

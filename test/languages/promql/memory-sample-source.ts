@@ -1,5 +1,4 @@
-/** A SampleSource over arrays: what the store must answer like. Series that the format cannot hold are refused. */
-import { RefusedError } from '#model/errors.ts';
+/** A SampleSource over arrays: what the store must answer like. */
 import { type LabelMatcher, type Labels, labelValue } from '#model/labels.ts';
 import { matchesLabels } from '#query/promql/match-label.ts';
 import type {
@@ -10,24 +9,24 @@ import type {
   TimeRange,
 } from '#query/promql/source.ts';
 
-export interface MemorySeries extends SeriesSamples {
-  /** Why a query that touches the series cannot be answered yet. */
-  readonly refusal?: string;
-}
-
 function histogramsWithin(
-  { timestamps, values }: HistogramSamples,
+  { timestamps, values, startTimes }: HistogramSamples,
   startMs: number,
   endMs: number,
 ): HistogramSamples | undefined {
   const isWithin = (time: number) => time > startMs && time <= endMs;
   const kept = timestamps.filter(isWithin);
   if (kept.length === 0) return undefined;
-  return { timestamps: kept, values: values.filter((_value, i) => isWithin(timestamps[i])) };
+  const isKept = (_value: unknown, i: number) => isWithin(timestamps[i]);
+  return {
+    timestamps: kept,
+    values: values.filter(isKept),
+    ...(startTimes === undefined ? {} : { startTimes: startTimes.filter(isKept) }),
+  };
 }
 
 export function createMemorySampleSource(
-  series: readonly MemorySeries[],
+  series: readonly SeriesSamples[],
   metadata: readonly MetricMetadata[] = [],
 ): SampleSource {
   const labelsIn = (matchers: readonly (readonly LabelMatcher[])[], range: TimeRange): Labels[] =>
@@ -49,11 +48,13 @@ export function createMemorySampleSource(
         const hasNumbers = from !== -1 && from < to;
         const histograms = one.histograms && histogramsWithin(one.histograms, startMs, endMs);
         if (!hasNumbers && histograms === undefined) continue;
-        if (one.refusal !== undefined) throw new RefusedError(one.refusal, 422);
         yield {
           labels: one.labels,
           timestamps: hasNumbers ? one.timestamps.slice(from, to) : new Float64Array(),
           values: hasNumbers ? one.values.slice(from, to) : new Float64Array(),
+          ...(one.startTimes === undefined || !hasNumbers
+            ? {}
+            : { startTimes: one.startTimes.slice(from, to) }),
           ...(histograms === undefined ? {} : { histograms }),
         };
       }

@@ -8,8 +8,8 @@ import {
   noBuckets,
 } from '#query/promql/histogram/float-histogram.ts';
 import { storedHints } from '#query/promql/histogram/reset-hints.ts';
+import type { SeriesSamples } from '#query/promql/source.ts';
 import { labelsKey } from '#query/promql/step-series.ts';
-import type { MemorySeries } from './memory-sample-source.ts';
 import type { ScriptBlock } from './promqltest-script.ts';
 import { absent, type NotedSeries, type NotedValue, parseSeriesLine, staleNan } from './series-notation.ts';
 
@@ -23,16 +23,29 @@ export function parseMs(text: string): number {
 }
 
 /** Adds what a load command says to the series that are there, by the key of their labels. */
-export function load(series: Map<string, MemorySeries>, { command, lines }: ScriptBlock): void {
+export function load(series: Map<string, SeriesSamples>, { command, lines }: ScriptBlock): void {
   const [kind, step] = command.split(/\s+/);
   const stepMs = parseMs(step);
   const loaded = lines.map(parseSeriesLine);
-  for (const noted of loaded) add(series, toSamples(noted, stepMs));
+  const offsets = new Map(
+    loaded.map(({ labels, startOffsets }) => [labelsKey(labels), startOffsets] as const),
+  );
+  for (const noted of loaded) {
+    if (noted.startOffsets !== undefined) offsets.set(labelsKey(noted.labels), noted.startOffsets);
+  }
+  for (const noted of loaded) {
+    if (noted.startOffsets !== undefined) continue;
+    add(series, toSamples(noted, stepMs, offsets.get(labelsKey(noted.labels))));
+  }
   if (kind !== 'load_with_nhcb') return;
   for (const custom of customHistograms(loaded, stepMs)) add(series, custom);
 }
 
-function toSamples({ labels, values, stale, hasStartTimestamps }: NotedSeries, stepMs: number): MemorySeries {
+function toSamples(
+  { labels, values, stale }: NotedSeries,
+  stepMs: number,
+  startOffsets: NotedSeries['startOffsets'],
+): SeriesSamples {
   const times: number[] = [];
   const numbers: Float64Array[] = [];
   const histogramTimes: number[] = [];
@@ -50,19 +63,26 @@ function toSamples({ labels, values, stale, hasStartTimestamps }: NotedSeries, s
   }
   const all = new Float64Array(numbers.length);
   for (const [i, number] of numbers.entries()) all.set(number, i);
-  return {
+  const startTimesOf = (sampleTimes: readonly number[]) =>
+    Float64Array.from(sampleTimes, (time) => {
+      const offset = startOffsets?.[time / stepMs];
+      return offset === undefined || offset === absent ? 0 : time + offset;
+    });
+  const samples: SeriesSamples = {
     labels,
     timestamps: Float64Array.from(times),
     values: all,
-    ...(histograms.length === 0
-      ? {}
-      : { histograms: { timestamps: Float64Array.from(histogramTimes), values: storedHints(histograms) } }),
-    ...(hasStartTimestamps ? { refusal: 'start timestamps are not supported yet' } : {}),
+    ...(startOffsets === undefined ? {} : { startTimes: startTimesOf(times) }),
   };
+  if (histograms.length === 0) return samples;
+  const timestamps = Float64Array.from(histogramTimes);
+  const noted = { timestamps, values: storedHints(histograms) };
+  const starts = startOffsets === undefined ? {} : { startTimes: startTimesOf(histogramTimes) };
+  return { ...samples, histograms: { ...noted, ...starts } };
 }
 
 /** The same series may be loaded in parts; of two values at one time the later one counts. */
-function add(series: Map<string, MemorySeries>, more: MemorySeries): void {
+function add(series: Map<string, SeriesSamples>, more: SeriesSamples): void {
   const key = labelsKey(more.labels);
   const before = series.get(key);
   if (before === undefined) {
@@ -70,7 +90,7 @@ function add(series: Map<string, MemorySeries>, more: MemorySeries): void {
     return;
   }
   const parts = [before, more];
-  const places = new Map<number, { part: MemorySeries; index: number }>();
+  const places = new Map<number, { part: SeriesSamples; index: number }>();
   for (const part of parts)
     for (const [index, time] of part.timestamps.entries()) places.set(time, { part, index });
   const times = [...places.keys()].sort((a, b) => a - b);
@@ -86,7 +106,6 @@ function add(series: Map<string, MemorySeries>, more: MemorySeries): void {
   );
   const histogramTimes = [...byTime.keys()].sort((a, b) => a - b);
   const histograms = storedHints(histogramTimes.map((time) => byTime.get(time)!));
-  const refusal = before.refusal ?? more.refusal;
   series.set(key, {
     labels: more.labels,
     timestamps: Float64Array.from(times),
@@ -94,12 +113,11 @@ function add(series: Map<string, MemorySeries>, more: MemorySeries): void {
     ...(histograms.length === 0
       ? {}
       : { histograms: { timestamps: Float64Array.from(histogramTimes), values: histograms } }),
-    ...(refusal === undefined ? {} : { refusal }),
   });
 }
 
 /** What load_with_nhcb adds: of each classic histogram a native one with its bounds. */
-function customHistograms(loaded: readonly NotedSeries[], stepMs: number): MemorySeries[] {
+function customHistograms(loaded: readonly NotedSeries[], stepMs: number): SeriesSamples[] {
   interface Parts {
     readonly labels: Labels;
     readonly buckets: { bound: number; values: readonly NotedValue[] }[];
