@@ -9,15 +9,19 @@ import { Backoff, pause } from '#wire/backoff.ts';
 import { type Signal, signals } from '#wire/envelope.ts';
 import { createKafka, type KafkaClientOptions } from '#wire/kafka/client.ts';
 import { ensureTopics, type TopicCreation } from '#wire/kafka/topics.ts';
+import { bufferBytesMaxDefault } from '#wire/transport-options.ts';
 import type { RunInserter } from '../run.ts';
 import { type ConsumerCounter, ConsumerCounters } from './consumer-counters.ts';
 import { ConsumerSession, type SessionOptions } from './consumer-session.ts';
 import { DeadLetterOffice } from './dead-letters.ts';
-import type { FailpointStep, PartitionPlace, PartitionStatus } from './partition-worker.ts';
+import type { FailpointStep, PartitionPlace, PartitionStatus } from './partition-context.ts';
+import { RunGate } from './run-gate.ts';
 
 export interface KafkaConsumerOptions extends Omit<KafkaClientOptions, 'clientId'> {
   readonly clientId?: string;
   readonly groupId: string;
+  /** See GroupMemberOptions; default ''. */
+  readonly groupInstanceId?: string;
   readonly topics: Readonly<Record<Signal, string>>;
   readonly deadLetterTopic: string;
   readonly insertRun: RunInserter;
@@ -30,6 +34,9 @@ export interface KafkaConsumerOptions extends Omit<KafkaClientOptions, 'clientId
   readonly failpoint?: (step: FailpointStep, place: PartitionPlace) => void | Promise<void>;
 }
 
+/** Of bufferBytesMax: the rest is for what was fetched and waits, compressed. */
+const inflatedShare = 0.6;
+
 /** Bytes are of messages after decompression, unless said otherwise. */
 export interface KafkaConsumerLimits {
   /** A run is closed at this size, ... */
@@ -38,8 +45,10 @@ export interface KafkaConsumerLimits {
   readonly runMessagesMax: number;
   /** ... or this age of its oldest message. */
   readonly runAgeMsMax: number;
-  /** What all partitions may hold; beyond it nothing is fetched. */
+  /** What all partitions may hold together: fetched and still compressed, and inflated for the runs under way. */
   readonly bufferBytesMax: number;
+  /** Runs that are inserted at a time. */
+  readonly runsMax: number;
   /** One answer of a broker, compressed. */
   readonly fetchBytesMax: number;
   readonly partitionFetchBytesMax: number;
@@ -55,7 +64,8 @@ export const kafkaConsumerLimitDefaults: KafkaConsumerLimits = {
   runBytesMax: 32 * 1024 * 1024,
   runMessagesMax: 2000,
   runAgeMsMax: 1000,
-  bufferBytesMax: 256 * 1024 * 1024,
+  bufferBytesMax: bufferBytesMaxDefault,
+  runsMax: 8,
   fetchBytesMax: 8 * 1024 * 1024,
   partitionFetchBytesMax: 1024 * 1024,
   fetchWaitMsMax: 500,
@@ -119,18 +129,24 @@ class Consumer implements KafkaConsumer {
       kafka,
       group: {
         groupId: options.groupId,
+        instanceId: options.groupInstanceId ?? '',
         sessionTimeoutMs: limits.sessionTimeoutMs,
         rebalanceTimeoutMs: limits.rebalanceTimeoutMs,
         heartbeatIntervalMs: limits.heartbeatIntervalMs,
       },
       topics: options.topics,
       insertRun: options.insertRun,
+      gate: new RunGate({
+        inflatedBytesMax: Math.floor(limits.bufferBytesMax * inflatedShare),
+        runsMax: limits.runsMax,
+      }),
       deadLetters: new DeadLetterOffice(kafka, options.deadLetterTopic, options.log),
       counters: this.#counters,
       log: options.log,
       fromBeginning: options.fromBeginning ?? true,
       limits: {
         ...limits,
+        fetchedBytesMax: Math.floor(limits.bufferBytesMax * (1 - inflatedShare)),
         bytesMax: limits.runBytesMax,
         messagesMax: limits.runMessagesMax,
         lingerMs: limits.runAgeMsMax,
