@@ -3,7 +3,6 @@
  * exactly once, by the intent protocol (partition-protocol.ts). It never gives up: when Kafka is away it waits, when
  * the store is away the partitions wait, and status() says so.
  */
-import { metrics } from '@opentelemetry/api';
 import { errorMessage } from '#model/errors.ts';
 import { Backoff, pause } from '#wire/backoff.ts';
 import { type Signal, signals } from '#wire/envelope.ts';
@@ -12,6 +11,7 @@ import { ensureTopics, type TopicCreation } from '#wire/kafka/topics.ts';
 import { bufferBytesMaxDefault } from '#wire/transport-options.ts';
 import type { RunInserter } from '../run.ts';
 import { type ConsumerCounter, ConsumerCounters } from './consumer-counters.ts';
+import { observeConsumer } from './consumer-gauges.ts';
 import { ConsumerSession, type SessionOptions } from './consumer-session.ts';
 import { DeadLetterOffice } from './dead-letters.ts';
 import type { FailpointStep, PartitionPlace, PartitionStatus } from './partition-context.ts';
@@ -84,6 +84,12 @@ export interface KafkaConsumerStatus {
   readonly partitions: readonly PartitionStatus[];
   /** Sum over the partitions that this member owns. */
   readonly lag: number;
+  /** Age of the oldest message in them that is not stored. */
+  readonly lagSeconds: number;
+  /** Fetched and waiting, or in a run under way: compressed. */
+  readonly fetchedBytes: number;
+  /** Inflated for runs under way, with the copies that threads get. */
+  readonly inflatedBytes: number;
   readonly counters: Readonly<Record<ConsumerCounter, number>>;
 }
 
@@ -96,10 +102,6 @@ export interface KafkaConsumer {
 /** How often topics that are missing are looked for. */
 const missingTopicsPauseMs = 5000;
 const reconnectBackoff = { firstMs: 200, maxMs: 10_000 };
-const lagGauge = metrics.getMeter('sonde').createObservableGauge('sonde.kafka.consumer.lag', {
-  description: 'Messages that are in the log and not stored yet, by topic and partition.',
-});
-
 /** Returns at once; connects in the background and for as long as it takes. */
 export async function startKafkaConsumer(options: KafkaConsumerOptions): Promise<KafkaConsumer> {
   const consumer = new Consumer(options);
@@ -119,6 +121,7 @@ class Consumer implements KafkaConsumer {
   /** Kept from session to session: the group need not wait for the old seat's end. */
   #memberId = '';
   #done: Promise<void> = Promise.resolve();
+  #stopObserving: () => void = () => undefined;
 
   constructor(options: KafkaConsumerOptions) {
     this.#options = options;
@@ -157,14 +160,14 @@ class Consumer implements KafkaConsumer {
   }
 
   start(): void {
-    lagGauge.addCallback(this.#observeLag);
+    this.#stopObserving = observeConsumer(() => this.status());
     this.#done = this.#consume();
   }
 
   async stop(): Promise<void> {
     this.#stopping.abort(new Error('the consumer is stopping'));
     await this.#done;
-    lagGauge.removeCallback(this.#observeLag);
+    this.#stopObserving();
     await this.#session.deadLetters.close();
   }
 
@@ -185,16 +188,12 @@ class Consumer implements KafkaConsumer {
       generation: this.#current?.generation ?? -1,
       partitions,
       lag: partitions.reduce((total, { lag }) => total + lag, 0),
+      lagSeconds: partitions.reduce((most, { lagSeconds }) => Math.max(most, lagSeconds), 0),
+      fetchedBytes: partitions.reduce((total, { heldBytes }) => total + heldBytes, 0),
+      inflatedBytes: this.#session.gate.heldBytes,
       counters: this.#counters.totals(),
     };
   }
-
-  readonly #observeLag = (result: {
-    observe(value: number, attributes: Record<string, string | number>): void;
-  }) => {
-    for (const { topic, partition, lag } of this.#current?.status() ?? [])
-      result.observe(lag, { topic, partition });
-  };
 
   async #consume(): Promise<void> {
     const stopping = this.#stopping.signal;

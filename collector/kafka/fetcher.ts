@@ -219,6 +219,8 @@ export class Fetcher {
       const position = Math.max(offset, (batches.at(-1)?.lastOffset ?? -1) + 1);
       worker.accept(offset, batches, position, fetched.highWatermark);
       this.#resting.delete(worker);
+      // The end of a run that must be repeated may be gone with the log that it was in: the fetch would wait for ever.
+      if (position === offset && worker.isRepeating()) await this.#look(wanted);
       return true;
     } catch (error) {
       this.#counters.add('fetch_errors');
@@ -227,12 +229,14 @@ export class Fetcher {
     }
   }
 
+  /** Asks which offsets the log has; brokers whose answer might be of the past do not give one (KIP-207). */
+  async #look({ worker, offset }: Wanted): Promise<void> {
+    const range = await this.logRange(worker.place).catch(() => undefined);
+    if (range !== undefined) worker.outOfRange(offset, range.logStart, range.logEnd);
+  }
+
   async #rest({ worker, offset }: Wanted, error: unknown): Promise<void> {
-    if (kafkaErrorType(error) === 'OFFSET_OUT_OF_RANGE') {
-      const range = await this.logRange(worker.place).catch(() => undefined);
-      if (range !== undefined) worker.outOfRange(offset, range.logStart, range.logEnd);
-      return;
-    }
+    if (kafkaErrorType(error) === 'OFFSET_OUT_OF_RANGE') return await this.#look({ worker, offset });
     if (kafkaErrorType(error) === 'UNKNOWN_TOPIC_OR_PARTITION') {
       await pause(topicGonePauseMs, this.#abort).catch(() => undefined);
       this.#onTopicGone();

@@ -17,6 +17,7 @@ import type {
 import {
   initialState,
   intentMetadata,
+  type OffsetGap,
   type PartitionEvent,
   type PartitionState,
   transition,
@@ -119,7 +120,8 @@ export class PartitionWorker {
   outOfRange(offset: number, logStart: number, logEnd: number): void {
     if (offset !== this.#queue.position || this.#state.step !== 'reading') return;
     // What is in hand is inserted first; but a run that must be repeated whole never would be.
-    if (!this.#queue.isEmpty && !this.isRepeating()) return;
+    const { redo } = this.#state;
+    if (redo === undefined ? !this.#queue.isEmpty : offset >= logStart && redo.last < logEnd) return;
     this.#apply({ kind: 'out_of_range', logStart, logEnd });
     this.#wakeReader();
   }
@@ -162,12 +164,7 @@ export class PartitionWorker {
     if (gap !== undefined) {
       this.#context.counters.add('gaps');
       this.#context.counters.add('gap_messages', gap.count ?? 0);
-      this.#context.log.error(
-        { ...this.place, ...gap },
-        gap.reason === 'retention'
-          ? `retention removed ${gap.count} messages before they were read: they are lost`
-          : 'the log ends before the committed offset (topic made anew, or truncated): reading it from its beginning',
-      );
+      this.#context.log.error({ ...this.place, ...gap }, gapText(gap));
     }
     const isFresh = event.kind === 'recovered' || event.kind === 'out_of_range';
     if (isFresh && state.step === 'reading') this.#queue.reset(state.next);
@@ -354,5 +351,18 @@ export class PartitionWorker {
         resolve();
       };
     });
+  }
+}
+
+function gapText({ reason, count }: OffsetGap): string {
+  switch (reason) {
+    case 'retention':
+      return `retention removed ${count} messages before they were read: they are lost`;
+    case 'log_restarted':
+      return 'the log ends before the committed offset (topic made anew, or truncated): reading it from its beginning';
+    case 'log_truncated':
+      return `the log ends within a run that was under way (truncated): ${count} messages that it had are gone, unless they were stored before`;
+    default:
+      return reason satisfies never;
   }
 }
