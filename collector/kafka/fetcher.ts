@@ -158,7 +158,8 @@ export class Fetcher {
       if ((this.#resting.get(worker)?.untilMs ?? 0) > nowMs) continue;
       const offset = worker.fetchOffset();
       // A run that is repeated must be read whole, room or not: it was bounded when it was made.
-      const hasRoom = hasFreeRoom || worker.heldBytes < evenBytes || worker.isRepeating();
+      const hasRoom =
+        hasFreeRoom || worker.heldBytes < Math.max(1, evenBytes) || worker.isRepeating();
       if (offset !== undefined && hasRoom) wanted.push({ worker, offset });
       else isAnyFull = true;
     }
@@ -236,7 +237,11 @@ export class Fetcher {
   }
 
   async #rest({ worker, offset }: Wanted, error: unknown): Promise<void> {
-    if (kafkaErrorType(error) === 'OFFSET_OUT_OF_RANGE') return await this.#look({ worker, offset });
+    if (kafkaErrorType(error) === 'OFFSET_OUT_OF_RANGE') {
+      await this.#look({ worker, offset });
+      // One that has something in hand moves later: asking at once would be answered the same, again and again.
+      if (worker.fetchOffset() !== offset) return;
+    }
     if (kafkaErrorType(error) === 'UNKNOWN_TOPIC_OR_PARTITION') {
       await pause(topicGonePauseMs, this.#abort).catch(() => undefined);
       this.#onTopicGone();

@@ -57,7 +57,11 @@ export class RunGate {
     this.#waiting.push(waiting);
     this.#admit();
     try {
-      return await promise;
+      const pass = await promise;
+      if (!abort.aborted) return pass;
+      // It was let in and has gone meanwhile: nobody would leave for it.
+      pass.leave();
+      throw abort.reason;
     } finally {
       abort.removeEventListener('abort', onAbort);
     }

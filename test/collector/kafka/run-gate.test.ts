@@ -102,3 +102,15 @@ test('a run that rests keeps its memory and gives its place', async () => {
   expect(door.inside).toEqual(['a', 'b']);
   expect(door.gate.heldBytes).toBe(25);
 });
+
+test('whoever gives up in the moment of being let in leaves nothing behind', async () => {
+  const door = new Door(100, 10);
+  const impatient = new AbortController();
+  await door.ask('a', 40);
+  await door.ask('impatient', 50, impatient.signal);
+  door.passes.get('a')!.leave();
+  impatient.abort();
+  await settle();
+  expect(door.inside).toEqual(['a', 'impatient gave up']);
+  expect(door.gate.heldBytes).toBe(0);
+});
