@@ -53,6 +53,8 @@ function makeLines(bytes: number): Lines {
 
 const kafka = await startKafka({ 'num.io.threads': '2', 'num.network.threads': '2' });
 if (kafka === undefined) process.exit(1);
+// Whoever is started ends with this process, which a signal would end without a word.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 const admin = createKafka({ brokers: kafka.brokers, clientId: 'bench', log: silentKafkaLog }).admin();
 const store = await startStoreProcess(join(work, 'store'));
 const ending: (() => Promise<unknown>)[] = [];

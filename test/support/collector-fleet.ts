@@ -28,6 +28,7 @@ export async function startStoreProcess(directory: string): Promise<StoreProcess
     ['test/support/clickhouse-http.ts', '--data', directory, '--port', '0'],
     { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] },
   );
+  process.once('exit', () => child.kill('SIGKILL'));
   let text = '';
   for await (const chunk of child.stdout) {
     text += String(chunk);
@@ -77,12 +78,18 @@ export async function startCollectors(options: FleetOptions): Promise<SondeProce
       SONDE_STORE_RETENTION: '3650d',
       ...options.environment,
     });
-  // The first makes the tables and the topics.
-  const fleet = [await start()];
-  await untilSettled(brokers, groupId, 1);
-  fleet.push(...(await Promise.all(Array.from({ length: count - 1 }, start))));
-  await untilSettled(brokers, groupId, count);
-  return fleet;
+  const fleet: SondeProcess[] = [];
+  try {
+    // The first makes the tables and the topics.
+    fleet.push(await start());
+    await untilSettled(brokers, groupId, 1);
+    fleet.push(...(await Promise.all(Array.from({ length: count - 1 }, start))));
+    await untilSettled(brokers, groupId, count);
+    return fleet;
+  } catch (error) {
+    await Promise.all(fleet.map((each) => each.end('SIGKILL')));
+    throw error;
+  }
 }
 
 async function untilSettled(brokers: readonly string[], groupId: string, count: number): Promise<void> {
