@@ -42,8 +42,7 @@ export function registerCodecs(): void {
   const { CompressionTypes } = kafkajs;
   const codecs: Record<number, () => Codec> = kafkajs.CompressionCodecs as never;
   codecs[CompressionTypes.ZSTD] = () => ({
-    // A frame that states its size is inflated in one step.
-    compress: ({ buffer }) => compressZstd(buffer, { ...zstdOptions, pledgedSrcSize: buffer.length }),
+    compress: ({ buffer }) => compressBatch(buffer),
     decompress: (bytes) => decompressRecords(CompressionTypes.ZSTD, bytes, batchPlainBytesMax),
   });
   codecs[CompressionTypes.GZIP] = () => ({
@@ -85,7 +84,12 @@ export function statedRecordBytes(codec: number, bytes: Buffer): number | undefi
 
 /** Size of these bytes as a zstd record batch: what a broker compares with its limit. */
 export async function zstdSize(bytes: Uint8Array): Promise<number> {
-  return (await compressZstd(bytes, zstdOptions)).length;
+  return (await compressBatch(bytes)).length;
+}
+
+/** The frame states its size: it is inflated in one step, and its reader knows what room it needs. */
+function compressBatch(bytes: Uint8Array): Promise<Buffer> {
+  return compressZstd(bytes, { ...zstdOptions, pledgedSrcSize: bytes.length });
 }
 
 function boundsOf(encoding: string, bytes: Buffer, plainBytesMax: number): InflateOptions {

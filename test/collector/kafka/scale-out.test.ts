@@ -53,6 +53,16 @@ describeKafka('scale-out', (kafka) => {
         .toMatch(`${recordCount} rows`);
       results.push(await stored(store));
       expect(new Set(results).size).toBe(1);
+      const metrics = await (await fetch(`${fleet[0]!.otlpUrl}/metrics`)).text();
+      for (const name of [
+        'lag',
+        'lag_seconds',
+        'topic_lag',
+        'delay_seconds_bucket',
+        'record_delay_seconds_bucket',
+        'held_bytes',
+      ])
+        expect(metrics).toContain(`sonde_kafka_consumer_${name}{`);
       const shares = await Promise.all(fleet.map(storedBy));
       expect(shares.reduce((total, share) => total + share, 0)).toBe(recordCount);
       // Partitions are shared out evenly, and hold the same.
@@ -63,7 +73,10 @@ describeKafka('scale-out', (kafka) => {
 
   async function produce(topic: string): Promise<void> {
     const client = createKafka({ brokers: kafka().brokers, clientId: 'test', log: silentKafkaLog });
-    const producer = client.producer();
+    // A topic that is new gets its leaders slowly on a busy machine.
+    const producer = client.producer({
+      retry: { retries: 20, initialRetryTime: 100, maxRetryTime: 1000 },
+    });
     await producer.connect();
     for (let partition = 0; partition < partitions; partition++) {
       const messages = Array.from({ length: messagesPerPartition }, (_, index) => ({
