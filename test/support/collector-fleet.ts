@@ -6,11 +6,12 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import kafkajs from 'kafkajs';
-import { createKafka } from '#wire/kafka/client.ts';
+import { createKafka, kafkaErrorType } from '#wire/kafka/client.ts';
 import { silentKafkaLog } from './silent-kafka-log.ts';
 import { type SondeProcess, startSonde } from './sonde-process.ts';
 
 const root = join(import.meta.dirname, '../..');
+const settleMsMax = 120_000;
 const user = 'sonde';
 const password = 'sonde';
 
@@ -92,19 +93,29 @@ export async function startCollectors(options: FleetOptions): Promise<SondeProce
   }
 }
 
+/** A broker that is new makes its topic of groups when it is first asked. */
+function isCoordinatorStarting(error: unknown): boolean {
+  if (error instanceof kafkajs.KafkaJSGroupCoordinatorNotFound) return true;
+  return ['GROUP_LOAD_IN_PROGRESS', 'NOT_COORDINATOR_FOR_GROUP', 'GROUP_COORDINATOR_NOT_AVAILABLE'].includes(
+    kafkaErrorType(error) ?? '',
+  );
+}
+
 async function untilSettled(brokers: readonly string[], groupId: string, count: number): Promise<void> {
   const admin = createKafka({ brokers, clientId: 'fleet', log: silentKafkaLog }).admin();
   await admin.connect();
+  const deadlineMs = Date.now() + settleMsMax;
   try {
     for (;;) {
       const group = await admin.describeGroups([groupId]).catch((error: unknown) => {
-        // A broker that is new makes its topic of groups when it is first asked.
-        if (error instanceof kafkajs.KafkaJSGroupCoordinatorNotFound) return undefined;
+        if (isCoordinatorStarting(error) && Date.now() < deadlineMs) return undefined;
         throw error;
       });
       const { state, members } = group?.groups[0] ?? { state: '', members: [] };
       const isShared = members.every(({ memberAssignment }) => memberAssignment.length > 0);
       if (state === 'Stable' && members.length === count && isShared) return;
+      if (Date.now() > deadlineMs)
+        throw new Error(`the group is ${state} with ${members.length} of ${count} members`);
       await delay(100);
     }
   } finally {

@@ -34,7 +34,7 @@ describeKafka('scale-out', (kafka) => {
 
   test.each([1, 2, 4])(
     '%i collectors share the work, and store the same',
-    { timeout: 180_000 },
+    { timeout: 300_000 },
     async (count) => {
       const store = await startStoreProcess(join(directory, `store-${count}`));
       running.push({ end: async () => store.child.kill('SIGKILL') });
@@ -54,14 +54,7 @@ describeKafka('scale-out', (kafka) => {
       results.push(await stored(store));
       expect(new Set(results).size).toBe(1);
       const metrics = await (await fetch(`${fleet[0]!.otlpUrl}/metrics`)).text();
-      for (const name of [
-        'lag',
-        'lag_seconds',
-        'topic_lag',
-        'delay_seconds_bucket',
-        'record_delay_seconds_bucket',
-        'held_bytes',
-      ])
+      for (const name of ['lag', 'lag_seconds', 'topic_lag', 'delay_bucket', 'record_delay_bucket', 'held'])
         expect(metrics).toContain(`sonde_kafka_consumer_${name}{`);
       const shares = await Promise.all(fleet.map(storedBy));
       expect(shares.reduce((total, share) => total + share, 0)).toBe(recordCount);
