@@ -158,8 +158,7 @@ export class Fetcher {
       if ((this.#resting.get(worker)?.untilMs ?? 0) > nowMs) continue;
       const offset = worker.fetchOffset();
       // A run that is repeated must be read whole, room or not: it was bounded when it was made.
-      const hasRoom =
-        hasFreeRoom || worker.heldBytes < Math.max(1, evenBytes) || worker.isRepeating();
+      const hasRoom = hasFreeRoom || worker.heldBytes < Math.max(1, evenBytes) || worker.isRepeating();
       if (offset !== undefined && hasRoom) wanted.push({ worker, offset });
       else isAnyFull = true;
     }
