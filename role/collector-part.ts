@@ -3,7 +3,7 @@
 import { availableParallelism } from 'node:os';
 import { transcoderOptions } from '#collector/collector-options.ts';
 import { createDirectSink } from '#collector/direct-sink.ts';
-import { startKafkaConsumer } from '#collector/kafka/consumer.ts';
+import { type KafkaConsumerStatus, startKafkaConsumer } from '#collector/kafka/consumer.ts';
 import { createPipeline, type Pipeline } from '#collector/pipeline.ts';
 import { countBuffersWithHeap } from '#model/buffer-accounting.ts';
 import { durationMs } from '#model/config/option.ts';
@@ -81,7 +81,8 @@ export async function startCollectorPart(
     ],
     statusLine() {
       const { rowsStored, recordsRejected } = pipeline.status();
-      return `stored ${rowsStored} rows  rejected ${recordsRejected}`;
+      const behind = kafka === undefined ? '' : `  ${kafkaLine(kafka.status())}`;
+      return `stored ${rowsStored} rows  rejected ${recordsRejected}${behind}`;
     },
     summary() {
       const { rowsStored, recordsAccepted, recordsRejected } = pipeline.status();
@@ -90,11 +91,18 @@ export async function startCollectorPart(
   };
 }
 
+/** kafka ok, 16 partitions, 1200 messages (3.2 s) behind */
+function kafkaLine({ state, partitions, lag, lagSeconds }: KafkaConsumerStatus): string {
+  const behind = lag === 0 ? '' : `, ${lag} messages (${lagSeconds.toFixed(1)} s) behind`;
+  return `kafka ${state}, ${partitions.length} partitions${behind}`;
+}
+
 async function startKafka({ config, log }: RoleContext, pipeline: Pipeline, parts: Parts) {
-  const transport = config.transport;
+  const { transport, collector } = config;
   const consumer = await startKafkaConsumer({
     brokers: transport['kafka.brokers'],
     groupId: transport['kafka.group_id'],
+    groupInstanceId: transport['kafka.group_instance_id'],
     topics: {
       logs: transport['kafka.topics.logs'],
       traces: transport['kafka.topics.traces'],
@@ -108,7 +116,11 @@ async function startKafka({ config, log }: RoleContext, pipeline: Pipeline, part
           replicationFactor: transport['kafka.replication_factor'],
         }
       : undefined,
-    limits: { sessionTimeoutMs: transport['kafka.session_timeout_ms'] },
+    limits: {
+      sessionTimeoutMs: transport['kafka.session_timeout_ms'],
+      bufferBytesMax: transport['kafka.buffer_bytes_max'],
+      runAgeMsMax: collector.block_age_ms_max,
+    },
     insertRun: pipeline.insertRun,
     log,
   });

@@ -3,6 +3,8 @@ import { z } from 'zod';
 import { countSchema, option, urlOrNoneSchema } from '#model/config/option.ts';
 import { deadLetterTopicDefault, topicDefaults } from './bus.ts';
 
+export const bufferBytesMaxDefault = 320 * 1024 * 1024;
+
 export const transportOptions = {
   kind: option(
     z.enum(['direct', 'kafka']),
@@ -36,6 +38,16 @@ export const transportOptions = {
     countSchema,
     30_000,
     'A collector that is silent for longer is taken for dead, and its partitions go to others.',
+  ),
+  'kafka.group_instance_id': option(
+    z.string().max(200),
+    '',
+    "A collector's own name that stays the same when it restarts (a StatefulSet's pod name): it gets its partitions back, and the others do not stop. Empty: none.",
+  ),
+  'kafka.buffer_bytes_max': option(
+    countSchema,
+    bufferBytesMaxDefault,
+    'What a collector holds of all partitions: fetched and compressed (two fifths), and inflated for inserts under way.',
   ),
   'kafka.message_bytes_max': option(
     countSchema,

@@ -8,25 +8,28 @@ import { pause } from '#wire/backoff.ts';
 import { type Signal, signals } from '#wire/envelope.ts';
 import type { KafkaLog } from '#wire/kafka/client.ts';
 import type { RunInserter } from '../run.ts';
+import type { RunLimits } from './batch-queue.ts';
 import { openCluster } from './cluster.ts';
 import type { ConsumerCounters } from './consumer-counters.ts';
 import type { DeadLetterOffice } from './dead-letters.ts';
 import { Fetcher, type FetchLimits } from './fetcher.ts';
 import { type GroupAssignment, GroupMember, type GroupMemberOptions } from './group-member.ts';
-import type { RunLimits } from './message-buffer.ts';
-import {
-  type FailpointStep,
-  type PartitionContext,
-  type PartitionPlace,
-  type PartitionStatus,
-  PartitionWorker,
-} from './partition-worker.ts';
+
+import type {
+  FailpointStep,
+  PartitionContext,
+  PartitionPlace,
+  PartitionStatus,
+} from './partition-context.ts';
+import { PartitionWorker } from './partition-worker.ts';
+import type { RunGate } from './run-gate.ts';
 
 export interface SessionOptions {
   readonly kafka: Kafka;
   readonly group: GroupMemberOptions;
   readonly topics: Readonly<Record<Signal, string>>;
   readonly insertRun: RunInserter;
+  readonly gate: RunGate;
   readonly deadLetters: DeadLetterOffice;
   readonly counters: ConsumerCounters;
   readonly log: KafkaLog;
@@ -156,9 +159,10 @@ export class ConsumerSession {
   }
 
   #partitionContext(assignment: GroupAssignment, over: AbortController): PartitionContext {
-    const { insertRun, deadLetters, counters, log, limits, failpoint, fromBeginning } = this.#options;
+    const { insertRun, gate, deadLetters, counters, log, limits, failpoint, fromBeginning } = this.#options;
     return {
       insertRun,
+      gate,
       deadLetters,
       counters,
       log,

@@ -3,21 +3,25 @@
  * exactly once, by the intent protocol (partition-protocol.ts). It never gives up: when Kafka is away it waits, when
  * the store is away the partitions wait, and status() says so.
  */
-import { metrics } from '@opentelemetry/api';
 import { errorMessage } from '#model/errors.ts';
 import { Backoff, pause } from '#wire/backoff.ts';
 import { type Signal, signals } from '#wire/envelope.ts';
 import { createKafka, type KafkaClientOptions } from '#wire/kafka/client.ts';
 import { ensureTopics, type TopicCreation } from '#wire/kafka/topics.ts';
+import { bufferBytesMaxDefault } from '#wire/transport-options.ts';
 import type { RunInserter } from '../run.ts';
 import { type ConsumerCounter, ConsumerCounters } from './consumer-counters.ts';
+import { observeConsumer } from './consumer-gauges.ts';
 import { ConsumerSession, type SessionOptions } from './consumer-session.ts';
 import { DeadLetterOffice } from './dead-letters.ts';
-import type { FailpointStep, PartitionPlace, PartitionStatus } from './partition-worker.ts';
+import type { FailpointStep, PartitionPlace, PartitionStatus } from './partition-context.ts';
+import { RunGate } from './run-gate.ts';
 
 export interface KafkaConsumerOptions extends Omit<KafkaClientOptions, 'clientId'> {
   readonly clientId?: string;
   readonly groupId: string;
+  /** See GroupMemberOptions; default ''. */
+  readonly groupInstanceId?: string;
   readonly topics: Readonly<Record<Signal, string>>;
   readonly deadLetterTopic: string;
   readonly insertRun: RunInserter;
@@ -30,6 +34,9 @@ export interface KafkaConsumerOptions extends Omit<KafkaClientOptions, 'clientId
   readonly failpoint?: (step: FailpointStep, place: PartitionPlace) => void | Promise<void>;
 }
 
+/** Of bufferBytesMax: the rest is for what was fetched and waits, compressed. */
+const inflatedShare = 0.6;
+
 /** Bytes are of messages after decompression, unless said otherwise. */
 export interface KafkaConsumerLimits {
   /** A run is closed at this size, ... */
@@ -38,8 +45,10 @@ export interface KafkaConsumerLimits {
   readonly runMessagesMax: number;
   /** ... or this age of its oldest message. */
   readonly runAgeMsMax: number;
-  /** What all partitions may hold; beyond it nothing is fetched. */
+  /** What all partitions may hold together: fetched and still compressed, and inflated for the runs under way. */
   readonly bufferBytesMax: number;
+  /** Runs that are inserted at a time. */
+  readonly runsMax: number;
   /** One answer of a broker, compressed. */
   readonly fetchBytesMax: number;
   readonly partitionFetchBytesMax: number;
@@ -55,7 +64,8 @@ export const kafkaConsumerLimitDefaults: KafkaConsumerLimits = {
   runBytesMax: 32 * 1024 * 1024,
   runMessagesMax: 2000,
   runAgeMsMax: 1000,
-  bufferBytesMax: 256 * 1024 * 1024,
+  bufferBytesMax: bufferBytesMaxDefault,
+  runsMax: 8,
   fetchBytesMax: 8 * 1024 * 1024,
   partitionFetchBytesMax: 1024 * 1024,
   fetchWaitMsMax: 500,
@@ -74,6 +84,12 @@ export interface KafkaConsumerStatus {
   readonly partitions: readonly PartitionStatus[];
   /** Sum over the partitions that this member owns. */
   readonly lag: number;
+  /** Age of the oldest message in them that is not stored. */
+  readonly lagSeconds: number;
+  /** Fetched and waiting, or in a run under way: compressed. */
+  readonly fetchedBytes: number;
+  /** Inflated for runs under way, with the copies that threads get. */
+  readonly inflatedBytes: number;
   readonly counters: Readonly<Record<ConsumerCounter, number>>;
 }
 
@@ -86,10 +102,6 @@ export interface KafkaConsumer {
 /** How often topics that are missing are looked for. */
 const missingTopicsPauseMs = 5000;
 const reconnectBackoff = { firstMs: 200, maxMs: 10_000 };
-const lagGauge = metrics.getMeter('sonde').createObservableGauge('sonde.kafka.consumer.lag', {
-  description: 'Messages that are in the log and not stored yet, by topic and partition.',
-});
-
 /** Returns at once; connects in the background and for as long as it takes. */
 export async function startKafkaConsumer(options: KafkaConsumerOptions): Promise<KafkaConsumer> {
   const consumer = new Consumer(options);
@@ -109,6 +121,7 @@ class Consumer implements KafkaConsumer {
   /** Kept from session to session: the group need not wait for the old seat's end. */
   #memberId = '';
   #done: Promise<void> = Promise.resolve();
+  #stopObserving: () => void = () => undefined;
 
   constructor(options: KafkaConsumerOptions) {
     this.#options = options;
@@ -119,18 +132,24 @@ class Consumer implements KafkaConsumer {
       kafka,
       group: {
         groupId: options.groupId,
+        instanceId: options.groupInstanceId ?? '',
         sessionTimeoutMs: limits.sessionTimeoutMs,
         rebalanceTimeoutMs: limits.rebalanceTimeoutMs,
         heartbeatIntervalMs: limits.heartbeatIntervalMs,
       },
       topics: options.topics,
       insertRun: options.insertRun,
+      gate: new RunGate({
+        inflatedBytesMax: Math.floor(limits.bufferBytesMax * inflatedShare),
+        runsMax: limits.runsMax,
+      }),
       deadLetters: new DeadLetterOffice(kafka, options.deadLetterTopic, options.log),
       counters: this.#counters,
       log: options.log,
       fromBeginning: options.fromBeginning ?? true,
       limits: {
         ...limits,
+        fetchedBytesMax: Math.floor(limits.bufferBytesMax * (1 - inflatedShare)),
         bytesMax: limits.runBytesMax,
         messagesMax: limits.runMessagesMax,
         lingerMs: limits.runAgeMsMax,
@@ -141,14 +160,14 @@ class Consumer implements KafkaConsumer {
   }
 
   start(): void {
-    lagGauge.addCallback(this.#observeLag);
+    this.#stopObserving = observeConsumer(() => this.status());
     this.#done = this.#consume();
   }
 
   async stop(): Promise<void> {
     this.#stopping.abort(new Error('the consumer is stopping'));
     await this.#done;
-    lagGauge.removeCallback(this.#observeLag);
+    this.#stopObserving();
     await this.#session.deadLetters.close();
   }
 
@@ -169,16 +188,12 @@ class Consumer implements KafkaConsumer {
       generation: this.#current?.generation ?? -1,
       partitions,
       lag: partitions.reduce((total, { lag }) => total + lag, 0),
+      lagSeconds: partitions.reduce((most, { lagSeconds }) => Math.max(most, lagSeconds), 0),
+      fetchedBytes: partitions.reduce((total, { heldBytes }) => total + heldBytes, 0),
+      inflatedBytes: this.#session.gate.heldBytes,
       counters: this.#counters.totals(),
     };
   }
-
-  readonly #observeLag = (result: {
-    observe(value: number, attributes: Record<string, string | number>): void;
-  }) => {
-    for (const { topic, partition, lag } of this.#current?.status() ?? [])
-      result.observe(lag, { topic, partition });
-  };
 
   async #consume(): Promise<void> {
     const stopping = this.#stopping.signal;

@@ -7,10 +7,16 @@
 import kafkajs from 'kafkajs';
 import { abortable, pause } from '#wire/backoff.ts';
 import { kafkaErrorType } from '#wire/kafka/client.ts';
-import { type Broker, type Cluster, groupCoordinatorType, type OpenCluster } from './cluster.ts';
+import { type Broker, type Cluster, groupCoordinatorType, joinGroup, type OpenCluster } from './cluster.ts';
+import { SeatClock } from './seat-clock.ts';
 
 export interface GroupMemberOptions {
   readonly groupId: string;
+  /**
+   * A name that stays the same when the process restarts ("static membership", KIP-345); '' for none. Within the session
+   * timeout the restarted process gets the same partitions back, and nobody else stops. It never leaves by itself.
+   */
+  readonly instanceId: string;
   /** The coordinator gives the seat away after this long without a heartbeat. */
   readonly sessionTimeoutMs: number;
   /** How long the coordinator waits for members to come back when the group changes. */
@@ -50,7 +56,7 @@ export class GroupMember {
   readonly #assigner: OpenCluster['assigner'];
   #memberId: string;
   #coordinatorId: string | undefined;
-  #lastHeardMs = 0;
+  readonly #seat: SeatClock;
 
   /** `memberId` of an earlier session saves the group the wait for that session's end. */
   constructor({ cluster, assigner }: OpenCluster, options: GroupMemberOptions, memberId: string) {
@@ -58,6 +64,7 @@ export class GroupMember {
     this.#assigner = assigner;
     this.#options = options;
     this.#memberId = memberId;
+    this.#seat = new SeatClock(options.sessionTimeoutMs);
   }
 
   get memberId(): string {
@@ -66,7 +73,7 @@ export class GroupMember {
 
   /** Whether the coordinator has surely not given our seat away yet. */
   holdsSeat(): boolean {
-    return Date.now() - this.#lastHeardMs < this.#options.sessionTimeoutMs;
+    return this.#seat.isHeld();
   }
 
   /** Resolves when the group has settled. Must not be called before the last assignment's work has stopped. */
@@ -78,6 +85,13 @@ export class GroupMember {
       } catch (error) {
         const type = kafkaErrorType(error);
         if (type === 'UNKNOWN_MEMBER_ID') this.#memberId = '';
+        if (type === 'FENCED_INSTANCE_ID') {
+          const { instanceId } = this.#options;
+          throw new Error(
+            `another collector has joined the group as ${JSON.stringify(instanceId)}: transport.kafka.group_instance_id must differ`,
+            { cause: error },
+          );
+        }
         if (coordinatorMoved.has(type ?? '')) this.#coordinatorId = undefined;
         else if (!isFenced(error)) throw error;
         await pause(heartbeatRetryMs, abort);
@@ -91,13 +105,15 @@ export class GroupMember {
     for (;;) {
       await pause(heartbeatIntervalMs, abort);
       try {
-        const sentMs = Date.now();
+        const sent = this.#seat.now();
         await this.#withCoordinator((broker) =>
           broker.heartbeat({ groupId, groupGenerationId: generation, memberId }),
         );
-        this.#lastHeardMs = sentMs;
+        this.#seat.heard(sent);
       } catch (error) {
-        if (kafkaErrorType(error) === 'UNKNOWN_MEMBER_ID') this.#memberId = '';
+        // A static member that is unknown may have been replaced by another process of its name: joining will tell.
+        if (kafkaErrorType(error) === 'UNKNOWN_MEMBER_ID' && this.#options.instanceId === '')
+          this.#memberId = '';
         if (isFenced(error)) return;
         if (!this.holdsSeat()) throw error;
         await pause(heartbeatRetryMs, abort);
@@ -130,7 +146,7 @@ export class GroupMember {
     offset: number,
     metadata: string,
   ): Promise<void> {
-    const sentMs = Date.now();
+    const sent = this.#seat.now();
     await this.#withCoordinator((broker) =>
       broker.offsetCommit({
         groupId: this.#options.groupId,
@@ -139,7 +155,7 @@ export class GroupMember {
         topics: [{ topic, partitions: [{ partition, offset: String(offset), metadata }] }],
       }),
     );
-    this.#lastHeardMs = sentMs;
+    this.#seat.heard(sent);
   }
 
   /**
@@ -148,6 +164,7 @@ export class GroupMember {
    */
   async leave(through: Cluster): Promise<void> {
     if (this.#memberId === '' || this.#coordinatorId === undefined) return;
+    if (this.#options.instanceId !== '') return;
     const memberId = this.#memberId;
     this.#memberId = '';
     const broker = await through.findBroker({ nodeId: this.#coordinatorId });
@@ -155,17 +172,21 @@ export class GroupMember {
   }
 
   async #joinAndSync(topics: readonly string[]): Promise<GroupAssignment> {
-    const { groupId, sessionTimeoutMs, rebalanceTimeoutMs } = this.#options;
+    const { groupId, instanceId, sessionTimeoutMs, rebalanceTimeoutMs } = this.#options;
     const subscription = [...topics];
     await this.#cluster.addMultipleTargetTopics(subscription);
     const joined = await this.#withCoordinator((broker) =>
-      broker.joinGroup({
-        groupId,
-        memberId: this.#memberId,
-        sessionTimeout: sessionTimeoutMs,
-        rebalanceTimeout: rebalanceTimeoutMs,
-        groupProtocols: [this.#assigner.protocol({ topics: subscription })],
-      }),
+      joinGroup(
+        broker,
+        {
+          groupId,
+          memberId: this.#memberId,
+          sessionTimeout: sessionTimeoutMs,
+          rebalanceTimeout: rebalanceTimeoutMs,
+          groupProtocols: [this.#assigner.protocol({ topics: subscription })],
+        },
+        instanceId,
+      ),
     );
     this.#memberId = joined.memberId;
     const isLeader = joined.leaderId === joined.memberId;
@@ -174,11 +195,11 @@ export class GroupMember {
       ? await this.#assigner.assign({ members: joined.members, topics: subscription })
       : [];
     const { memberId, generationId } = joined;
-    const sentMs = Date.now();
+    const sent = this.#seat.now();
     const { memberAssignment } = await this.#withCoordinator((broker) =>
       broker.syncGroup({ groupId, generationId, memberId, groupAssignment }),
     );
-    this.#lastHeardMs = sentMs;
+    this.#seat.heard(sent);
     const assigned = kafkajs.AssignerProtocol.MemberAssignment.decode(memberAssignment)?.assignment ?? {};
     const partitions = Object.entries(assigned)
       .filter(([topic]) => subscription.includes(topic))

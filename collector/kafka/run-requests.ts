@@ -2,13 +2,14 @@
 import { crc32 } from 'node:zlib';
 import type { Signal } from '#wire/envelope.ts';
 import { messageFacts } from '#wire/kafka/message.ts';
+import type { KafkaRecord } from '#wire/kafka/record-batch.ts';
 import { batchNote } from '../batch-note.ts';
 import type { RunRequest } from '../run.ts';
-import type { BufferedMessage, Run } from './message-buffer.ts';
+import type { RunRange } from './partition-protocol.ts';
 
 /** A message that the store will never take, and why. */
 export interface DeadLetter {
-  readonly message: BufferedMessage;
+  readonly message: KafkaRecord;
   readonly tenant: string;
   readonly reason: string;
 }
@@ -16,7 +17,7 @@ export interface DeadLetter {
 export interface RunRequests {
   readonly requests: readonly RunRequest[];
   /** The message of each request. */
-  readonly sources: readonly BufferedMessage[];
+  readonly sources: readonly KafkaRecord[];
   /** What is no request by its headers already. */
   readonly deadLetters: readonly DeadLetter[];
 }
@@ -31,10 +32,10 @@ export function runRequests(
     topic,
     partition,
   }: { readonly signal: Signal; readonly topic: string; readonly partition: number },
-  messages: readonly BufferedMessage[],
+  messages: readonly KafkaRecord[],
 ): RunRequests {
   const requests: RunRequest[] = [];
-  const sources: BufferedMessage[] = [];
+  const sources: KafkaRecord[] = [];
   const deadLetters: DeadLetter[] = [];
   for (const message of messages) {
     const { tenant, batchId, fault } = messageFacts(message.headers);
@@ -53,7 +54,7 @@ export function runRequests(
 }
 
 /** Of a foreign producer's message. Its offset alone would come again when a topic is deleted and made again. */
-function messageIdentity({ offset, timestampMs, value }: BufferedMessage): string {
+function messageIdentity({ offset, timestampMs, value }: KafkaRecord): string {
   return `${offset}/${timestampMs}/${crc32(value ?? '')}`;
 }
 
@@ -63,7 +64,12 @@ function messageIdentity({ offset, timestampMs, value }: BufferedMessage): strin
  * Offsets alone would repeat when a topic is deleted and made again, and the store would drop new data as a repeat.
  * The last message is the fingerprint because retention cuts from the front: what is left of a run keeps its name.
  */
-export function runToken(topic: string, partition: number, { range, messages }: Run): string {
+export function runToken(
+  topic: string,
+  partition: number,
+  range: RunRange,
+  messages: readonly KafkaRecord[],
+): string {
   const last = messages.at(-1);
   const timestamp = last === undefined ? '' : String(last.timestampMs);
   const fingerprint = crc32(last?.value ?? '', crc32(timestamp))

@@ -15,10 +15,12 @@ import { readBlocks } from '#store/native/block-reader.ts';
 import { BlockSplitter } from '#store/native/block-splitter.ts';
 import type { Signal } from '#wire/envelope.ts';
 import { decompressLz4Frame } from '#wire/kafka/lz4-frame.ts';
+import { readBatches, readRecords } from '#wire/kafka/record-batch.ts';
 import { decompressSnappy } from '#wire/kafka/snappy-frame.ts';
 import { decodeContent } from '#wire/receive/content-encoding.ts';
 import { inspectedContainer } from '../support/docker-engine.ts';
 import { framedSnappy } from '../support/framed-snappy.ts';
+import { recordBatch, uncompressedBatch } from '../support/kafka-record-batch.ts';
 import { hexId, podObject } from '../support/kube-objects.ts';
 import type { Lcg } from '../support/lcg.ts';
 import { encodeLogsRequest, encodeMetricsRequest, encodeTraceRequest } from '../support/naive/otlp-proto.ts';
@@ -204,6 +206,18 @@ export const decoders: readonly FuzzedDecoder[] = [
     name: 'Kafka snappy',
     make: (random) => snappy.compress(logs(random)),
     decode: (bytes) => decompressSnappy(Buffer.from(bytes), bytesMax),
+    mayThrow: [DecodeError],
+  },
+  {
+    name: 'Kafka record batches',
+    make: (random) => recordBatch(logs(random)),
+    decode: (bytes) => readBatches(Buffer.from(bytes), 0, []),
+    mayThrow: [DecodeError],
+  },
+  {
+    name: 'Kafka records',
+    make: (random) => recordBatch(logs(random)).subarray(61),
+    decode: (bytes) => readRecords(uncompressedBatch(bytes), bytesMax),
     mayThrow: [DecodeError],
   },
   ...discoveryDecoders,

@@ -22,6 +22,8 @@ export interface TestKafka {
   readonly brokers: string[];
   /** False for KAFKA_BROKERS: such a cluster cannot be killed or restarted. */
   readonly isOwned: boolean;
+  /** The broker's process; undefined for KAFKA_BROKERS. */
+  readonly pid: number | undefined;
   /** Ends the broker as a power cut would: nothing is flushed. */
   kill9(): Promise<void>;
   /** Starts it again on the same port and data after kill9. */
@@ -140,6 +142,10 @@ class OwnedBroker implements TestKafka {
     await this.#untilReady();
   }
 
+  get pid(): number {
+    return this.#pid;
+  }
+
   async kill9(): Promise<void> {
     if (this.#guard === undefined) return;
     const guard = this.#guard;
@@ -177,7 +183,14 @@ class OwnedBroker implements TestKafka {
 
 function externalKafka(brokers: string[]): TestKafka {
   const refuse = () => Promise.reject(new Error('a Kafka from KAFKA_BROKERS cannot be killed or started'));
-  return { brokers, isOwned: false, kill9: refuse, start: refuse, stop: async () => undefined };
+  return {
+    brokers,
+    isOwned: false,
+    pid: undefined,
+    kill9: refuse,
+    start: refuse,
+    stop: async () => undefined,
+  };
 }
 
 function javaArguments(mainClass: string): string[] {

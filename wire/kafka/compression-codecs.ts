@@ -5,7 +5,8 @@
 import { promisify } from 'node:util';
 import { constants, gunzip, gzip, zstdCompress } from 'node:zlib';
 import kafkajs from 'kafkajs';
-import { chunkSizeFor } from '../compression/plain-size.ts';
+import { DecodeError } from '#model/errors.ts';
+import { chunkSizeFor, statedPlainBytes } from '../compression/plain-size.ts';
 import { decodeZstd, type InflateOptions } from '../compression/zstd-frames.ts';
 import { decompressLz4Frame } from './lz4-frame.ts';
 import { decompressSnappy } from './snappy-frame.ts';
@@ -41,32 +42,63 @@ export function registerCodecs(): void {
   const { CompressionTypes } = kafkajs;
   const codecs: Record<number, () => Codec> = kafkajs.CompressionCodecs as never;
   codecs[CompressionTypes.ZSTD] = () => ({
-    compress: ({ buffer }) => compressZstd(buffer, zstdOptions),
-    decompress: (bytes) => decodeZstd(bytes, boundsOf('zstd', bytes)),
+    compress: ({ buffer }) => compressBatch(buffer),
+    decompress: (bytes) => decompressRecords(CompressionTypes.ZSTD, bytes, batchPlainBytesMax),
   });
   codecs[CompressionTypes.GZIP] = () => ({
     compress: ({ buffer }) => compressGzip(buffer),
-    decompress: (bytes) => decompressGzip(bytes, boundsOf('gzip', bytes)),
+    decompress: (bytes) => decompressRecords(CompressionTypes.GZIP, bytes, batchPlainBytesMax),
   });
-  codecs[CompressionTypes.LZ4] = () => readOnly('lz4', decompressLz4Frame);
-  codecs[CompressionTypes.Snappy] = () => readOnly('snappy', decompressSnappy);
+  codecs[CompressionTypes.LZ4] = () => readOnly('lz4', CompressionTypes.LZ4);
+  codecs[CompressionTypes.Snappy] = () => readOnly('snappy', CompressionTypes.Snappy);
+}
+
+/** `codec` is that of a record batch's attributes. Rejects on damage, and where there is more than `plainBytesMax`. */
+export async function decompressRecords(
+  codec: number,
+  bytes: Buffer,
+  plainBytesMax: number,
+): Promise<Buffer> {
+  switch (codec) {
+    case kafkajs.CompressionTypes.None:
+      return bytes;
+    case kafkajs.CompressionTypes.ZSTD:
+      return decodeZstd(bytes, boundsOf('zstd', bytes, plainBytesMax));
+    case kafkajs.CompressionTypes.GZIP:
+      return decompressGzip(bytes, boundsOf('gzip', bytes, plainBytesMax));
+    case kafkajs.CompressionTypes.LZ4:
+      return decompressLz4Frame(bytes, plainBytesMax);
+    case kafkajs.CompressionTypes.Snappy:
+      return decompressSnappy(bytes, plainBytesMax);
+    default:
+      throw new DecodeError(`compression ${codec} is unknown`, 0);
+  }
+}
+
+/** Returns what the compressed bytes say they become; undefined where they do not. */
+export function statedRecordBytes(codec: number, bytes: Buffer): number | undefined {
+  if (codec === kafkajs.CompressionTypes.ZSTD) return statedPlainBytes('zstd', bytes);
+  if (codec === kafkajs.CompressionTypes.GZIP) return statedPlainBytes('gzip', bytes);
+  return undefined;
 }
 
 /** Size of these bytes as a zstd record batch: what a broker compares with its limit. */
 export async function zstdSize(bytes: Uint8Array): Promise<number> {
-  return (await compressZstd(bytes, zstdOptions)).length;
+  return (await compressBatch(bytes)).length;
 }
 
-function boundsOf(encoding: string, bytes: Buffer): InflateOptions {
-  return {
-    maxOutputLength: batchPlainBytesMax,
-    chunkSize: chunkSizeFor(encoding, bytes, batchPlainBytesMax),
-  };
+/** The frame states its size: it is inflated in one step, and its reader knows what room it needs. */
+function compressBatch(bytes: Uint8Array): Promise<Buffer> {
+  return compressZstd(bytes, { ...zstdOptions, pledgedSrcSize: bytes.length });
 }
 
-function readOnly(name: string, decompress: (bytes: Buffer, bytesMax: number) => Buffer): Codec {
+function boundsOf(encoding: string, bytes: Buffer, plainBytesMax: number): InflateOptions {
+  return { maxOutputLength: plainBytesMax, chunkSize: chunkSizeFor(encoding, bytes, plainBytesMax) };
+}
+
+function readOnly(name: string, codec: number): Codec {
   return {
     compress: () => Promise.reject(new Error(`BUG: we do not write ${name}`)),
-    decompress: async (bytes) => decompress(bytes, batchPlainBytesMax),
+    decompress: (bytes) => decompressRecords(codec, bytes, batchPlainBytesMax),
   };
 }
