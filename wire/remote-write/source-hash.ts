@@ -30,8 +30,8 @@ export function sourceHash(request: Uint8Array, tenant: string): number {
   }
   if (first === undefined) return crc32('', crc32(tenant));
   const pairs = isVersion2 ? referencedPairs(first, symbols) : labelPairs(first);
-  const valueOf = (label: string) => pairs.find(([name]) => name === label)?.[1] ?? '';
-  return crc32(`${valueOf('job')}\n${valueOf('instance')}`, crc32(tenant));
+  const textOf = (label: string) => pairs.find(([name]) => name === label)?.[1] ?? '';
+  return crc32(`${textOf('job')}\n${textOf('instance')}`, crc32(tenant));
 }
 
 /** TimeSeries of 2.0 => labels_refs:1 uint32* (names and values in turn). */
