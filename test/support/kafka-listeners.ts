@@ -65,7 +65,15 @@ export async function startSecuredKafka(): Promise<SecuredKafka | undefined> {
   await Promise.all(
     ['SCRAM-SHA-256', 'SCRAM-SHA-512'].map((mechanism) =>
       runKafkaTool('kafka.admin.ConfigCommand', [
-        ...['--bootstrap-server', kafka.brokers[0]!, '--alter', '--entity-type', 'users', '--entity-name', 'alice'],
+        ...[
+          '--bootstrap-server',
+          kafka.brokers[0]!,
+          '--alter',
+          '--entity-type',
+          'users',
+          '--entity-name',
+          'alice',
+        ],
         ...['--add-config', `${mechanism}=[iterations=4096,password=alice-secret]`],
       ]),
     ),

@@ -29,7 +29,9 @@ export async function withAdmin<Result>(
   brokers: readonly string[],
   use: (admin: Admin) => Promise<Result>,
 ): Promise<Result> {
-  const admin = createKafka({ brokers, clientId: 'test', log: silentKafkaLog }).admin({ retry: patientRetry });
+  const admin = createKafka({ brokers, clientId: 'test', log: silentKafkaLog }).admin({
+    retry: patientRetry,
+  });
   await admin.connect();
   try {
     return await use(admin);
