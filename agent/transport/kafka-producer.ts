@@ -13,6 +13,7 @@ import { Backoff, type BackoffOptions, pause } from '#wire/backoff.ts';
 import type { KafkaLog } from '#wire/kafka/client.ts';
 import type { KafkaCompression } from '#wire/kafka/compression-codecs.ts';
 import type { OutgoingMessage } from '#wire/kafka/message.ts';
+import { freeBytes } from '#wire/free-bytes.ts';
 import type { ProducerCluster } from '#wire/kafka/producer-cluster.ts';
 import { type BatchIdentity, batchBytes, type EncodedBatch, encodeBatch } from '#wire/kafka/record-batch.ts';
 import type { ProducerCounters } from './kafka-counters.ts';
@@ -74,17 +75,21 @@ export class PartitionProducer {
     const bytes = batchBytes(batch);
     if (bytes > bytesMax) return { kind: 'too-large', bytes, isByBroker: false };
     const [retries, slowRetries] = [new Backoff(backoff), new Backoff(deniedBackoff)];
+    let hasFailed = false;
     let isOpen = false;
     for (;;) {
       closed.throwIfAborted();
       try {
         const identity = await this.#identify();
         await cluster.produce(this.#topic, this.#partition, batch, identity);
-        return this.#landed(batch);
+        // All of it was read. After a failure, a dead connection may still hold it.
+        if (!hasFailed) freeBytes(batch.payload);
+        return this.#landed(batch, bytes);
       } catch (error) {
         closed.throwIfAborted();
         const verdict = verdictOf(error);
-        if (verdict === 'landed') return this.#landed(batch);
+        hasFailed = true;
+        if (verdict === 'landed') return this.#landed(batch, bytes);
         const result = this.#settled(verdict, error, bytes);
         if (result !== undefined) {
           if (isOpen) this.#identity = undefined;
@@ -98,7 +103,7 @@ export class PartitionProducer {
     }
   }
 
-  #landed(batch: EncodedBatch): 'landed' {
+  #landed(batch: EncodedBatch, bytes: number): 'landed' {
     const { counters, troubles } = this.#context;
     const topic = this.#topic;
     troubles.clear(this.#place);
@@ -110,7 +115,7 @@ export class PartitionProducer {
     counters.add('messages', batch.recordCount, { topic });
     counters.add('batches', 1, { topic });
     counters.add('plain_bytes', batch.plainBytes, { topic });
-    counters.add('batch_bytes', batchBytes(batch), { topic });
+    counters.add('batch_bytes', bytes, { topic });
     return 'landed';
   }
 

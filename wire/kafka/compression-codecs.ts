@@ -66,7 +66,7 @@ export function compressRecords(
 ): Promise<Buffer> {
   const chunkSize = chunkBytesMin + (records.length >>> 1);
   return compression === 'zstd'
-    ? compressZstd(records, { ...zstdOptions, chunkSize })
+    ? compressZstd(records, { ...zstdOptions, chunkSize, pledgedSrcSize: records.length })
     : compressGzip(records, { chunkSize });
 }
 
