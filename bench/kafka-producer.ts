@@ -141,7 +141,10 @@ function inChild(task: Task): Promise<Result> {
   });
 }
 
-function render(mode: Mode, { records, bytes, seconds, cpuSeconds, threadSeconds, rssMibMax }: Result): string {
+function render(
+  mode: Mode,
+  { records, bytes, seconds, cpuSeconds, threadSeconds, rssMibMax }: Result,
+): string {
   const threads = threadSeconds
     .filter(([, each]) => each >= 0.05)
     .map(([name, each]) => `${name} ${each.toFixed(1)} s`)

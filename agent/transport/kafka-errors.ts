@@ -1,6 +1,7 @@
 /** What a broker's answer, or the lack of one, means for a batch. Kafka protocol guide, "Error codes". */
 import { errorMessage } from '#model/errors.ts';
 import { kafkaErrorType } from '#wire/kafka/client.ts';
+import { tlsFilesFault } from '#wire/kafka/tls-files.ts';
 
 /**
  * landed: the broker has these records already. too-large: smaller batches may go. refused: it never takes these bytes.
@@ -79,12 +80,15 @@ export function explainKafkaError(error: unknown, topic: string, brokers: readon
   return message;
 }
 
+const identityCodes = /^(CERT_|ERR_SSL_|ERR_TLS_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|SONDE_CONFIG)/;
+
 function isIdentityError(error: Error): boolean {
   const { code } = error as { code?: unknown };
   return (
     error.name === 'KafkaJSSASLAuthenticationError' ||
-    (typeof code === 'string' &&
-      /^(CERT_|ERR_SSL_|ERR_TLS_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|SONDE_CONFIG)/.test(code))
+    (typeof code === 'string' && identityCodes.test(code)) ||
+    // kafkajs keeps the message of what a socket factory throws, and nothing else.
+    error.message.includes(tlsFilesFault)
   );
 }
 

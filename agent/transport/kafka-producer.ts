@@ -10,10 +10,10 @@
  */
 import { RefusedError } from '#model/errors.ts';
 import { Backoff, type BackoffOptions, pause } from '#wire/backoff.ts';
+import { freeBytes } from '#wire/free-bytes.ts';
 import type { KafkaLog } from '#wire/kafka/client.ts';
 import type { KafkaCompression } from '#wire/kafka/compression-codecs.ts';
 import type { OutgoingMessage } from '#wire/kafka/message.ts';
-import { freeBytes } from '#wire/free-bytes.ts';
 import type { ProducerCluster } from '#wire/kafka/producer-cluster.ts';
 import { type BatchIdentity, batchBytes, type EncodedBatch, encodeBatch } from '#wire/kafka/record-batch.ts';
 import type { ProducerCounters } from './kafka-counters.ts';
@@ -123,6 +123,7 @@ export class PartitionProducer {
   #settled(verdict: Verdict, error: unknown, bytes: number): ProduceResult | undefined {
     const { troubles, cluster } = this.#context;
     if (verdict === 'moved') {
+      troubles.clear(this.#place);
       cluster.distrust(this.#topic);
       // A topic that is made anew knows nothing of this id.
       this.#identity = undefined;

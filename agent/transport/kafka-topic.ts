@@ -139,6 +139,9 @@ export class KafkaTopic {
             `kafka-acls.sh --bootstrap-server ${context.brokers.join(',')} --add --allow-principal User:<name> ` +
             `--operation DescribeConfigs --topic ${name}`,
         );
+      } else {
+        const fields = { topic: name, reason: errorMessage(error) };
+        context.log.debug(fields, 'kafka: the settings of a topic could not be read this time');
       }
       return;
     }

@@ -85,6 +85,8 @@ class KafkaConnection implements KafkaTransport {
   readonly #topics: ReadonlyMap<string, KafkaTopic>;
   readonly #queues = new Map<string, PartitionQueue<PartSend>>();
   readonly #partitionOf = kafkajs.Partitioners.DefaultPartitioner();
+  /** What the partitioner looks at; topics usually have the same number. */
+  #partitions: readonly { readonly partitionId: number; readonly leader: number }[] = [];
   readonly #endObserving: () => void;
 
   constructor(options: KafkaTransportOptions) {
@@ -192,8 +194,10 @@ class KafkaConnection implements KafkaTransport {
   async #partitionFor(topic: string, { part, message }: PartSend): Promise<number> {
     const count = await this.#topic(topic).partitionCount();
     if (part.slot !== undefined) return part.slot % count;
-    const partitionMetadata = Array.from({ length: count }, (_, partitionId) => ({ partitionId, leader: 0 }));
-    return this.#partitionOf({ topic, partitionMetadata, message } as never);
+    if (this.#partitions.length !== count) {
+      this.#partitions = Array.from({ length: count }, (_, partitionId) => ({ partitionId, leader: 0 }));
+    }
+    return this.#partitionOf({ topic, partitionMetadata: this.#partitions, message } as never);
   }
 
   /** Settles every send of the batch; the queue sends nothing else of this partition meanwhile. */

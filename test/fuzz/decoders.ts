@@ -33,6 +33,7 @@ import {
 import { converters } from './converters.ts';
 import { discoveryDecoders } from './discovery-decoders.ts';
 import { createChecked, type FuzzedDecoder, fuzzContext } from './fuzzed-decoder.ts';
+import { producerDecoders } from './producer-decoders.ts';
 import { receivers } from './receivers.ts';
 import { scrapedPages } from './scraped-pages.ts';
 
@@ -207,5 +208,6 @@ export const decoders: readonly FuzzedDecoder[] = [
     mayThrow: [DecodeError],
   },
   ...discoveryDecoders,
+  ...producerDecoders,
   ...scrapedPages,
 ];

@@ -3,7 +3,7 @@
  * before it expires. Brokers that limit sessions (connections.max.reauth.ms, or the token's own life) ask for a new one on a
  * connection that stays open, and kafkajs answers ten seconds before the session ends.
  */
-import { errorMessage } from '#model/errors.ts';
+import { ConfigError, errorMessage } from '#model/errors.ts';
 
 export interface OauthClient {
   /** The token endpoint. */
@@ -73,7 +73,11 @@ async function fetchToken(client: OauthClient, now: () => number): Promise<Token
       signal: AbortSignal.timeout(fetchTimeoutMs),
     });
     text = await response.text();
-    if (!response.ok) throw new Error(`it answered ${response.status}: ${text.slice(0, answerTextMax)}`);
+    if (!response.ok) {
+      const fact = `it answered ${response.status}: ${text.slice(0, answerTextMax)}`;
+      // Of 4xx, a person must change something.
+      throw response.status < 500 ? new ConfigError(fact) : new Error(fact);
+    }
   } catch (error) {
     const { cause } = error as Error;
     const reason =

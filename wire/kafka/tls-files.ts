@@ -19,6 +19,9 @@ interface TlsLog {
   warn(fields: object, message: string): void;
 }
 
+/** Begins the message of every ConfigError of `current`. */
+export const tlsFilesFault = 'TLS files cannot be used';
+
 export class TlsFiles {
   readonly #paths: TlsPaths;
   readonly #log: TlsLog;
@@ -56,7 +59,7 @@ export class TlsFiles {
       }
       this.#options = read;
     } catch (error) {
-      const fact = `kafka: TLS files cannot be used: ${errorMessage(error)} (${this.#names()})`;
+      const fact = `kafka: ${tlsFilesFault}: ${errorMessage(error)} (${this.#names()})`;
       if (this.#options === undefined) throw new ConfigError(fact, { cause: error });
       if (version !== this.#version) this.#log.warn({}, `${fact}; the last good ones stay in force`);
     }

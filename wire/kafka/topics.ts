@@ -29,14 +29,17 @@ export async function ensureTopics(
     const existing = new Set(await admin.listTopics());
     const missing = names.filter((name) => !existing.has(name));
     if (missing.length === 0 || creation === undefined) return missing;
-    await create(admin, missing, creation, log);
+    await create(admin, missing, creation, true, log);
     return [];
   } finally {
     await admin.disconnect();
   }
 }
 
-/** Creates one topic; that another process creates it meanwhile is fine. Rejects with the broker's reason. */
+/**
+ * Creates one topic; that another process creates it meanwhile is fine. Rejects with the broker's reason. Some brokers may
+ * not have heard of the topic yet when this resolves.
+ */
 export async function createTopic(
   kafka: Kafka,
   name: string,
@@ -46,7 +49,7 @@ export async function createTopic(
   const admin = kafka.admin();
   await admin.connect();
   try {
-    await create(admin, [name], creation, log);
+    await create(admin, [name], creation, false, log);
   } finally {
     await admin.disconnect();
   }
@@ -69,11 +72,12 @@ async function create(
   admin: Admin,
   names: readonly string[],
   { partitions, replicationFactor, ...settings }: TopicCreation,
+  waitForLeaders: boolean,
   log: KafkaLog,
 ): Promise<void> {
-  await admin
+  const isNew = await admin
     .createTopics({
-      waitForLeaders: true,
+      waitForLeaders,
       topics: names.map((topic) => ({
         topic,
         numPartitions: partitions,
@@ -82,7 +86,7 @@ async function create(
       })),
     })
     .catch(explainRefusal);
-  log.info({ topics: names, partitions, replicationFactor }, 'created Kafka topics');
+  if (isNew === true) log.info({ topics: names, partitions, replicationFactor }, 'created Kafka topics');
 }
 
 function configEntries({
