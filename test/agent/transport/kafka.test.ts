@@ -52,6 +52,7 @@ class KafkaCarrier implements Carrier {
       topics: this.topics,
       createTopics: { partitions: 3, replicationFactor: 1 },
       messageBytesMax,
+      backoff: { firstMs: 50, maxMs: 500 },
       log: silentKafkaLog,
       ...options,
     });
