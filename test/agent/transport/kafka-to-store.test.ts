@@ -33,7 +33,12 @@ const logs = encodeLogsRequest({
   resourceLogs: [
     {
       scopeLogs: [
-        { logRecords: numbers.map((id) => ({ timeUnixNano: nano, body: { stringValue: `${id} ${noise(1500)}` } })) },
+        {
+          logRecords: numbers.map((id) => ({
+            timeUnixNano: nano,
+            body: { stringValue: `${id} ${noise(1500)}` },
+          })),
+        },
       ],
     },
   ],
@@ -57,7 +62,10 @@ const traces = encodeTraceRequest({
 });
 const remoteWrite = encodeRemoteWrite2({
   symbols: ['', '__name__', 'up', 'instance', ...numbers.map(() => noise(1500))],
-  timeseries: numbers.map((id) => ({ labelsRefs: [1, 2, 3, 4 + id], samples: [{ value: id, timestamp: nowMs }] })),
+  timeseries: numbers.map((id) => ({
+    labelsRefs: [1, 2, 3, 4 + id],
+    samples: [{ value: id, timestamp: nowMs }],
+  })),
 });
 
 describeKafka('from the producer to the tables', (kafka) => {
