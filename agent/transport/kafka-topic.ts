@@ -116,6 +116,8 @@ export class KafkaTopic {
     try {
       await createTopic(kafka, name, wanted, context.log);
     } catch (error) {
+      // Without an answer of a broker, nobody has to do anything about it.
+      if (kafkaErrorType(error) === undefined) throw error;
       throw new Error(
         `topic ${name} is missing and could not be created (${errorMessage(error)}): an administrator creates it with ${command}`,
         { cause: error },
