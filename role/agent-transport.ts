@@ -6,6 +6,7 @@ import { createDirectTransport } from '#agent/transport/direct.ts';
 import { createKafkaTransport } from '#agent/transport/kafka.ts';
 import { ConfigError } from '#model/errors.ts';
 import type { Transport } from '#wire/envelope.ts';
+import { kafkaSecurity } from '#wire/kafka/security.ts';
 import type { SondeConfig } from './config-tables.ts';
 import type { RoleContext } from './role-context.ts';
 
@@ -16,6 +17,11 @@ export function openTransport(
 ): Transport {
   const options = config.transport;
   if (options.kind === 'kafka') {
+    const wantedTopics = {
+      partitions: options['kafka.partitions'],
+      replicationFactor: options['kafka.replication_factor'],
+      retentionMs: options['kafka.retention_ms'] || undefined,
+    };
     return createKafkaTransport({
       brokers: options['kafka.brokers'],
       clientId: `sonde-agent-${node}`,
@@ -25,10 +31,15 @@ export function openTransport(
         metrics: options['kafka.topics.metrics'],
         remote_write: options['kafka.topics.remote_write'],
       },
-      createTopics: options['kafka.create_topics']
-        ? { partitions: options['kafka.partitions'], replicationFactor: options['kafka.replication_factor'] }
-        : undefined,
+      wantedTopics,
+      createTopics: options['kafka.create_topics'] ? wantedTopics : undefined,
       messageBytesMax: options['kafka.message_bytes_max'],
+      lingerMs: options['kafka.linger_ms'],
+      inflightBytesMax: options['kafka.inflight_bytes_max'],
+      inflightRequestsMax: options['kafka.inflight_requests_max'],
+      compression: options['kafka.compression'],
+      keyBuckets: options['kafka.key_buckets'],
+      ...kafkaSecurity(options, log),
       log,
     });
   }

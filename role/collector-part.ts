@@ -10,6 +10,7 @@ import { durationMs } from '#model/config/option.ts';
 import { errorMessage } from '#model/errors.ts';
 import type { Store } from '#store/store.ts';
 import type { EnvelopeSink } from '#wire/envelope.ts';
+import { kafkaSecurity } from '#wire/kafka/security.ts';
 import { type Receivers, startReceivers } from '#wire/receive/receivers.ts';
 import type { Parts } from './parts.ts';
 import type { RoleContext } from './role-context.ts';
@@ -114,8 +115,10 @@ async function startKafka({ config, log }: RoleContext, pipeline: Pipeline, part
       ? {
           partitions: transport['kafka.partitions'],
           replicationFactor: transport['kafka.replication_factor'],
+          retentionMs: transport['kafka.retention_ms'] || undefined,
         }
       : undefined,
+      ...kafkaSecurity(transport, log),
     limits: {
       sessionTimeoutMs: transport['kafka.session_timeout_ms'],
       bufferBytesMax: transport['kafka.buffer_bytes_max'],

@@ -1,7 +1,8 @@
 /** How envelopes go from agents to collectors: read by both. */
 import { z } from 'zod';
-import { countSchema, option, urlOrNoneSchema } from '#model/config/option.ts';
+import { countSchema, option, secretOption, urlOrNoneSchema } from '#model/config/option.ts';
 import { deadLetterTopicDefault, topicDefaults } from './bus.ts';
+import { saslMechanisms } from './kafka/security.ts';
 
 export const bufferBytesMaxDefault = 320 * 1024 * 1024;
 
@@ -49,9 +50,57 @@ export const transportOptions = {
     bufferBytesMaxDefault,
     'What a collector holds of all partitions: fetched and compressed (two fifths), and inflated for inserts under way.',
   ),
+  'kafka.retention_ms': option(
+    z.number().int().nonnegative(),
+    0,
+    'How long topics that are created keep messages (retention.ms). 0: as long as the brokers have it.',
+  ),
   'kafka.message_bytes_max': option(
     countSchema,
     1_000_000,
-    "Largest message; keep below the broker's message.max.bytes.",
+    "Largest record batch, compressed. A topic's max.message.bytes, which is read from the brokers, may lower it.",
   ),
+  'kafka.linger_ms': option(
+    z.number().int().nonnegative(),
+    5,
+    'How long an agent holds a batch that is not full for more.',
+  ),
+  'kafka.inflight_bytes_max': option(
+    countSchema,
+    67_108_864,
+    'Bytes of requests that an agent has on their way to Kafka; sources wait beyond it.',
+  ),
+  'kafka.inflight_requests_max': option(countSchema, 1000, 'The same, as a number of requests.'),
+  'kafka.compression': option(z.enum(['zstd', 'gzip', 'none']), 'zstd', 'Compression of record batches.'),
+  'kafka.key_buckets': option(
+    countSchema,
+    8,
+    'Trace ids and resources fall into so many buckets, each of which stays in one partition. The same for all agents, and a multiple of kafka.partitions.',
+  ),
+  'kafka.tls.is_used': option(z.boolean(), false, 'Speak TLS with the brokers.'),
+  'kafka.tls.ca_path': option(
+    z.string(),
+    '',
+    'PEM file of the authorities that sign the certificates of brokers. Empty: the public ones.',
+  ),
+  'kafka.tls.cert_path': option(
+    z.string(),
+    '',
+    'PEM file of our own certificate, where brokers ask for one. Read again when it changes.',
+  ),
+  'kafka.tls.key_path': option(z.string(), '', 'PEM file of its key.'),
+  'kafka.sasl.mechanism': option(z.enum(saslMechanisms), 'none', 'How we prove who we are.'),
+  'kafka.sasl.username': option(z.string(), '', 'User, or client id for OAUTHBEARER.'),
+  'kafka.sasl.password': secretOption(z.string(), '', 'Password, or client secret for OAUTHBEARER.'),
+  'kafka.sasl.password_path': option(
+    z.string(),
+    '',
+    'A file that holds it instead, read at each authentication.',
+  ),
+  'kafka.sasl.oauth_url': option(
+    urlOrNoneSchema,
+    '',
+    'Token endpoint for OAUTHBEARER (client credentials grant).',
+  ),
+  'kafka.sasl.oauth_scope': option(z.string(), '', 'Scope to ask for. Empty: none.'),
 };

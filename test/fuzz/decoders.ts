@@ -35,6 +35,7 @@ import {
 import { converters } from './converters.ts';
 import { discoveryDecoders } from './discovery-decoders.ts';
 import { createChecked, type FuzzedDecoder, fuzzContext } from './fuzzed-decoder.ts';
+import { producerDecoders } from './producer-decoders.ts';
 import { receivers } from './receivers.ts';
 import { scrapedPages } from './scraped-pages.ts';
 
@@ -221,5 +222,6 @@ export const decoders: readonly FuzzedDecoder[] = [
     mayThrow: [DecodeError],
   },
   ...discoveryDecoders,
+  ...producerDecoders,
   ...scrapedPages,
 ];

@@ -32,7 +32,8 @@ export interface TestKafka {
   stop(): Promise<void>;
 }
 
-const kafkaVersion = '4.3.1';
+/** KAFKA_VERSION=3.9.1 runs the tests on another one. */
+const kafkaVersion = process.env.KAFKA_VERSION ?? '4.3.1';
 const cacheDirectory = join(import.meta.dirname, '../.cache', `kafka-${kafkaVersion}`);
 const libraryDirectory = join(cacheDirectory, 'lib');
 const startTimeoutMs = 60_000;
@@ -54,7 +55,7 @@ export function kafkaMissing(): string | undefined {
 
 /**
  * Returns a running Kafka, or undefined (with the reason printed) where none can be had; in CI that is an error.
- * `properties` are added to the broker's configuration.
+ * `properties` are added to the broker's configuration; `{port}` and `{controllerPort}` in them are this broker's ports.
  */
 export async function startKafka(properties: Record<string, string> = {}): Promise<TestKafka | undefined> {
   const missing = kafkaMissing();
@@ -233,7 +234,9 @@ function serverProperties(
   };
   return Object.entries(properties)
     .map(([name, value]) => `${name}=${value}\n`)
-    .join('');
+    .join('')
+    .replaceAll('{port}', String(port))
+    .replaceAll('{controllerPort}', String(controllerPort));
 }
 
 /** Resolves Kafka and its run-time dependencies with Maven, once per version. */
@@ -262,6 +265,11 @@ async function fetchLibraries(): Promise<void> {
   await rm(directory, { recursive: true, force: true });
 }
 
+/** Runs one of Kafka's own command line tools to its end. Must be called after a broker has been started. */
+export async function runKafkaTool(mainClass: string, args: readonly string[]): Promise<void> {
+  await run(java, [...javaArguments(mainClass), ...args]);
+}
+
 /** Returns a freshly formatted log directory to copy: formatting once saves a second of Java per broker. */
 async function formattedStorage(): Promise<string> {
   const template = join(cacheDirectory, 'formatted');
@@ -282,7 +290,7 @@ async function publish(from: string, to: string): Promise<void> {
   });
 }
 
-async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number): Promise<number[]> {
   const servers = await Promise.all(
     Array.from({ length: count }, () => {
       const server = createServer();
