@@ -69,6 +69,14 @@ export function writeSampleField(
   endMessage(writer, mark);
 }
 
+/** Appends the sample which says that a series has ended. */
+export function writeStaleSampleField(writer: ByteWriter, timestampMs: number): void {
+  const mark = beginMessage(writer, 2);
+  writeFixed64Field(writer, 1, staleLow, staleHigh);
+  writeInt64Field(writer, 2, timestampMs);
+  endMessage(writer, mark);
+}
+
 /** Writes a Histogram's payload without its times: writeHistogramField adds them when they are known. */
 export function writeHistogramValue(writer: ByteWriter, histogram: HistogramValue): void {
   const { isFloat, count, zeroCount } = histogram;
