@@ -36,6 +36,8 @@ export interface Scraper {
    */
   setTargets(targets: readonly ResolvedTarget[]): void;
   status(): readonly TargetStatus[];
+  /** What is known of one target; undefined where it is not scraped. */
+  statusOf(target: ResolvedTarget): TargetStatus | undefined;
   /** Samples sent and lost since the start. */
   counts(): { readonly sent: number; readonly lost: Readonly<Record<SampleLoss, number>> };
   /** Ends all series, and gives the transport `drainMs` for what waits; what is left then is counted as lost. */
@@ -104,6 +106,10 @@ class TargetSet implements Scraper {
 
   status(): readonly TargetStatus[] {
     return [...this.#running.values()].map(({ loop }) => loop.status);
+  }
+
+  statusOf(target: ResolvedTarget): TargetStatus | undefined {
+    return this.#running.get(targetIdentity(target))?.loop.status;
   }
 
   counts(): { sent: number; lost: Readonly<Record<SampleLoss, number>> } {
