@@ -37,6 +37,7 @@ export async function startScraping(
     hasExtraMetrics: options['scrape.extra_metrics'],
     transport,
     tenant: options.tenant,
+    environment,
     log,
   });
   parts.add('scraper', () => scraper.stop({ drainMs }));

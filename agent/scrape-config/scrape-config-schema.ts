@@ -14,7 +14,12 @@ import {
   textValue,
 } from './config-values.ts';
 import { discoveryRefused, discoveryShape } from './discovery-configs.ts';
-import { conflictingAuthentication, httpClientRefused, httpClientShape } from './http-client-config.ts';
+import {
+  conflictingAuthentication,
+  conflictingProxies,
+  httpClientRefused,
+  httpClientShape,
+} from './http-client-config.ts';
 
 const relabelSchema = strictMap({
   source_labels: textList.optional(),
@@ -133,8 +138,9 @@ export const scrapeConfigSchema = strictMap(
   },
   scrapeRefused,
 ).superRefine((config, context) => {
-  const conflict = conflictingAuthentication(config);
-  if (conflict !== undefined) context.addIssue(conflict);
+  for (const conflict of [conflictingAuthentication(config), conflictingProxies(config)]) {
+    if (conflict !== undefined) context.addIssue(conflict);
+  }
 });
 
 /** Sections of Prometheus that concern what an agent does not do: a pasted file may have them, and is told so. */

@@ -51,6 +51,10 @@ export interface HttpClientSettings {
   readonly headers?: Readonly<Record<string, readonly string[]>>;
   readonly isFollowingRedirects: boolean;
   readonly proxyUrl?: string;
+  /** What is asked for without the proxy, as Go's NO_PROXY has it. */
+  readonly noProxy?: string;
+  /** HTTP_PROXY, HTTPS_PROXY and NO_PROXY say it. */
+  readonly isProxyFromEnvironment?: boolean;
 }
 
 export interface TlsSettings {

@@ -24,6 +24,8 @@ export interface ScraperOptions {
   readonly hasExtraMetrics?: boolean;
   readonly transport: Transport;
   readonly tenant: string;
+  /** The variables of the process, which may name proxies. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
   readonly log: Logger;
   /** Unix milliseconds. */
   readonly now?: () => number;
@@ -61,7 +63,7 @@ interface RunningTarget {
 class TargetSet implements Scraper {
   readonly #options: ScraperOptions;
   readonly #counts = new SampleCounts();
-  readonly #clients = new TargetClients();
+  readonly #clients: TargetClients;
   readonly #buffers = new PageBuffers();
   readonly #abort = new AbortController();
   readonly #budget: { bytes: number; readonly bytesMax: number };
@@ -75,6 +77,7 @@ class TargetSet implements Scraper {
 
   constructor(options: ScraperOptions) {
     this.#options = options;
+    this.#clients = new TargetClients(options.environment ?? {});
     this.#budget = { bytes: 0, bytesMax: options.queueBytesMax ?? queueBytesMaxDefault };
     this.setTargets(options.targets);
   }
