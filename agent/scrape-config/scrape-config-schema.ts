@@ -63,9 +63,7 @@ const sharedShape = {
   keep_dropped_targets: countValue.optional(),
   scrape_native_histograms: booleanValue.optional(),
   always_scrape_classic_histograms: booleanValue.optional(),
-  convert_classic_histograms_to_nhcb: booleanValue
-    .refine((isOn) => !isOn, 'classic histograms are kept as they are: true is not supported')
-    .optional(),
+  convert_classic_histograms_to_nhcb: booleanValue.optional(),
   extra_scrape_metrics: booleanValue
     .refine((isOn) => !isOn, 'the extra metrics are not made: true is not supported')
     .optional(),

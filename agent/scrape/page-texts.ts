@@ -9,6 +9,8 @@ import { grown } from './series-columns.ts';
 export const droppedText = -1;
 /** Instead of the number of a series, minus its group: an OpenMetrics line that says since when the group counts. */
 export const createdText = -2;
+/** Instead of the number of a series, minus that of a HistogramLine: it is a part of a histogram that is converted. */
+export const partText = -(2 ** 30);
 /** The group of a text that has none. */
 export const noGroup = -1;
 

@@ -86,6 +86,8 @@ export interface ScrapeSettings {
   readonly isTakingNativeHistograms: boolean;
   /** Classic buckets are taken where the page has the native histogram too. */
   readonly isTakingClassicHistograms: boolean;
+  /** Classic histograms become native ones with custom buckets. */
+  readonly isConvertingClassicHistograms: boolean;
   readonly limits: ScrapeLimits;
   readonly http: HttpClientSettings;
   /**

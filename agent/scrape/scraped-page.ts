@@ -6,11 +6,11 @@
  *
  * A series' labels are parsed, relabeled and checked when its text is new (series-admission.ts).
  */
-import { type Labels, labelValue, metricNameLabel, sortLabels } from '#model/labels.ts';
+import { type Labels, labelValue, metricNameLabel } from '#model/labels.ts';
 import type { ByteWriter } from '#wire/protobuf/byte-writer.ts';
 import type { MetricType } from '#wire/remote-write/request-encoder.ts';
-import { normalizedBound } from './bound-label.ts';
-import { ExemplarMemory, type PageExemplar, type SeriesExemplars } from './exemplar-memory.ts';
+import { normalizeBound } from './bound-label.ts';
+import { ExemplarMemory, type PageExemplar, type SeriesExemplars, textExemplar } from './exemplar-memory.ts';
 import { failAt } from './exposition-error.ts';
 import {
   type ExpositionFormat,
@@ -18,19 +18,26 @@ import {
   type MetadataKind,
   parseExposition,
 } from './exposition-parser.ts';
+import {
+  HistogramConversion,
+  type HistogramLine,
+  histogramLabels,
+  histogramPart,
+} from './histogram-conversion.ts';
 import { KnownLines } from './known-lines.ts';
 import { LabelReader } from './label-reader.ts';
 import { LabelShapes } from './label-shapes.ts';
 import { isSameText, LabelTexts } from './label-texts.ts';
 import { MetricFamilies, type MetricFamily } from './metric-families.ts';
 import { PageSamples } from './page-samples.ts';
-import { createdText, droppedText, noGroup, PageTexts } from './page-texts.ts';
+import { createdText, droppedText, noGroup, PageTexts, partText } from './page-texts.ts';
 import { parseProtobufPage } from './protobuf/metric-page.ts';
 import type { HistogramSettings, LabelSource, MetricSink } from './protobuf/metric-reader.ts';
 import { type AdmissionSettings, admitSeries, SeriesLimitError } from './series-admission.ts';
-import { parsePairs, parseSeriesText, textOf } from './series-text.ts';
-import type { SeriesTracker, WriteOutcome } from './series-tracker.ts';
+import { parseSeriesText, textOf } from './series-text.ts';
+import type { SeriesTracker } from './series-tracker.ts';
 import { groupText, hasStarts, StartGroups } from './start-groups.ts';
+import { type SampleRefusals, writeSamples } from './write-samples.ts';
 
 export type PageFormat = ExpositionFormat | 'protobuf';
 
@@ -43,15 +50,10 @@ export interface PageCounts {
   readonly kept: number;
 }
 
-/** Samples that were not written, by reason. */
-export type SampleRefusals = Record<Exclude<WriteOutcome, 'written'> | 'out_of_bounds', number>;
-
 /** Texts over twice the last page's that may pile up: targets that write labels in changing order make new ones. */
 const staleTextsMax = 4096;
 /** A page with more is no page of a target but a mistake, whatever its limits say: some hundred bytes each. */
 const pageSamplesMax = 5_000_000;
-/** A sample is at most so far ahead of this agent's clock (Prometheus, maxAheadTime). */
-const aheadMsMax = 10 * 60_000;
 
 const noExemplars: SeriesExemplars = { fresh: [], shown: [] };
 const noPage = new Uint8Array(0);
@@ -70,6 +72,7 @@ export class ScrapedPage implements ExpositionSink, MetricSink {
   readonly #reader: LabelReader;
   readonly #starts = new StartGroups();
   readonly #exemplars = new ExemplarMemory();
+  readonly #conversion = new HistogramConversion();
   /** Names that the page gave to series which relabeling has renamed: metadata goes by them. */
   readonly #pageNames = new Map<number, string>();
   #format: PageFormat = 'text';
@@ -122,12 +125,14 @@ export class ScrapedPage implements ExpositionSink, MetricSink {
     samples.begin(this);
     this.#starts.beginPage();
     this.#families.beginPage();
+    this.#conversion.beginPage();
     this.#familyEnd = 0;
     this.#isFresh = this.#texts.count === 0;
     const textsBefore = this.#texts.count;
     try {
       if (format === 'protobuf') parseProtobufPage(page, this.#settings, this);
       else parseExposition(page, format, this);
+      this.#endHistogram(page.length);
     } finally {
       this.#page = noPage;
       this.#view = noPageView;
@@ -145,32 +150,11 @@ export class ScrapedPage implements ExpositionSink, MetricSink {
   /** Writes the parsed page into the tracker's run. Returns which samples it did not take. */
   writeTo(tracker: SeriesTracker, nowMs: number): SampleRefusals {
     if (samples.owner !== this) throw new Error('BUG: another page was parsed before this one was written');
-    const refused: SampleRefusals = { duplicate: 0, out_of_order: 0, out_of_bounds: 0 };
-    const { series, values, timestampsMs, startsMs, rich, count } = samples;
-    const isHonoringTimestamps = this.#settings.isHonoringTimestamps;
-    const timestampMsMax = nowMs + aheadMsMax;
-    let nextRich = 0;
-    for (let i = 0; i < count; i++) {
-      const timestampMs = isHonoringTimestamps ? timestampsMs[i]! : Number.NaN;
-      const startMs = startsMs[i]! < 0 ? this.#starts.startMs(-1 - startsMs[i]!) : startsMs[i]!;
-      const isRich = nextRich < rich.length && rich[nextRich]!.index === i;
-      const extra = isRich ? rich[nextRich++] : undefined;
-      if (timestampMs > timestampMsMax) {
-        refused.out_of_bounds++;
-        continue;
-      }
-      const outcome = extra
-        ? tracker.writeRecord(series[i]!, {
-            value: values[i]!,
-            histogram: extra.histogram,
-            exemplars: extra.fresh,
-            timestampMs,
-            startMs,
-          })
-        : tracker.write(series[i]!, values[i]!, timestampMs, startMs);
-      if (outcome !== 'written') refused[outcome]++;
-      else if (extra) this.#exemplars.note(series[i]!, extra.shown);
-    }
+    const { isHonoringTimestamps } = this.#settings;
+    const refused = writeSamples(samples, tracker, this.#starts, this.#exemplars, {
+      isHonoringTimestamps,
+      nowMs,
+    });
     this.#exemplars.endPage();
     this.#writtenCount = this.#sampleCount;
     samples.begin(noPage);
@@ -182,6 +166,7 @@ export class ScrapedPage implements ExpositionSink, MetricSink {
     this.#texts.clear();
     this.#starts.clear();
     this.#exemplars.clear();
+    this.#conversion.clear();
     this.#pageNames.clear();
     this.#firstText = -1;
     this.#isOutdated = false;
@@ -230,22 +215,15 @@ export class ScrapedPage implements ExpositionSink, MetricSink {
     else this.#texts.after[this.#previousText] = text;
     this.#previousText = text;
     const series = this.#texts.series[text]!;
-    if (series <= createdText) this.#starts.set(createdText - series, value);
+    const part = series <= partText ? this.#conversion.line(partText - series) : undefined;
+    if (this.#conversion.isOtherThan(part)) this.#endHistogram(start);
+    if (part) this.#takePart(part, value, timestampMs);
+    else if (series <= createdText) this.#starts.set(createdText - series, value);
     else this.add(series, value, timestampMs, -1 - this.#texts.group(text));
   }
 
   exemplar(start: number, labelsEnd: number, end: number, value: number, timestampMs: number): void {
-    const page = this.#page;
-    this.addExemplar({
-      raw: page.subarray(start, end),
-      value,
-      timestampMs,
-      readLabels() {
-        const labels = new Map<string, string>();
-        parsePairs(page, start, labelsEnd, labels);
-        return sortLabels(labels);
-      },
-    });
+    this.addExemplar(textExemplar(this.#page, start, labelsEnd, end, value, timestampMs));
   }
 
   knowsMetadata(start: number, end: number): boolean {
@@ -305,6 +283,8 @@ export class ScrapedPage implements ExpositionSink, MetricSink {
     const [page, view] = [this.#page, this.#view];
     const family = this.#familyAt(start, reader.nameEnd);
     let group = noGroup;
+    // Their parts are few: the code that makes strings adds them.
+    if (this.#settings.isConvertingClassicHistograms && family?.type === 'histogram') return undefined;
     if (family) {
       reader.normalizeBound(family.type);
       if (this.#format === 'openmetrics' && hasStarts(family)) {
@@ -329,8 +309,46 @@ export class ScrapedPage implements ExpositionSink, MetricSink {
     if (isGrouped && metric === `${family.name}_created`) {
       return this.#texts.add(page, view, start, end, createdText - group, noGroup);
     }
-    if (family) normalizeBound(labels, family);
-    return this.#texts.add(page, view, start, end, this.#admit(labels, start, family), group);
+    if (family) normalizeBound(labels, family.type);
+    const part = this.#settings.isConvertingClassicHistograms && family && histogramPart(labels, family);
+    if (!part) return this.#texts.add(page, view, start, end, this.#admit(labels, start, family), group);
+    const line = this.#conversion.add({
+      ...part,
+      group,
+      series: this.#admit(histogramLabels(labels, family), start, family),
+      classicSeries: this.#settings.isTakingClassicHistograms
+        ? this.#admit(labels, start, family)
+        : undefined,
+    });
+    return this.#texts.add(page, view, start, end, partText - line, noGroup);
+  }
+
+  #takePart(part: HistogramLine, value: number, timestampMs: number): void {
+    const exemplars = this.#pageExemplars;
+    const { classicSeries } = part;
+    if (classicSeries !== undefined) this.add(classicSeries, value, timestampMs, -1 - part.group);
+    this.#pageExemplars = [];
+    this.#conversion.take(part, value, timestampMs, exemplars);
+  }
+
+  /** Takes the converted histogram whose lines have ended before `position`, if there is one. */
+  #endHistogram(position: number): void {
+    const converted = this.#conversion.end();
+    if (!converted) return;
+    const { bytes, series, timestampMs, group, exemplars, bucketCount } = converted;
+    const bucketsMax = this.#settings.limits.nativeHistogramBuckets;
+    if (bucketsMax > 0 && bucketCount > bucketsMax) {
+      failAt(
+        this.#page,
+        position,
+        `a histogram before has ${bucketCount} buckets, which cannot be merged: the limit is ${bucketsMax}`,
+      );
+    }
+    // What has come already is of the next line.
+    const next = this.#pageExemplars;
+    this.#pageExemplars = [...exemplars];
+    if (bytes) this.add(series, 0, timestampMs, -1 - group, bytes);
+    this.#pageExemplars = next;
   }
 
   /** Returns the family of the metric whose name is [start, end). */
@@ -377,11 +395,4 @@ export class ScrapedPage implements ExpositionSink, MetricSink {
       if (family) this.#tracker.setMetadata(series, family);
     }
   }
-}
-
-function normalizeBound(labels: Map<string, string>, { type }: MetricFamily): void {
-  const name = type === 'summary' ? 'quantile' : 'le';
-  if (type !== 'summary' && type !== 'histogram' && type !== 'gaugehistogram') return;
-  const bound = labels.get(name);
-  if (bound !== undefined) labels.set(name, normalizedBound(bound));
 }

@@ -94,7 +94,7 @@ test.each<[string, string, object]>([
   [
     'protocols and histograms',
     job(
-      'scrape_native_histograms: true, always_scrape_classic_histograms: yes, scrape_fallback_protocol: PrometheusText0.0.4, native_histogram_bucket_limit: 100',
+      'scrape_native_histograms: true, always_scrape_classic_histograms: yes, convert_classic_histograms_to_nhcb: true, scrape_fallback_protocol: PrometheusText0.0.4, native_histogram_bucket_limit: 100',
     ),
     {
       settings: {
@@ -108,6 +108,7 @@ test.each<[string, string, object]>([
         fallbackProtocol: 'PrometheusText0.0.4',
         isTakingNativeHistograms: true,
         isTakingClassicHistograms: true,
+        isConvertingClassicHistograms: true,
         limits: { nativeHistogramBuckets: 100 },
       },
     },
