@@ -50,7 +50,7 @@ export class PageTexts {
     this.bytes.clear();
   }
 
-  /** Gives up the memory that is kept for more texts. To be called when a page had no new ones. */
+  /** Gives up most of the memory that is kept for more texts. To be called when a page had no new ones. */
   trim(): void {
     if (this.#trimmedCount === this.count) return;
     this.#trimmedCount = this.count;

@@ -8,6 +8,8 @@
 const slotsMin = 64;
 /** Bytes behind the last entry, so that whoever copies entries in 8-byte words may read past the end. */
 export const arenaSlackBytes = 16;
+/** What trim keeps for more entries: a sixteenth. */
+const trimmedShareShift = 4;
 
 export class ByteDictionary {
   #arena = new Uint8Array(1024);
@@ -81,11 +83,12 @@ export class ByteDictionary {
     return start + length < end && this.#equals(index, source, view, start, start + length);
   }
 
-  /** Gives up the memory that is kept for more entries. */
+  /** Gives up most of the memory that is kept for more entries: a few of them must not make all of it be copied. */
   trim(): void {
-    this.#arena = this.#arena.slice(0, this.bytes + arenaSlackBytes);
+    const { bytes } = this;
+    this.#arena = this.#arena.slice(0, bytes + (bytes >>> trimmedShareShift) + arenaSlackBytes);
     this.#view = new DataView(this.#arena.buffer);
-    const length = Math.max(this.#count + 1, slotsMin);
+    const length = Math.max(this.#count + 1 + (this.#count >>> trimmedShareShift), slotsMin);
     this.#ends = this.#ends.slice(0, length);
     this.#hashes = this.#hashes.slice(0, length);
   }

@@ -28,6 +28,17 @@ test('a failed scrape ends all series once, and they come back', () => {
   expect(target.scrape('a 1\n')).toEqual(['a{} 1 @4000']);
 });
 
+test('samples keep their time where it becomes longer, and beside others that are shorter', () => {
+  const target = new PageTarget({ tracksOwnTimes: true });
+  for (let time = 1000; time <= 18_000; time += 1000) {
+    expect(target.scrape(`a 1\nb ${time} ${time / 1000}\n`)).toEqual([
+      `a{} 1 @${time}`,
+      `b{} ${time} @${time / 1000}`,
+    ]);
+  }
+  expect(target.scrape(undefined)).toEqual(['a{} stale @19000', 'b{} stale @19000']);
+});
+
 test('a page with an error gives no samples', () => {
   const target = new PageTarget();
   target.scrape('a 1\n');
