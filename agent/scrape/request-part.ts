@@ -247,6 +247,7 @@ export class RequestPart {
     const { constants } = texts;
     const constant = texts.constant[text]!;
     if (constant >= 0 && constants.requests[constant] === this.#number) return constants.refs[constant]!;
+    const symbolsBefore = this.#symbols.count;
     const ref = this.#symbols.refOf(
       texts.bytesOf(text),
       texts.viewOf(text),
@@ -254,6 +255,9 @@ export class RequestPart {
       texts.ends[text]!,
       texts.hashes[text]!,
     );
+    if (this.hasPassingSymbols && this.#symbols.count > symbolsBefore) {
+      throw new Error('BUG: a symbol that stays came behind passing ones');
+    }
     if (constant >= 0) {
       constants.refs[constant] = ref;
       constants.requests[constant] = this.#number;

@@ -1,6 +1,6 @@
 /**
  * The fields of a TimeSeries (remote write 2.0) that few series have: native histograms, exemplars, and a sample beside
- * exemplars. Each call appends one field; RequestEncoder.writeFields puts them into a request.
+ * exemplars. Each call appends one field.
  *
  *   TimeSeries => samples:2 Sample* histograms:3 Histogram* exemplars:4 Exemplar*
  *   Sample     => value:1 double timestamp:2 int64 start_timestamp:3 int64
