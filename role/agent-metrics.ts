@@ -4,8 +4,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { FindContainer } from '#agent/cgroup/container-labels.ts';
 import { startContainerMetrics } from '#agent/cgroup/container-metrics.ts';
 import { startHostMetrics } from '#agent/host/host-metrics.ts';
-import { type Scraper, startScraper } from '#agent/scrape/scraper.ts';
+import { startScraper } from '#agent/scrape/scraper.ts';
 import { startTargetDiscovery, type TargetDiscovery } from '#agent/scrape-config/target-discovery.ts';
+import { type TargetsReport, targetsReport } from '#agent/scrape-config/targets-report.ts';
 import type { Transport } from '#wire/envelope.ts';
 import { listedMax } from './agent-logs.ts';
 import type { Parts } from './parts.ts';
@@ -18,13 +19,16 @@ const drainMs = 10_000;
 const firstTargetsMsMax = 1000;
 const firstTargetsPollMs = 20;
 
+/** What this process scrapes; undefined until it has started to. */
+export type ReportTargets = () => TargetsReport | undefined;
+
 /** Targets from the configuration, and those that are discovered for as long as they are there. */
 export async function startScraping(
   { config, log, node, environment }: RoleContext,
   transport: Transport,
   demoTargets: string,
   parts: Parts,
-): Promise<{ readonly scraper: Scraper; readonly discovery: TargetDiscovery }> {
+): Promise<{ readonly discovery: TargetDiscovery; readonly report: () => TargetsReport }> {
   const options = config.agent;
   const defaults = { intervalMs: options['scrape.interval_ms'], timeoutMs: options['scrape.timeout_ms'] };
   const scraper = startScraper({
@@ -33,6 +37,7 @@ export async function startScraping(
     hasExtraMetrics: options['scrape.extra_metrics'],
     transport,
     tenant: options.tenant,
+    environment,
     log,
   });
   parts.add('scraper', () => scraper.stop({ drainMs }));
@@ -53,7 +58,10 @@ export async function startScraping(
   parts.add('target discovery', () => discovery.stop());
   const deadline = Date.now() + firstTargetsMsMax;
   while (!discovery.isReady && Date.now() < deadline) await delay(firstTargetsPollMs);
-  return { scraper, discovery };
+  return {
+    discovery,
+    report: () => targetsReport(discovery.status(), (target) => scraper.statusOf(target)),
+  };
 }
 
 function isOn(setting: 'auto' | 'on' | 'off', isWanted: () => boolean): boolean {

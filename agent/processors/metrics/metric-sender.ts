@@ -57,8 +57,9 @@ export class MetricSender {
     this.#lastTimestampMs = Math.max(Date.now(), this.#lastTimestampMs + 1);
     this.#tracker.begin(this.#lastTimestampMs);
     for (const { labels, value, description } of series.samples()) {
-      const id = this.#tracker.seriesOf(sortLabels([...labels, ['job', job], ['instance', node]]));
-      this.#tracker.setMetadata(id, description.type, description.help, '');
+      const sorted = sortLabels([...labels, ['job', job], ['instance', node]]);
+      const { type, help } = description;
+      const id = this.#tracker.seriesOf(sorted, { type, help, unit: '' });
       this.#tracker.write(id, value, Number.NaN);
     }
     const identity = {
