@@ -38,11 +38,11 @@ export class FileHistory {
   }
 
   /** True for a file of the history, and for a copy of one. */
-  async has(opened: OpenedFile): Promise<boolean> {
+  has(opened: OpenedFile): boolean {
     for (const file of this.#files) {
       const isPossible =
         fileKey(file) === fileKey(opened) ? opened.size >= file.size : opened.size === file.size;
-      if (isPossible && (await verifyFingerprint(opened.handle, file.fingerprint)) !== undefined) return true;
+      if (isPossible && verifyFingerprint(opened.handle, file.fingerprint) !== undefined) return true;
     }
     return false;
   }

@@ -160,19 +160,17 @@ export class FileSet {
   /** Looks at the sizes of all files. */
   async poll(nowMs: number): Promise<void> {
     for (const file of this.#files.values()) {
-      if (file.isOpen && !(await this.#pollFile(file, nowMs))) await this.#recover(file, nowMs);
+      if (file.isOpen && !this.#pollFile(file, nowMs)) await this.#recover(file, nowMs);
       file.finishIfQuiet(this.#options.rotatedQuietMs, nowMs);
       await this.#releaseIfDone(file);
     }
   }
 
   /** Returns false where the file was truncated. One that cannot be looked at stays as it is, and is a problem. */
-  async #pollFile(file: TailedFile, nowMs: number): Promise<boolean> {
+  #pollFile(file: TailedFile, nowMs: number): boolean {
     const kind = `file ${file.id}`;
     try {
-      const hasShrunk = !file.poll(nowMs);
-      const isIntact = !hasShrunk && (!file.isTouched || (await file.isIntact()));
-      file.isTouched = false;
+      const isIntact = file.poll(nowMs);
       this.#options.ledger.setProblems(kind, []);
       return isIntact;
     } catch (error) {
@@ -354,7 +352,7 @@ export class FileSet {
     // A container's links name what is not its own: that is left alone.
     if (!(await isOfSource(opened, this.#lastOf(path)?.source))) return true;
     if (this.#isFollowed(key) || this.#unopened.some((entry) => fileKey(entry) === key)) return true;
-    if (await this.#history.has(opened)) return true;
+    if (this.#history.has(opened)) return true;
     const known = [...this.#files.values(), ...this.#history.all()].filter((file) => file.path === path);
     if (compressedName.test(opened.path)) return isCompressedOf(opened, known);
     return copiedState(this.all(), path, opened);

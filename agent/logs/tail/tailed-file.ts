@@ -57,12 +57,9 @@ export class TailedFile {
   isFinished = false;
   /** Nothing of it is left to read: it is remembered for the batches that name it. */
   isGone = false;
-  /** Written without having grown: it may have been truncated, and grown to the very size that it had. */
-  isTouched = false;
   /** Its bytes are no longer those that were read: it was truncated and written anew. */
   isReplaced = false;
   #handle: FileHandle | undefined;
-  #verifiedSize: number;
   #grewAtMs: number;
   #leftAtMs = 0;
   #deferredSize = -1;
@@ -90,7 +87,6 @@ export class TailedFile {
     this.size = opened.size;
     this.mtimeMs = opened.mtimeMs;
     this.#handle = opened.handle;
-    this.#verifiedSize = opened.size;
     this.#grewAtMs = start.nowMs;
     this.#limitRate(start.nowMs);
   }
@@ -174,7 +170,7 @@ export class TailedFile {
     return this.#grewAtMs;
   }
 
-  /** Looks at the size. Returns false where the file no longer holds what was read of it. */
+  /** Looks at the size. Returns false where the file no longer holds what was read of it. Throws as fstat and read do. */
   poll(nowMs: number): boolean {
     if (this.#handle === undefined) return true;
     if (this.isReplaced) return false;
@@ -184,7 +180,13 @@ export class TailedFile {
     const { size, mtimeMs } = fstatSync(this.#handle.fd);
     // Logs only grow: a shorter one was truncated, be it behind what was read or before.
     if (size < this.size) return false;
-    if (size === this.size && mtimeMs !== this.mtimeMs) this.isTouched = true;
+    if (size !== this.size || mtimeMs !== this.mtimeMs) {
+      // Behind the look at the size: a size belongs to what was followed, or to what took its place, and bytes that were
+      // seen are counted when they are lost. It may also have been truncated, and grown to the very size that it had.
+      const fingerprint = verifyFingerprint(this.#handle, this.fingerprint);
+      if (fingerprint === undefined) return false;
+      this.fingerprint = fingerprint;
+    }
     if (size !== this.size) {
       this.#grewAtMs = nowMs;
       this.#rateLimit?.grow(this.size, size, nowMs);
@@ -195,11 +197,10 @@ export class TailedFile {
   }
 
   /** True where the file still holds what was seen of it. */
-  async isIntact(): Promise<boolean> {
+  #isIntact(): boolean {
     const { handle } = this.opened;
     return (
-      fstatSync(handle.fd).size >= this.size &&
-      (await verifyFingerprint(handle, this.fingerprint)) !== undefined
+      fstatSync(handle.fd).size >= this.size && verifyFingerprint(handle, this.fingerprint) !== undefined
     );
   }
 
@@ -209,7 +210,7 @@ export class TailedFile {
     // Logs only grow: a copy is not longer than what it was made of.
     const isLonger = other.size > fstatSync(opened.handle.fd).size;
     if (!isLonger && (await isCopyOf(opened, other))) return true;
-    return (await this.isIntact()) ? false : 'later';
+    return this.#isIntact() ? false : 'later';
   }
 
   /** Notes whether the globs found the file, and under which path. */
@@ -263,15 +264,12 @@ export class TailedFile {
     const { handle } = this.opened;
     const read = await readInto(handle, bytes, from, length);
     // Verified after the read: a rewrite before it shows in the first bytes.
-    const fingerprint = await verifyFingerprint(handle, this.fingerprint);
+    const fingerprint = verifyFingerprint(handle, this.fingerprint);
     if (fingerprint === undefined) {
       this.isReplaced = true;
-      // Smaller than at the last look: that look saw the old content. Else only the last good read is sure to have.
-      if (fstatSync(handle.fd).size >= this.size) this.size = this.#verifiedSize;
       return -1;
     }
     this.fingerprint = fingerprint;
-    this.#verifiedSize = this.size;
     return read;
   }
 
