@@ -249,7 +249,7 @@ class RunningLogAgent implements LogAgent {
     this.#savedRevision = this.#files.revision;
   }
 
-  /** Starts the batches that are due, as long as the number under way allows. Returns how many. */
+  /** Starts the batches that are due, as long as the number under way allows. Returns how often it came further. */
   async #sendDue(isDraining: boolean): Promise<number> {
     let count = 0;
     for (let lane = 0; lane < this.#lanes.length; lane++) {
@@ -278,13 +278,15 @@ class RunningLogAgent implements LogAgent {
     const isDue =
       isDraining || now - this.#lanes[lane].builtAtMs >= flushIntervalMs || readyBytes >= batchBytesMax;
     if (ready.length === 0 || !isDue) return false;
+    const { skipCount } = this.#builder;
     const first = this.#turn++ % ready.length;
     const batch = await this.#builder.build(
       [...ready.slice(first), ...ready.slice(0, first)],
       now,
       isDraining,
     );
-    if (batch === undefined) return false;
+    // What was dropped may have been all that other files of its path waited for.
+    if (batch === undefined) return this.#builder.skipCount > skipCount;
     this.#lanes[lane].builtAtMs = now;
     this.#count(batch);
     this.#sender.start(batch, `${tenant}/${node}/${lane}`);

@@ -295,17 +295,19 @@ class World {
   }
 
   async #change(name: Name, change: () => void): Promise<void> {
-    const inode = String(statSync(this.path(name)).ino);
+    const { ino, size } = statSync(this.path(name));
+    const inode = String(ino);
     const known = this.#checkpointFiles().find((file) => file.inode === inode)!;
     const agent = this.agent!;
     const before = agent.counters().filesTruncated;
     change();
     await until('the truncation is noticed', () => agent.counters().filesTruncated > before);
     // A second truncation before the first is noticed cannot be told from it: its bytes would be lost unseen. And a
-    // crash before it is noted on disk would count its bytes again.
+    // crash before it is noted on disk would count its bytes again, or not at all where no checkpoint knew of them.
     await until('the truncation is noted', () =>
       this.#checkpointFiles().every(
-        (file) => file.id !== known.id || file.inode !== inode || file.offset === file.size,
+        (file) =>
+          file.id !== known.id || file.inode !== inode || (file.offset === file.size && file.size >= size),
       ),
     );
   }
