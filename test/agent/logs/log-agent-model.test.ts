@@ -297,7 +297,8 @@ class World {
   async #change(name: Name, change: () => void): Promise<void> {
     const { ino, size } = statSync(this.path(name));
     const inode = String(ino);
-    const known = this.#checkpointFiles().find((file) => file.inode === inode)!;
+    // Batches under way keep what the inode held before earlier truncations.
+    const known = this.#checkpointFiles().findLast((file) => file.inode === inode)!;
     const agent = this.agent!;
     const before = agent.counters().filesTruncated;
     change();
