@@ -21,6 +21,9 @@ const originWaitMs = 3000;
 const quietMs = 10_000;
 const quietPollMs = 900;
 
+/** One that was rotated away and read to its end is looked at so often, in case its writer never opened a new one. */
+const parkedPollMs = 1000;
+
 /** What a new TailedFile starts with, beside the open file. */
 export interface TailStart {
   readonly id: number;
@@ -29,6 +32,8 @@ export interface TailStart {
   readonly format: LineFormat | undefined;
   readonly description: FileDescription;
   readonly offset: number;
+  /** See LogSource. */
+  readonly base: string | undefined;
   readonly nowMs: number;
 }
 
@@ -36,8 +41,9 @@ export class TailedFile {
   readonly id: number;
   /** Spreads files over lanes: equal for all files of a container. */
   readonly laneHash: number;
-  /** Where it was found; undefined: it was not found since the agent started. */
-  source: LogSource | undefined;
+  /** The directory that links must not lead out of, since an earlier run as well (see LogSource). */
+  base: string | undefined;
+  #source: LogSource | undefined;
   /** The revision of the origins that it was described with. */
   describedRevision = -1;
   path: string;
@@ -59,6 +65,10 @@ export class TailedFile {
   isGone = false;
   /** Its bytes are no longer those that were read: it was truncated and written anew. */
   isReplaced = false;
+  /** Finished, read, and still on disk: open only because its writer may go on. */
+  isParked = false;
+  /** No name is left of it. */
+  isUnlinked = false;
   #handle: FileHandle | undefined;
   #grewAtMs: number;
   #leftAtMs = 0;
@@ -80,6 +90,7 @@ export class TailedFile {
     this.fingerprint = start.fingerprint;
     this.format = start.format;
     this.offset = start.offset;
+    this.base = start.base;
     this.path = opened.path;
     this.device = opened.device;
     this.inode = opened.inode;
@@ -89,6 +100,16 @@ export class TailedFile {
     this.#handle = opened.handle;
     this.#grewAtMs = start.nowMs;
     this.#limitRate(start.nowMs);
+  }
+
+  /** Where it was found; undefined: it was not found since the agent started. */
+  get source(): LogSource | undefined {
+    return this.#source;
+  }
+
+  set source(source: LogSource | undefined) {
+    this.#source = source;
+    this.base = source?.base;
   }
 
   get resource(): LogResource {
@@ -175,9 +196,10 @@ export class TailedFile {
     if (this.#handle === undefined) return true;
     if (this.isReplaced) return false;
     // What left its path is let go of when it stands still, which needs a look right before.
-    if (nowMs < this.#nextPollMs && this.isPresent) return true;
+    if (nowMs < this.#nextPollMs && (this.isPresent || this.isParked)) return true;
     // Sync: the kernel answers from memory in 2 us, a tenth of what a thread-pool round trip costs per file and poll.
-    const { size, mtimeMs } = fstatSync(this.#handle.fd);
+    const { size, mtimeMs, nlink } = fstatSync(this.#handle.fd);
+    this.isUnlinked = nlink === 0;
     // Logs only grow: a shorter one was truncated, be it behind what was read or before.
     if (size < this.size) return false;
     if (size !== this.size || mtimeMs !== this.mtimeMs) {
@@ -189,8 +211,10 @@ export class TailedFile {
     }
     if (size !== this.size) {
       this.#grewAtMs = nowMs;
+      this.isParked = false;
       this.#rateLimit?.grow(this.size, size, nowMs);
-    } else if (nowMs - this.#grewAtMs > quietMs) this.#nextPollMs = nowMs + quietPollMs;
+    } else if (this.isParked) this.#nextPollMs = nowMs + parkedPollMs;
+    else if (nowMs - this.#grewAtMs > quietMs) this.#nextPollMs = nowMs + quietPollMs;
     this.size = size;
     this.mtimeMs = mtimeMs;
     return true;
@@ -215,8 +239,10 @@ export class TailedFile {
 
   /** Notes whether the globs found the file, and under which path. */
   markPresence(path: string | undefined, nowMs: number): void {
-    if (path !== undefined) this.path = path;
-    else if (this.isPresent) this.#leftAtMs = nowMs;
+    if (path !== undefined) {
+      this.path = path;
+      this.isParked = false;
+    } else if (this.isPresent) this.#leftAtMs = nowMs;
     this.isPresent = path !== undefined;
   }
 
@@ -283,6 +309,7 @@ export class TailedFile {
     this.size = opened.size;
     this.mtimeMs = opened.mtimeMs;
     this.isReplaced = false;
+    this.isParked = false;
     this.isPresent = false;
     this.#leftAtMs = nowMs;
     this.#grewAtMs = nowMs;
@@ -297,7 +324,7 @@ export class TailedFile {
 
   /** What the checkpoint holds of this file. */
   checkpoint(): FileCheckpoint {
-    const { id, path, device, inode, fingerprint, resource, offset, size, mtimeMs } = this;
+    const { id, path, device, inode, fingerprint, resource, offset, size, mtimeMs, base } = this;
     const format = this.format ?? null;
     const { multiline, parse, isCollected } = this.rules;
     return {
@@ -314,6 +341,7 @@ export class TailedFile {
       offset,
       size,
       mtimeMs,
+      ...(base === undefined ? {} : { base }),
     };
   }
 }

@@ -23,6 +23,8 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import type { Checkpoint } from '#agent/logs/checkpoint/checkpoint.ts';
+import { loadCheckpoint } from '#agent/logs/checkpoint/checkpoint-file.ts';
+import { journalPath } from '#agent/logs/checkpoint/checkpoint-journal.ts';
 import type { LogAgent } from '#agent/logs/log-agent.ts';
 import type { FileOrigin } from '#agent/logs/tail/log-source.ts';
 import type { Delivery, Envelope } from '#wire/envelope.ts';
@@ -228,7 +230,7 @@ class World {
 
   #checkpointFiles(): Checkpoint['files'] {
     const path = this.checkpointPath();
-    return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Checkpoint).files : [];
+    return existsSync(path) ? loadCheckpoint(path)!.files : [];
   }
 
   async rotate(name: Name): Promise<void> {
@@ -255,7 +257,7 @@ class World {
   #checkpointKnows(path: string): boolean {
     const checkpoint = this.checkpointPath();
     if (!existsSync(checkpoint)) return false;
-    const { files, history } = JSON.parse(readFileSync(checkpoint, 'utf8')) as Checkpoint;
+    const { files, history } = loadCheckpoint(checkpoint)!;
     return [...files, ...history].some((file) => file.path === path);
   }
 
@@ -353,10 +355,12 @@ class World {
   }
 }
 
+/** The snapshot first: where the agent writes a new one meanwhile, its journal is emptied afterwards only. */
 function copyCheckpoint(from: string, to: string): void {
   const directory = join(to, '..');
   if (!existsSync(directory)) mkdirSync(directory);
   copyFileSync(from, to);
+  if (existsSync(journalPath(from))) copyFileSync(journalPath(from), journalPath(to));
 }
 
 /** The last are those that found a fault once. `MODEL_SEEDS=100-1600` tries others. */
@@ -398,5 +402,5 @@ function countOf(bodies: readonly string[], name: Name): number {
 }
 
 function isPending(path: string): boolean {
-  return (JSON.parse(readFileSync(path, 'utf8')) as { pending: object[] }).pending.length > 0;
+  return loadCheckpoint(path)!.pending.length > 0;
 }

@@ -2,9 +2,10 @@
  * Goal: batches under way stay the same, whatever rules files get meanwhile.
  * Method: an agent whose batches go unanswered, rules that change while it runs or between two runs, and a next start.
  */
-import { appendFileSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { appendFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { loadCheckpoint } from '#agent/logs/checkpoint/checkpoint-file.ts';
 import type { FileOrigin, LogOrigins } from '#agent/logs/tail/log-source.ts';
 import type { Delivery, Envelope } from '#wire/envelope.ts';
 import { startAgent, temporaryDirectory, until } from './log-agent-run.ts';
@@ -44,7 +45,9 @@ test('a rule that changes while a batch is under way is not for that batch', asy
   origins.answer = originOf('^#');
   origins.revision++;
   const checkpoint = join(directory, 'state', 'logs.json');
-  await until('the change is in the checkpoint', () => readFileSync(checkpoint, 'utf8').includes('"^#"'));
+  await until('the change is in the checkpoint', () =>
+    JSON.stringify(loadCheckpoint(checkpoint)).includes('"^#"'),
+  );
   await first.agent.stop({ drainMs: 0 });
   const second = startAgent(directory, { origins: () => origins });
   await until('it is sent again', () => second.transport.sent.length > 0);
