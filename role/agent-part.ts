@@ -24,7 +24,7 @@ export async function startAgentPart(
   parts: Parts,
 ): Promise<AgentPart> {
   countBuffersWithHeap();
-  const transport = openTransport(context, ownReceiver);
+  const transport = await openTransport(context, ownReceiver);
   // Files are their own buffer: what is read from them is sent as it is.
   const buffered = openBuffer(context, transport);
   parts.add('transport', () => buffered.close());
@@ -42,8 +42,8 @@ export async function startAgentPart(
   const { logs, globs } = await startLogs(context, transport, demoPath, directory, parts);
   observeAgent(logs, transport);
   const { discovery } = await startScraping(context, buffered, join(demoPath, 'targets/*.json'), parts);
-  startHost(context, buffered, parts);
-  measureContainers(context, buffered, (id) => directory.all().get(id), parts);
+  await startHost(context, buffered, parts);
+  await measureContainers(context, buffered, (id) => directory.all().get(id), parts);
   return {
     banner: [...receives, ...tailBanner(globs, logs.status()), ...scrapeBanner(discovery)],
     statusLine() {
