@@ -27,6 +27,8 @@ export class MetricSender {
   readonly #abort = new AbortController();
   readonly #queue: SampleQueue;
   readonly #sourceId = `logs/${randomUUID()}`;
+  /** Since when all series count: a restart begins at 0, and says so by a later start time. */
+  readonly #startMs = Date.now();
   readonly #timer: NodeJS.Timeout;
   #lastTimestampMs = 0;
 
@@ -59,7 +61,7 @@ export class MetricSender {
     for (const { labels, value, description } of series.samples()) {
       const id = this.#tracker.seriesOf(sortLabels([...labels, ['job', job], ['instance', node]]));
       this.#tracker.setMetadata(id, description.type, description.help, '');
-      this.#tracker.write(id, value, Number.NaN);
+      this.#tracker.write(id, value, Number.NaN, this.#startMs);
     }
     const identity = {
       tenant,
