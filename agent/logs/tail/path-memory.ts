@@ -53,7 +53,8 @@ export class PathMemory {
         ? this.lookedAtMs - fileClockSlackMs
         : Math.max(...known.map(({ mtimeMs }) => mtimeMs));
     if (!this.#sought.has(path)) {
-      const base = this.baseOf(path);
+      // What is known is in order; read files come last, and those of one path have one base.
+      const base = known[0]?.base;
       this.#sought.set(path, { path, sinceMs, ...(base === undefined ? {} : { base }) });
       this.revision++;
     }
