@@ -10,6 +10,7 @@
 process.env.UV_THREADPOOL_SIZE ??= process.argv[2] === 'agent' ? '4' : '32';
 
 import { readFileSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
 import { hostname } from 'node:os';
 import { Command } from 'commander';
 import { pino } from 'pino';
@@ -233,12 +234,13 @@ async function run(role: RoleName, flags: Flags): Promise<void> {
   const node = config.agent.node || hostname();
   // Instruments bind to the SDK when their module loads: the roles are imported after it has started.
   const { startTelemetry } = await import('#model/telemetry.ts');
-  const telemetry = startTelemetry({
+  const telemetry = await startTelemetry({
     role,
     version,
     node,
     otlpUrl: selfTelemetryUrl(role, config),
     intervalMs: config.telemetry.interval_ms,
+    hasSpans: role === 'up' || role === 'query',
   });
   let running: RunningRole | undefined;
   let statusLine: { close(): void } | undefined;
@@ -267,4 +269,6 @@ async function run(role: RoleName, flags: Flags): Promise<void> {
   running = await startRole(role, { config, version, node, environment: process.env, log, telemetry });
   process.stdout.write(`${running.banner.join('\n')}\n`);
   statusLine = showStatusLine(running.statusLine, process.stdout);
+  // NODE_COMPILE_CACHE is else written when a process ends by itself: never, where it is killed.
+  flushCompileCache();
 }

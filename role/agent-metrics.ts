@@ -2,8 +2,6 @@
 import { accessSync, constants, existsSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FindContainer } from '#agent/cgroup/container-labels.ts';
-import { startContainerMetrics } from '#agent/cgroup/container-metrics.ts';
-import { startHostMetrics } from '#agent/host/host-metrics.ts';
 import { startScraper } from '#agent/scrape/scraper.ts';
 import { startTargetDiscovery, type TargetDiscovery } from '#agent/scrape-config/target-discovery.ts';
 import { type TargetsReport, targetsReport } from '#agent/scrape-config/targets-report.ts';
@@ -82,9 +80,14 @@ function hasDockerSocket(): boolean {
 }
 
 /** Reads this host, where the configuration does not forbid it. */
-export function startHost({ config, log, node }: RoleContext, transport: Transport, parts: Parts): void {
+export async function startHost(
+  { config, log, node }: RoleContext,
+  transport: Transport,
+  parts: Parts,
+): Promise<void> {
   const options = config.agent;
   if (!options['host.is_read']) return;
+  const { startHostMetrics } = await import('#agent/host/host-metrics.ts');
   const intervalMs = options['host.interval_ms'];
   const host = startHostMetrics({
     intervalMs,
@@ -102,14 +105,15 @@ export function startHost({ config, log, node }: RoleContext, transport: Transpo
 }
 
 /** Reads this node's containers, where the configuration does not forbid it. `find` says who a container is. */
-export function measureContainers(
+export async function measureContainers(
   { config, log, node }: RoleContext,
   transport: Transport,
   find: FindContainer,
   parts: Parts,
-): void {
+): Promise<void> {
   const options = config.agent;
   if (!options['containers.is_measured']) return;
+  const { startContainerMetrics } = await import('#agent/cgroup/container-metrics.ts');
   const containers = startContainerMetrics({
     intervalMs: options['containers.interval_ms'],
     cgroupsMax: options['containers.cgroups_max'],

@@ -31,7 +31,7 @@ export async function startAgentPart(
   parts: Parts,
 ): Promise<AgentPart> {
   countBuffersWithHeap();
-  const transport = openTransport(context, ownReceiver);
+  const transport = await openTransport(context, ownReceiver);
   // Files are their own buffer: what is read from them is sent as it is.
   const buffered = openBuffer(context, transport);
   parts.add('transport', () => buffered.close());
@@ -53,8 +53,8 @@ export async function startAgentPart(
   const targetFiles = join(demoPath, 'targets/*.json');
   const scraping = await startScraping(context, buffered, targetFiles, parts);
   report = scraping.report;
-  startHost(context, buffered, parts);
-  measureContainers(context, buffered, (id) => directory.all().get(id), parts);
+  await startHost(context, buffered, parts);
+  await measureContainers(context, buffered, (id) => directory.all().get(id), parts);
   return {
     reportTargets: scraping.report,
     banner: [...receives, ...tailBanner(globs, logs.status()), ...scrapeBanner(scraping.discovery)],

@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { observeBuffer } from '#agent/buffer/buffer-counts.ts';
 import { createDiskBuffer } from '#agent/buffer/disk-buffer.ts';
 import { createDirectTransport } from '#agent/transport/direct.ts';
-import { createKafkaTransport } from '#agent/transport/kafka.ts';
 import { ConfigError } from '#model/errors.ts';
 import type { Transport } from '#wire/envelope.ts';
 import { kafkaSecurity } from '#wire/kafka/security.ts';
@@ -11,12 +10,14 @@ import type { SondeConfig } from './config-tables.ts';
 import type { RoleContext } from './role-context.ts';
 
 /** `ownReceiver` is the receiver of a collector in this process. Throws ConfigError where no collector is named. */
-export function openTransport(
+export async function openTransport(
   { config, log, node }: RoleContext,
   ownReceiver: string | undefined,
-): Transport {
+): Promise<Transport> {
   const options = config.transport;
   if (options.kind === 'kafka') {
+    // Its client takes memory that an agent without Kafka has no use for.
+    const { createKafkaTransport } = await import('#agent/transport/kafka.ts');
     const wantedTopics = {
       partitions: options['kafka.partitions'],
       replicationFactor: options['kafka.replication_factor'],

@@ -27,6 +27,8 @@ export class MetricSender {
   readonly #abort = new AbortController();
   readonly #queue: SampleQueue;
   readonly #sourceId = `logs/${randomUUID()}`;
+  /** Since when all series count: a restart begins at 0, and says so by a later start time. */
+  readonly #startMs = Date.now();
   readonly #timer: NodeJS.Timeout;
   #lastTimestampMs = 0;
 
@@ -60,7 +62,7 @@ export class MetricSender {
       const sorted = sortLabels([...labels, ['job', job], ['instance', node]]);
       const { type, help } = description;
       const id = this.#tracker.seriesOf(sorted, { type, help, unit: '' });
-      this.#tracker.write(id, value, Number.NaN);
+      this.#tracker.write(id, value, Number.NaN, this.#startMs);
     }
     const identity = {
       tenant,
