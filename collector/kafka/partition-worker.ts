@@ -22,8 +22,8 @@ import {
 } from './partition-protocol.ts';
 import { type DeadLetter, runRequests, runToken } from './run-requests.ts';
 
-/** The steps that a failpoint can stand before. */
-export type FailpointStep = 'intending' | 'inserting' | 'committing';
+/** The steps that a failpoint can stand before: those at which something is asked of others. */
+export type FailpointStep = Exclude<PartitionState['step'], 'blocked' | 'released'>;
 
 export interface PartitionPlace {
   readonly signal: Signal;
@@ -188,6 +188,7 @@ export class PartitionWorker {
   async #perform(state: PartitionState): Promise<PartitionEvent> {
     switch (state.step) {
       case 'recovering': {
+        await this.#pass('recovering');
         const offsets = await this.#insist('reading the committed offset', () =>
           this.#context.recover(this.place),
         );
@@ -196,6 +197,7 @@ export class PartitionWorker {
         return { kind: 'recovered', offsets };
       }
       case 'reading':
+        await this.#pass('reading');
         return await this.#read(state);
       case 'intending':
         await this.#pass('intending');
