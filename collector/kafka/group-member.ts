@@ -4,7 +4,9 @@
  * Every commit carries the generation of the assignment that it was made under, never a later one: that is how the
  * coordinator fences a member that lost its partitions without noticing.
  */
+import { randomBytes } from 'node:crypto';
 import kafkajs from 'kafkajs';
+import { errorMessage } from '#model/errors.ts';
 import { abortable, pause } from '#wire/backoff.ts';
 import { kafkaErrorType } from '#wire/kafka/client.ts';
 import { type Broker, type Cluster, groupCoordinatorType, type OpenCluster } from './cluster.ts';
@@ -38,10 +40,19 @@ const coordinatorMoved: ReadonlySet<string> = new Set([
   'GROUP_LOAD_IN_PROGRESS',
 ]);
 const heartbeatRetryMs = 200;
+const joinMarkBytes = 8;
 
-/** Whether a request failed because the assignment it was made under is over. */
+/**
+ * A commit went out and no answer came. A slow broker, or what else is between, may still let it take effect, after later
+ * ones, for as long as its generation lasts: it would put the group back.
+ */
+class UnansweredCommitError extends Error {
+  override readonly name = 'UnansweredCommitError';
+}
+
+/** Whether a request failed so that nothing more may be done under the assignment it was made under. */
 export function isFenced(error: unknown): boolean {
-  return fencingErrors.has(kafkaErrorType(error) ?? '');
+  return error instanceof UnansweredCommitError || fencingErrors.has(kafkaErrorType(error) ?? '');
 }
 
 export class GroupMember {
@@ -69,12 +80,17 @@ export class GroupMember {
     return Date.now() - this.#lastHeardMs < this.#options.sessionTimeoutMs;
   }
 
-  /** Resolves when the group has settled. Must not be called before the last assignment's work has stopped. */
+  /**
+   * Resolves when the group has settled, in a generation that we were not in before. Must not be called before the last
+   * assignment's work has stopped.
+   */
   async join(topics: readonly string[], abort: AbortSignal): Promise<GroupAssignment> {
+    // A member that comes back as it was may be given its old generation again, in which late commits still count.
+    const mark = randomBytes(joinMarkBytes);
     for (;;) {
       abort.throwIfAborted();
       try {
-        return await abortable(this.#joinAndSync(topics), abort);
+        return await abortable(this.#joinAndSync(topics, mark), abort);
       } catch (error) {
         const type = kafkaErrorType(error);
         if (type === 'UNKNOWN_MEMBER_ID') this.#memberId = '';
@@ -92,8 +108,10 @@ export class GroupMember {
       await pause(heartbeatIntervalMs, abort);
       try {
         const sentMs = Date.now();
-        await this.#withCoordinator((broker) =>
-          broker.heartbeat({ groupId, groupGenerationId: generation, memberId }),
+        await this.#whileSeated(
+          this.#withCoordinator((broker) =>
+            broker.heartbeat({ groupId, groupGenerationId: generation, memberId }),
+          ),
         );
         this.#lastHeardMs = sentMs;
       } catch (error) {
@@ -102,6 +120,21 @@ export class GroupMember {
         if (!this.holdsSeat()) throw error;
         await pause(heartbeatRetryMs, abort);
       }
+    }
+  }
+
+  /** Waits for an answer until the seat may be somebody else's: a connection that went dead in silence gives none. */
+  async #whileSeated<Answer>(answer: Promise<Answer>): Promise<Answer> {
+    const { sessionTimeoutMs } = this.#options;
+    const late = new AbortController();
+    const timer = setTimeout(
+      () => late.abort(new Error(`the group's coordinator has not answered for ${sessionTimeoutMs} ms`)),
+      this.#lastHeardMs + sessionTimeoutMs - Date.now(),
+    );
+    try {
+      return await abortable(answer, late.signal);
+    } finally {
+      clearTimeout(timer);
     }
   }
 
@@ -131,14 +164,21 @@ export class GroupMember {
     metadata: string,
   ): Promise<void> {
     const sentMs = Date.now();
-    await this.#withCoordinator((broker) =>
-      broker.offsetCommit({
-        groupId: this.#options.groupId,
-        memberId,
-        groupGenerationId: generation,
-        topics: [{ topic, partitions: [{ partition, offset: String(offset), metadata }] }],
-      }),
-    );
+    await this.#withCoordinator(async (broker) => {
+      try {
+        await broker.offsetCommit({
+          groupId: this.#options.groupId,
+          memberId,
+          groupGenerationId: generation,
+          topics: [{ topic, partitions: [{ partition, offset: String(offset), metadata }] }],
+        });
+      } catch (error) {
+        if (kafkaErrorType(error) !== undefined) throw error;
+        throw new UnansweredCommitError(`a commit was not answered: ${errorMessage(error)}`, {
+          cause: error,
+        });
+      }
+    });
     this.#lastHeardMs = sentMs;
   }
 
@@ -154,7 +194,7 @@ export class GroupMember {
     await broker.leaveGroup({ groupId: this.#options.groupId, memberId });
   }
 
-  async #joinAndSync(topics: readonly string[]): Promise<GroupAssignment> {
+  async #joinAndSync(topics: readonly string[], mark: Buffer): Promise<GroupAssignment> {
     const { groupId, sessionTimeoutMs, rebalanceTimeoutMs } = this.#options;
     const subscription = [...topics];
     await this.#cluster.addMultipleTargetTopics(subscription);
@@ -164,7 +204,16 @@ export class GroupMember {
         memberId: this.#memberId,
         sessionTimeout: sessionTimeoutMs,
         rebalanceTimeout: rebalanceTimeoutMs,
-        groupProtocols: [this.#assigner.protocol({ topics: subscription })],
+        groupProtocols: [
+          {
+            name: this.#assigner.name,
+            metadata: kafkajs.AssignerProtocol.MemberMetadata.encode({
+              version: this.#assigner.version,
+              topics: subscription,
+              userData: mark,
+            }),
+          },
+        ],
       }),
     );
     this.#memberId = joined.memberId;
@@ -192,7 +241,7 @@ export class GroupMember {
       return await ask(await this.#cluster.findBroker({ nodeId: this.#coordinatorId }));
     } catch (error) {
       // It may have moved, or may be back elsewhere: ask again next time.
-      if (!isFenced(error)) this.#coordinatorId = undefined;
+      if (!fencingErrors.has(kafkaErrorType(error) ?? '')) this.#coordinatorId = undefined;
       throw error;
     }
   }

@@ -23,6 +23,8 @@ export interface TestKafka {
   readonly brokers: string[];
   /** False for KAFKA_BROKERS: such a cluster cannot be killed or restarted. */
   readonly isOwned: boolean;
+  /** Where a proxy finds the broker, if one was announced; else 0. */
+  readonly proxiedPort: number;
   /** Ends the broker as a power cut would: nothing is flushed. */
   kill9(): Promise<void>;
   /** Ends the broker as an operator does: it hands over what it leads, and closes its files. */
@@ -40,8 +42,8 @@ export interface BrokerPlace {
   readonly controllerPort: number;
   /** controller.quorum.voters */
   readonly voters: string;
-  /** The port that clients are sent to, where a proxy stands between. */
-  readonly advertisedPort?: number;
+  /** A second way in: clients that come by `listens` are sent to `advertised`, where a proxy stands. */
+  readonly proxied?: { readonly listens: number; readonly advertised: number };
 }
 
 const kafkaVersion = '4.3.1';
@@ -66,9 +68,12 @@ export function kafkaMissing(): string | undefined {
 
 /**
  * Returns a running Kafka, or undefined (with the reason printed) where none can be had; in CI that is an error.
- * `properties` are added to the broker's configuration.
+ * `properties` are added to the broker's configuration; `proxyPort` is where a proxy listens for some of the clients.
  */
-export async function startKafka(properties: Record<string, string> = {}): Promise<TestKafka | undefined> {
+export async function startKafka(
+  properties: Record<string, string> = {},
+  proxyPort?: number,
+): Promise<TestKafka | undefined> {
   const missing = kafkaMissing();
   if (missing !== undefined) {
     if (process.env.CI)
@@ -79,7 +84,7 @@ export async function startKafka(properties: Record<string, string> = {}): Promi
   const external = process.env.KAFKA_BROKERS;
   if (external) return externalKafka(external.split(','));
   await fetchLibraries();
-  const broker = await OwnedBroker.create(await loneBroker(), properties);
+  const broker = await OwnedBroker.create(await loneBroker(proxyPort), properties);
   await broker.start();
   return broker;
 }
@@ -103,9 +108,15 @@ export async function startOwnedBrokers(
   return brokers;
 }
 
-async function loneBroker(): Promise<BrokerPlace> {
-  const [port, controllerPort] = (await freePorts(2)) as [number, number];
-  return { nodeId: 1, port, controllerPort, voters: `1@127.0.0.1:${controllerPort}` };
+async function loneBroker(proxyPort: number | undefined): Promise<BrokerPlace> {
+  const [port, controllerPort, listens] = (await freePorts(3)) as [number, number, number];
+  return {
+    nodeId: 1,
+    port,
+    controllerPort,
+    voters: `1@127.0.0.1:${controllerPort}`,
+    ...(proxyPort === undefined ? {} : { proxied: { listens, advertised: proxyPort } }),
+  };
 }
 
 /** `describe` with a Kafka for the whole block. Skips loudly where there is none; fails instead in CI. */
@@ -113,6 +124,7 @@ export function describeKafka(
   name: string,
   body: (kafka: () => TestKafka) => void,
   properties: Record<string, string> = {},
+  proxyPort: () => Promise<number | undefined> = async () => undefined,
 ): void {
   const missing = kafkaMissing();
   if (missing !== undefined && !process.env.CI) {
@@ -121,7 +133,7 @@ export function describeKafka(
   describe.skipIf(missing !== undefined && !process.env.CI)(name, () => {
     let kafka: TestKafka | undefined;
     beforeAll(async () => {
-      kafka = await startKafka(properties);
+      kafka = await startKafka(properties, await proxyPort());
     }, 180_000);
     afterAll(async () => kafka?.stop());
     body(() => {
@@ -134,13 +146,15 @@ export function describeKafka(
 export class OwnedBroker implements TestKafka {
   readonly isOwned = true;
   readonly brokers: string[];
+  readonly proxiedPort: number;
   #directory: string;
   #pid = 0;
   #guard: ReturnType<typeof spawn> | undefined;
 
-  private constructor(directory: string, port: number) {
+  private constructor(directory: string, { port, proxied }: BrokerPlace) {
     this.#directory = directory;
     this.brokers = [`127.0.0.1:${port}`];
+    this.proxiedPort = proxied?.listens ?? 0;
   }
 
   static async create(place: BrokerPlace, properties: Record<string, string>): Promise<OwnedBroker> {
@@ -156,7 +170,7 @@ export class OwnedBroker implements TestKafka {
         .replace(/^node\.id=.*$/m, `node.id=${place.nodeId}`)
         .replace(/^directory\.id=.*$/m, `directory.id=${randomBytes(16).toString('base64url')}`),
     );
-    return new OwnedBroker(directory, place.port);
+    return new OwnedBroker(directory, place);
   }
 
   /** Moves its data to another directory and forgets the old one, as a machine is replaced and its disk kept. */
@@ -250,6 +264,7 @@ function externalKafka(brokers: string[]): TestKafka {
   return {
     brokers,
     isOwned: false,
+    proxiedPort: 0,
     kill9: refuse,
     terminate: refuse,
     start: refuse,
@@ -269,15 +284,18 @@ function javaArguments(mainClass: string): string[] {
 
 function serverProperties(
   directory: string,
-  { nodeId, port, controllerPort, voters, advertisedPort }: BrokerPlace,
+  { nodeId, port, controllerPort, voters, proxied }: BrokerPlace,
   extra: Record<string, string>,
 ): string {
+  const listeners = `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`;
+  const more = (to: number | undefined) => (to === undefined ? '' : `,PROXIED://127.0.0.1:${to}`);
   const properties: Record<string, string> = {
     'process.roles': 'broker,controller',
     'node.id': String(nodeId),
     'controller.quorum.voters': voters,
-    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-    'advertised.listeners': `PLAINTEXT://127.0.0.1:${advertisedPort ?? port},CONTROLLER://127.0.0.1:${controllerPort}`,
+    listeners: `${listeners}${more(proxied?.listens)}`,
+    'advertised.listeners': `${listeners}${more(proxied?.advertised)}`,
+    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT',
     'controller.listener.names': 'CONTROLLER',
     'inter.broker.listener.name': 'PLAINTEXT',
     'log.dirs': join(directory, 'data'),
