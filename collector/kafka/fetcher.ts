@@ -211,6 +211,10 @@ export class Fetcher {
       return;
     }
     if (kafkaErrorType(error) === 'UNKNOWN_TOPIC_OR_PARTITION') {
+      this.#log.warn(
+        { ...worker.place, offset },
+        'a broker does not know this partition any more (was the topic deleted? what was not read is lost): joining again',
+      );
       await pause(topicGonePauseMs, this.#abort).catch(() => undefined);
       this.#onTopicGone();
       return;

@@ -125,11 +125,13 @@ export class GroupMember {
 
   /** Waits for an answer until the seat may be somebody else's: a connection that went dead in silence gives none. */
   async #whileSeated<Answer>(answer: Promise<Answer>): Promise<Answer> {
-    const { sessionTimeoutMs } = this.#options;
+    const { sessionTimeoutMs, heartbeatIntervalMs } = this.#options;
     const late = new AbortController();
+    const leftMs = this.#lastHeardMs + sessionTimeoutMs - Date.now();
     const timer = setTimeout(
       () => late.abort(new Error(`the group's coordinator has not answered for ${sessionTimeoutMs} ms`)),
-      this.#lastHeardMs + sessionTimeoutMs - Date.now(),
+      // After a pause of our own it may have kept the seat all the same.
+      Math.max(leftMs, heartbeatIntervalMs),
     );
     try {
       return await abortable(answer, late.signal);

@@ -2,6 +2,7 @@
  * One fault test's world: topics, group and tenant of its own on a shared Kafka and a shared store. Numbered records go
  * in through the agent's transport, collectors carry them, and a verdict says what of them is in the table, how often.
  */
+import type { Message } from 'kafkajs';
 import { expect } from 'vitest';
 import { createKafkaTransport } from '#agent/transport/kafka.ts';
 import type { KafkaConsumerLimits } from '#collector/kafka/consumer.ts';
@@ -190,11 +191,73 @@ export class FaultWorld {
       clientId: 'faults-agent',
       log: silentKafkaLog,
       topics: this.topics,
-      // A record batch each, so that a small fetch brings few of them.
-      messageBytesMax: 4000,
+      // Few messages to a record batch, so that a small fetch brings few of them.
+      messageBytesMax: 40_000,
       lingerMs: 0,
     });
     return this.#transport.send(envelope);
+  }
+
+  /** Sends what no agent would. */
+  async sendRaw(topic: string, messages: Message[]): Promise<void> {
+    const producer = this.client.producer({ retry: patientRetry });
+    await producer.connect();
+    await producer.send({ topic, messages });
+    await producer.disconnect();
+  }
+
+  /** Reads the dead-letter topic until it has this many, and waits for no more. */
+  async deadLetters(count: number): Promise<{ value: Buffer | null; headers: Record<string, string> }[]> {
+    const letters: { value: Buffer | null; headers: Record<string, string> }[] = [];
+    const reader = this.client.consumer({ groupId: `${this.name}-reader`, maxWaitTimeInMs: 100 });
+    await reader.connect();
+    await reader.subscribe({ topic: this.deadLetterTopic, fromBeginning: true });
+    await reader.run({
+      eachMessage: async ({ message }) => {
+        const headers = Object.entries(message.headers ?? {}).map(([name, value]) => [name, String(value)]);
+        letters.push({
+          value: message.value,
+          headers: Object.fromEntries(headers) as Record<string, string>,
+        });
+      },
+    });
+    await eventually(
+      () => letters.length >= count,
+      () => letters.map(({ headers }) => headers),
+    );
+    await reader.disconnect();
+    return letters;
+  }
+
+  /** Deletes a topic and makes it again: its offsets begin at 0. */
+  async recreateTopic(signal: Signal): Promise<void> {
+    const topic = this.topics[signal];
+    await this.withAdmin((admin) => admin.deleteTopics({ topics: [topic] }));
+    await this.#transport?.close();
+    this.#transport = undefined;
+    await eventually(async () =>
+      this.createTopics([topic]).then(
+        () => true,
+        () => false,
+      ),
+    );
+  }
+
+  async deleteBefore(signal: Signal, partition: number, offset: number): Promise<void> {
+    const topic = this.topics[signal];
+    await this.withAdmin(async (admin) => {
+      // kafkajs deletes only in topics whose metadata it has loaded.
+      await admin.fetchTopicOffsets(topic);
+      await admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(offset) }] });
+    });
+  }
+
+  /** The one partition that has messages, and the offset after its last. */
+  async onlyPartition(signal: Signal): Promise<{ partition: number; offset: number }> {
+    const offsets = await this.withAdmin((admin) => admin.fetchTopicOffsets(this.topics[signal]));
+    const found = offsets.filter(({ high }) => high !== '0');
+    expect(found).toHaveLength(1);
+    return { partition: found[0]!.partition, offset: Number(found[0]!.high) };
   }
 
   /** Those records are not expected any more: something has reported them lost. */
@@ -204,7 +267,7 @@ export class FaultWorld {
   readonly #forgiven: { sender: string; first: number; last: number }[] = [];
 
   /** Resolves when the group has committed the end of every partition's log. */
-  async untilCommitted(seen: () => unknown = () => ''): Promise<void> {
+  async untilCommitted(seen: () => unknown = () => '', timeoutMs?: number): Promise<void> {
     let lagging: unknown;
     await eventually(
       async () => {
@@ -212,6 +275,7 @@ export class FaultWorld {
         return Array.isArray(lagging) && lagging.length === 0;
       },
       () => [lagging, seen()],
+      timeoutMs,
     );
   }
 
