@@ -2,7 +2,7 @@
  * One fault test's world: topics, group and tenant of its own on a shared Kafka and a shared store. Numbered records go
  * in through the agent's transport, collectors carry them, and a verdict says what of them is in the table, how often.
  */
-import type { Message } from 'kafkajs';
+import kafkajs, { type Message } from 'kafkajs';
 import { expect } from 'vitest';
 import { createKafkaTransport } from '#agent/transport/kafka.ts';
 import type { KafkaConsumerLimits } from '#collector/kafka/consumer.ts';
@@ -199,10 +199,14 @@ export class FaultWorld {
   }
 
   /** Sends what no agent would. */
-  async sendRaw(topic: string, messages: Message[]): Promise<void> {
+  async sendRaw(
+    topic: string,
+    messages: Message[],
+    compression = kafkajs.CompressionTypes.None,
+  ): Promise<void> {
     const producer = this.client.producer({ retry: patientRetry });
     await producer.connect();
-    await producer.send({ topic, messages });
+    await producer.send({ topic, messages, compression });
     await producer.disconnect();
   }
 

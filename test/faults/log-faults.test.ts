@@ -3,11 +3,16 @@
  * reason, what retention removed is counted, and a topic that was made anew is read from its beginning.
  * Method: poison among numbered records, records deleted before a collector read them, topics deleted and made again.
  */
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { createZstdCompress } from 'node:zlib';
+import kafkajs from 'kafkajs';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { expandingLogs } from '#test/support/crowding-requests.ts';
 import { eventually } from '#test/support/eventually.ts';
 import type { FaultCollector } from '#test/support/fault-collector.ts';
 import { describeKafka } from '#test/support/kafka.ts';
+import { batchPlainBytesMax } from '#wire/kafka/compression-codecs.ts';
 import { type FaultStore, openFaultStore } from './fault-store.ts';
 import { FaultWorld } from './fault-world.ts';
 
@@ -93,6 +98,36 @@ describeKafka('a log', (kafka) => {
       ]);
     }
   });
+
+  test('with a record batch in it that expands too far is read to its end', async () => {
+    await world.produce(20);
+    const { partition, offset } = await world.onlyPartition('logs');
+    await sendBomb(world.topics.logs, partition, batchPlainBytesMax + 1);
+    await world.produce(20);
+    const collector = await world.collect();
+    await world.untilCommitted(() => collector.consumer.status());
+    await world.expectExact();
+    expect(collector.consumer.status().counters).toMatchObject({ dead_letters: 1, gaps: 0 });
+    const [letter] = await world.deadLetters(1);
+    expect(letter?.headers).toMatchObject({
+      'source-offset': String(offset),
+      reason: expect.stringMatching(/^a record batch of 1 messages could not be decoded: .*larger than/i),
+    });
+  });
+
+  /** A record of so many zeros. The codec is handed them compressed: nobody has to hold them. */
+  async function sendBomb(topic: string, partition: number, valueBytes: number): Promise<void> {
+    const bomb = await zstdOfZeroRecord(valueBytes);
+    const codecs = kafkajs.CompressionCodecs as unknown as Record<number, () => unknown>;
+    const { ZSTD } = kafkajs.CompressionTypes;
+    const usual = codecs[ZSTD]!;
+    codecs[ZSTD] = () => ({ compress: async () => bomb });
+    try {
+      await world.sendRaw(topic, [{ value: 'a bomb', partition }], ZSTD);
+    } finally {
+      codecs[ZSTD] = usual;
+    }
+  }
 
   test.each([30, 120])(
     'whose topic was made anew under a collector, with %i records after 60, is read from its beginning',
@@ -182,3 +217,24 @@ describeKafka('a log', (kafka) => {
     expect(errorsOf(after)).toMatchObject([{ count: 1, pending: { first: intent.offset, last } }]);
   });
 });
+
+/** The first record of a batch (KIP-98): length, attributes, time and offset deltas, no key, the value, no headers. */
+async function zstdOfZeroRecord(valueBytes: number): Promise<Buffer> {
+  const head = [0, 0, 0, ...zigzag(-1), ...zigzag(valueBytes)];
+  const length = zigzag(head.length + valueBytes + 1);
+  const piece = Buffer.alloc(1024 * 1024);
+  function* pieces(): Generator<Buffer> {
+    yield Buffer.from([...length, ...head]);
+    for (let left = valueBytes + 1; left > 0; left -= piece.length) {
+      yield piece.subarray(0, Math.min(left, piece.length));
+    }
+  }
+  return buffer(Readable.from(pieces()).pipe(createZstdCompress()));
+}
+
+function zigzag(value: number): number[] {
+  const bytes: number[] = [];
+  let rest = value < 0 ? -2 * value - 1 : 2 * value;
+  for (; rest > 0x7f; rest = Math.floor(rest / 128)) bytes.push((rest & 0x7f) | 0x80);
+  return [...bytes, rest];
+}

@@ -5,6 +5,7 @@
  * kill -9 of the store's process while records flow. The tables keep no notes, so that tokens alone keep repeats out.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -127,7 +128,7 @@ describeKafka('a store that', (kafka) => {
         const before = collector.consumer.status().counters.messages;
         const sent = Promise.all(['a', 'b', 'c'].map((sender) => world.produce(60, sender)));
         await eventually(() => collector.consumer.status().counters.messages > before + round);
-        running.kill('SIGKILL');
+        await kill(running);
         await sent;
         running = await startStore(directory, port!);
       }
@@ -136,11 +137,17 @@ describeKafka('a store that', (kafka) => {
     } finally {
       await world.end();
       await client.close();
-      running.kill('SIGKILL');
+      await kill(running);
       rmSync(directory, { recursive: true, force: true });
     }
   }, 60_000);
 });
+
+/** Resolves when it is gone: it holds its directory and its port until then. */
+async function kill(child: ChildProcess): Promise<void> {
+  const ended = once(child, 'exit');
+  if (child.kill('SIGKILL')) await ended;
+}
 
 /** Resolves when it listens. */
 async function startStore(directory: string, port: number): Promise<ChildProcess> {

@@ -5,6 +5,7 @@
 import { createRequire } from 'node:module';
 import { registerCodecs } from './compression-codecs.ts';
 import { crc32c } from './crc32c.ts';
+import { type DecodedBatch, undecodableBatch } from './undecodable-batch.ts';
 
 interface RequestQueue {
   readonly throttledUntil: number;
@@ -13,9 +14,17 @@ interface RequestQueue {
   checkPendingRequests(): void;
 }
 
+/** kafkajs's cursor over what a broker sent. */
+interface FetchedBytes {
+  readonly buffer: Buffer;
+  readonly offset: number;
+}
+
 const require = createRequire(import.meta.url);
 const checksumModule = 'kafkajs/src/protocol/recordBatch/crc32C/index.js';
 const batchEncoderModule = 'kafkajs/src/protocol/recordBatch/v0/index.js';
+const batchDecoderModule = 'kafkajs/src/protocol/recordBatch/v0/decoder.js';
+const fetchDecoderModule = 'kafkajs/src/protocol/requests/fetch/v4/decodeMessages.js';
 const pendingCheckMs = 10;
 let isDone = false;
 
@@ -24,6 +33,7 @@ export function patchKafkajs(): void {
   if (isDone) return;
   isDone = true;
   replaceChecksum();
+  keepUndecodableBatches();
   stopIdleTimer();
   registerCodecs();
 }
@@ -35,6 +45,27 @@ function replaceChecksum(): void {
   }
   require(checksumModule);
   require.cache[require.resolve(checksumModule)]!.exports = crc32c;
+}
+
+/**
+ * Where a record batch cannot be decompressed (more than our bound, mostly) its fetch fails as a whole, with no word of
+ * where: the partition would stand there for ever. Such a batch becomes one record that says so.
+ */
+function keepUndecodableBatches(): void {
+  if (require.cache[require.resolve(fetchDecoderModule)] !== undefined) {
+    throw new Error('BUG: kafkajs has decoded a fetch before patchKafkajs was called');
+  }
+  const decode = require(batchDecoderModule) as (fetched: FetchedBytes) => Promise<DecodedBatch>;
+  require.cache[require.resolve(batchDecoderModule)]!.exports = async (fetched: FetchedBytes) => {
+    const batch = fetched.buffer.subarray(fetched.offset);
+    try {
+      return await decode(fetched);
+    } catch (error) {
+      const replacement = undecodableBatch(batch, error);
+      if (replacement === undefined) throw error;
+      return replacement;
+    }
+  };
 }
 
 /**

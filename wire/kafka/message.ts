@@ -12,6 +12,7 @@ import {
   headerTenant,
 } from '../bus.ts';
 import type { Envelope } from '../envelope.ts';
+import { headerUndecodable } from './undecodable-batch.ts';
 
 /** The values of a record's headers, as kafkajs reads them: a header that is repeated is an array. */
 export type MessageHeaders = Readonly<
@@ -57,6 +58,8 @@ export function messageSize({ key, value, headers }: OutgoingMessage): number {
 /** Reads the headers. Never throws: what is wrong is the `fault`, under the default tenant. */
 export function messageFacts(headers: MessageHeaders): MessageFacts {
   const batchId = headerText(headers, headerBatchId) ?? '';
+  const undecodable = headerText(headers, headerUndecodable);
+  if (undecodable !== undefined) return { tenant: tenantDefault, batchId, fault: undecodable };
   const contentType = headerText(headers, headerContentType);
   let tenant = tenantDefault;
   try {
