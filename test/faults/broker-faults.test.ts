@@ -5,11 +5,14 @@
  * the ways there are, while records flow through the agent's transport and two collectors.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import type { OwnedBroker } from '#test/support/kafka.ts';
 import { describeKafkaCluster } from '#test/support/kafka-cluster.ts';
 import { type FaultStore, openFaultStore } from './fault-store.ts';
 import { FaultWorld } from './fault-world.ts';
+
+// Brokers, sessions and processes of a busy machine take their time.
+vi.setConfig({ testTimeout: 240_000 });
 
 /** Elections, sessions and backoffs follow one another, on a machine that starts a broker meanwhile. */
 const patienceMs = 100_000;
@@ -63,7 +66,7 @@ describeKafkaCluster('of three brokers', (cluster) => {
   beforeAll(async () => {
     store = await openFaultStore();
   });
-  afterEach(() => world.end());
+  afterEach(() => world?.end());
   afterAll(() => store?.close());
 
   async function leaderOf(topic: string): Promise<number> {

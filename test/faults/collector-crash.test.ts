@@ -3,11 +3,14 @@
  * Method: a process with the real pipeline kills itself there; another one, with other limits, takes its partitions. In
  * most tests the tables keep no notes of batches, so that intent and token alone must keep a repeat out.
  */
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import type { CrashPoint } from '#test/support/collector-child.ts';
 import { describeKafka } from '#test/support/kafka.ts';
 import { type FaultStore, openFaultStore } from './fault-store.ts';
 import { FaultWorld } from './fault-world.ts';
+
+// Brokers, sessions and processes of a busy machine take their time.
+vi.setConfig({ testTimeout: 240_000 });
 
 interface Case {
   readonly title: string;
@@ -53,7 +56,7 @@ describeKafka('a collector that is killed', (kafka) => {
   beforeAll(async () => {
     store = await openFaultStore();
   });
-  afterEach(() => world.end());
+  afterEach(() => world?.end());
   afterAll(() => store?.close());
 
   test.each(cases)('$title: its successor neither loses nor doubles', async (each) => {

@@ -55,6 +55,8 @@ export interface CommittedOffset {
   readonly metadata: string | null;
 }
 
+/** On a busy machine. */
+const patienceMs = 60_000;
 const dayMs = 86_400_000;
 const recordsPerMessage = 5;
 const shape = { lineBytes: 120, isSingleLine: true };
@@ -271,7 +273,7 @@ export class FaultWorld {
   readonly #forgiven: { sender: string; first: number; last: number }[] = [];
 
   /** Resolves when the group has committed the end of every partition's log. */
-  async untilCommitted(seen: () => unknown = () => '', timeoutMs?: number): Promise<void> {
+  async untilCommitted(seen: () => unknown = () => '', timeoutMs = patienceMs): Promise<void> {
     let lagging: unknown;
     await eventually(
       async () => {

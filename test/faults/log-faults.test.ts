@@ -7,7 +7,7 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { createZstdCompress } from 'node:zlib';
 import kafkajs from 'kafkajs';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { expandingLogs } from '#test/support/crowding-requests.ts';
 import { eventually } from '#test/support/eventually.ts';
 import type { FaultCollector } from '#test/support/fault-collector.ts';
@@ -15,6 +15,9 @@ import { describeKafka } from '#test/support/kafka.ts';
 import { batchPlainBytesMax } from '#wire/kafka/compression-codecs.ts';
 import { type FaultStore, openFaultStore } from './fault-store.ts';
 import { FaultWorld } from './fault-world.ts';
+
+// Brokers, sessions and processes of a busy machine take their time.
+vi.setConfig({ testTimeout: 240_000 });
 
 describeKafka('a log', (kafka) => {
   let store: FaultStore;
@@ -33,7 +36,7 @@ describeKafka('a log', (kafka) => {
       hasShards: true,
     });
   });
-  afterEach(() => world.end());
+  afterEach(() => world?.end());
   afterAll(() => store?.close());
 
   const errorsOf = ({ log }: FaultCollector) =>

@@ -5,12 +5,15 @@
  * The tables keep no notes: intent and token alone must keep repeats out.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, test, vi } from 'vitest';
 import { eventually } from '#test/support/eventually.ts';
 import { describeKafka } from '#test/support/kafka.ts';
 import { TcpProxy } from '#test/support/tcp-proxy.ts';
 import { type FaultStore, openFaultStore } from './fault-store.ts';
 import { FaultWorld, type WorldPlan } from './fault-world.ts';
+
+// Brokers, sessions and processes of a busy machine take their time.
+vi.setConfig({ testTimeout: 240_000 });
 
 let toKafka: TcpProxy;
 let toStore: TcpProxy;
@@ -32,7 +35,7 @@ describeKafka(
     afterEach(async () => {
       toKafka.heal();
       toStore.heal();
-      await world.end();
+      await world?.end();
     });
     afterAll(async () => {
       await toKafka?.close();
@@ -79,21 +82,28 @@ describeKafka(
           await delay(700);
         },
       ],
-      ['a way that takes a tenth of a second', async (proxy) => proxy.delay(100)],
+      [
+        'a way that takes a tenth of a second',
+        async (proxy) => {
+          proxy.delay(100);
+          await delay(1500);
+        },
+      ],
     ];
 
     for (const [way, proxy] of [
       ['the brokers', () => toKafka],
       ['the store', () => toStore],
     ] as const) {
-      test.each(faults)(`${way}: %s costs no record and doubles none`, async (_name, happen) => {
-        if (way === 'the brokers' && !kafka().isOwned) return;
+      test.for(faults)(`${way}: %s costs no record and doubles none`, async ([, happen], { skip }) => {
+        if (way === 'the brokers' && !kafka().isOwned)
+          skip('a broker of KAFKA_BROKERS does not know of our proxy');
         await behind(proxy());
         const collector = await world.collect({ storeTimeoutMs: 1000 });
         await world.produce(20);
         await eventually(() => collector.consumer.status().counters.messages > 0);
         await Promise.all([world.produce(100, 'b'), world.produceDeltas(4), happen(proxy())]);
-        if (_name !== 'a way that takes a tenth of a second') proxy().heal();
+        proxy().heal();
         await world.produce(20, 'c');
         await world.untilCommitted(() => collector.consumer.status());
         await world.expectExact();

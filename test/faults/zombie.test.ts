@@ -5,13 +5,16 @@
  * keep no notes, so that intent, token and generation alone must keep repeats out.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { eventually } from '#test/support/eventually.ts';
 import type { CollectorDoors, CollectorPlan, FaultCollector } from '#test/support/fault-collector.ts';
 import { describeKafka } from '#test/support/kafka.ts';
 import { TcpProxy } from '#test/support/tcp-proxy.ts';
 import { type FaultStore, openFaultStore } from './fault-store.ts';
 import { FaultWorld } from './fault-world.ts';
+
+// Brokers, sessions and processes of a busy machine take their time.
+vi.setConfig({ testTimeout: 240_000 });
 
 let toKafka: TcpProxy;
 /** By the partitioner they are spread over both partitions. */
@@ -43,7 +46,7 @@ describeKafka(
     afterEach(async () => {
       toKafka.heal();
       toStore.heal();
-      await world.end();
+      await world?.end();
     });
     afterAll(async () => {
       await toKafka?.close();
