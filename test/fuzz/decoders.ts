@@ -16,6 +16,7 @@ import { BlockSplitter } from '#store/native/block-splitter.ts';
 import type { Signal } from '#wire/envelope.ts';
 import { decompressLz4Frame } from '#wire/kafka/lz4-frame.ts';
 import { decompressSnappy } from '#wire/kafka/snappy-frame.ts';
+import { undecodableBatch } from '#wire/kafka/undecodable-batch.ts';
 import { decodeContent } from '#wire/receive/content-encoding.ts';
 import { inspectedContainer } from '../support/docker-engine.ts';
 import { framedSnappy } from '../support/framed-snappy.ts';
@@ -98,6 +99,13 @@ function nativeBlock(random: Lcg): Uint8Array {
 }
 
 /** One block, not compressed. */
+/** Its header (KIP-98) but for the length is of no meaning here. */
+function recordBatch(bytes: Uint8Array): Uint8Array {
+  const batch = Buffer.concat([Buffer.alloc(61), bytes]);
+  batch.writeInt32BE(batch.length - 12, 8);
+  return batch;
+}
+
 function lz4Frame(bytes: Uint8Array): Uint8Array {
   const size = Buffer.alloc(4);
   size.writeUInt32LE(0x80000000 + bytes.length);
@@ -205,6 +213,12 @@ export const decoders: readonly FuzzedDecoder[] = [
     make: (random) => snappy.compress(logs(random)),
     decode: (bytes) => decompressSnappy(Buffer.from(bytes), bytesMax),
     mayThrow: [DecodeError],
+  },
+  {
+    name: 'Kafka record batch that cannot be decompressed',
+    make: (random) => recordBatch(logs(random)),
+    decode: (bytes) => undecodableBatch(Buffer.from(bytes), new Error('its compression is broken')),
+    mayThrow: [],
   },
   ...discoveryDecoders,
   ...scrapedPages,

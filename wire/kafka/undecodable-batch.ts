@@ -32,7 +32,7 @@ const transactionalFlag = 0x10;
 export function undecodableBatch(bytes: Buffer, error: unknown): DecodedBatch | undefined {
   if (bytes.length < headerBytes || isOfTheMoment(error)) return undefined;
   const end = epochAt + bytes.readInt32BE(lengthAt);
-  if (end > bytes.length) return undefined;
+  if (end < headerBytes || end > bytes.length) return undefined;
   const firstOffset = bytes.readBigInt64BE(0);
   const lastOffsetDelta = bytes.readInt32BE(lastOffsetDeltaAt);
   const maxTimestamp = String(bytes.readBigInt64BE(maxTimestampAt));
