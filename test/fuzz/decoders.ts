@@ -98,7 +98,6 @@ function nativeBlock(random: Lcg): Uint8Array {
   return Buffer.concat(blocks[0]?.parts ?? []);
 }
 
-/** One block, not compressed. */
 /** Its header (KIP-98) but for the length is of no meaning here. */
 function recordBatch(bytes: Uint8Array): Uint8Array {
   const batch = Buffer.concat([Buffer.alloc(61), bytes]);
@@ -106,6 +105,7 @@ function recordBatch(bytes: Uint8Array): Uint8Array {
   return batch;
 }
 
+/** One block, not compressed. */
 function lz4Frame(bytes: Uint8Array): Uint8Array {
   const size = Buffer.alloc(4);
   size.writeUInt32LE(0x80000000 + bytes.length);
