@@ -242,6 +242,10 @@ export class Fetcher {
       if (worker.fetchOffset() !== offset) return;
     }
     if (kafkaErrorType(error) === 'UNKNOWN_TOPIC_OR_PARTITION') {
+      this.#log.warn(
+        { ...worker.place, offset },
+        'a broker does not know this partition any more (was the topic deleted? what was not read is lost): joining again',
+      );
       await pause(topicGonePauseMs, this.#abort).catch(() => undefined);
       this.#onTopicGone();
       return;

@@ -4,7 +4,9 @@
  * Every commit carries the generation of the assignment that it was made under, never a later one: that is how the
  * coordinator fences a member that lost its partitions without noticing.
  */
+import { randomBytes } from 'node:crypto';
 import kafkajs from 'kafkajs';
+import { errorMessage } from '#model/errors.ts';
 import { abortable, pause } from '#wire/backoff.ts';
 import { kafkaErrorType } from '#wire/kafka/client.ts';
 import { type Broker, type Cluster, groupCoordinatorType, joinGroup, type OpenCluster } from './cluster.ts';
@@ -44,10 +46,19 @@ const coordinatorMoved: ReadonlySet<string> = new Set([
   'GROUP_LOAD_IN_PROGRESS',
 ]);
 const heartbeatRetryMs = 200;
+const joinMarkBytes = 8;
 
-/** Whether a request failed because the assignment it was made under is over. */
+/**
+ * A commit went out and no answer came. A slow broker, or what else is between, may still let it take effect, after later
+ * ones, for as long as its generation lasts: it would put the group back.
+ */
+class UnansweredCommitError extends Error {
+  override readonly name = 'UnansweredCommitError';
+}
+
+/** Whether a request failed so that nothing more may be done under the assignment it was made under. */
 export function isFenced(error: unknown): boolean {
-  return fencingErrors.has(kafkaErrorType(error) ?? '');
+  return error instanceof UnansweredCommitError || fencingErrors.has(kafkaErrorType(error) ?? '');
 }
 
 export class GroupMember {
@@ -76,12 +87,19 @@ export class GroupMember {
     return this.#seat.isHeld();
   }
 
-  /** Resolves when the group has settled. Must not be called before the last assignment's work has stopped. */
+  /**
+   * Resolves when the group has settled, in a generation that we were not in before. Must not be called before the last
+   * assignment's work has stopped.
+   */
   async join(topics: readonly string[], abort: AbortSignal): Promise<GroupAssignment> {
+    // A member that comes back as it was may be given its old generation again, in which late commits still count. A static
+    // member that begins anew has another id, which fences what its forerunner sent: the others need not stop for a mark.
+    const beginsAnew = this.#options.instanceId !== '' && this.#memberId === '';
+    const mark = beginsAnew ? Buffer.alloc(0) : randomBytes(joinMarkBytes);
     for (;;) {
       abort.throwIfAborted();
       try {
-        return await abortable(this.#joinAndSync(topics), abort);
+        return await abortable(this.#joinAndSync(topics, mark), abort);
       } catch (error) {
         const type = kafkaErrorType(error);
         if (type === 'UNKNOWN_MEMBER_ID') this.#memberId = '';
@@ -106,8 +124,10 @@ export class GroupMember {
       await pause(heartbeatIntervalMs, abort);
       try {
         const sent = this.#seat.now();
-        await this.#withCoordinator((broker) =>
-          broker.heartbeat({ groupId, groupGenerationId: generation, memberId }),
+        await this.#whileSeated(
+          this.#withCoordinator((broker) =>
+            broker.heartbeat({ groupId, groupGenerationId: generation, memberId }),
+          ),
         );
         this.#seat.heard(sent);
       } catch (error) {
@@ -118,6 +138,22 @@ export class GroupMember {
         if (!this.holdsSeat()) throw error;
         await pause(heartbeatRetryMs, abort);
       }
+    }
+  }
+
+  /** Waits for an answer until the seat may be somebody else's: a connection that went dead in silence gives none. */
+  async #whileSeated<Answer>(answer: Promise<Answer>): Promise<Answer> {
+    const { sessionTimeoutMs, heartbeatIntervalMs } = this.#options;
+    const late = new AbortController();
+    const timer = setTimeout(
+      () => late.abort(new Error(`the group's coordinator has not answered for ${sessionTimeoutMs} ms`)),
+      // After a pause of our own it may have kept the seat all the same.
+      Math.max(this.#seat.leftMs(), heartbeatIntervalMs),
+    );
+    try {
+      return await abortable(answer, late.signal);
+    } finally {
+      clearTimeout(timer);
     }
   }
 
@@ -147,14 +183,21 @@ export class GroupMember {
     metadata: string,
   ): Promise<void> {
     const sent = this.#seat.now();
-    await this.#withCoordinator((broker) =>
-      broker.offsetCommit({
-        groupId: this.#options.groupId,
-        memberId,
-        groupGenerationId: generation,
-        topics: [{ topic, partitions: [{ partition, offset: String(offset), metadata }] }],
-      }),
-    );
+    await this.#withCoordinator(async (broker) => {
+      try {
+        await broker.offsetCommit({
+          groupId: this.#options.groupId,
+          memberId,
+          groupGenerationId: generation,
+          topics: [{ topic, partitions: [{ partition, offset: String(offset), metadata }] }],
+        });
+      } catch (error) {
+        if (kafkaErrorType(error) !== undefined) throw error;
+        throw new UnansweredCommitError(`a commit was not answered: ${errorMessage(error)}`, {
+          cause: error,
+        });
+      }
+    });
     this.#seat.heard(sent);
   }
 
@@ -171,10 +214,15 @@ export class GroupMember {
     await broker.leaveGroup({ groupId: this.#options.groupId, memberId });
   }
 
-  async #joinAndSync(topics: readonly string[]): Promise<GroupAssignment> {
+  async #joinAndSync(topics: readonly string[], mark: Buffer): Promise<GroupAssignment> {
     const { groupId, instanceId, sessionTimeoutMs, rebalanceTimeoutMs } = this.#options;
     const subscription = [...topics];
     await this.#cluster.addMultipleTargetTopics(subscription);
+    const metadata = kafkajs.AssignerProtocol.MemberMetadata.encode({
+      version: this.#assigner.version,
+      topics: subscription,
+      userData: mark,
+    });
     const joined = await this.#withCoordinator((broker) =>
       joinGroup(
         broker,
@@ -183,7 +231,7 @@ export class GroupMember {
           memberId: this.#memberId,
           sessionTimeout: sessionTimeoutMs,
           rebalanceTimeout: rebalanceTimeoutMs,
-          groupProtocols: [this.#assigner.protocol({ topics: subscription })],
+          groupProtocols: [{ name: this.#assigner.name, metadata }],
         },
         instanceId,
       ),
@@ -213,7 +261,7 @@ export class GroupMember {
       return await ask(await this.#cluster.findBroker({ nodeId: this.#coordinatorId }));
     } catch (error) {
       // It may have moved, or may be back elsewhere: ask again next time.
-      if (!isFenced(error)) this.#coordinatorId = undefined;
+      if (!fencingErrors.has(kafkaErrorType(error) ?? '')) this.#coordinatorId = undefined;
       throw error;
     }
   }

@@ -5,11 +5,11 @@ import type { RunInserter } from '../run.ts';
 import type { RunLimits } from './batch-queue.ts';
 import type { ConsumerCounters } from './consumer-counters.ts';
 import type { DeadLetterOffice } from './dead-letters.ts';
-import type { RecoveredOffsets } from './partition-protocol.ts';
+import type { PartitionState, RecoveredOffsets } from './partition-protocol.ts';
 import type { RunGate } from './run-gate.ts';
 
-/** The steps that a failpoint can stand before. */
-export type FailpointStep = 'intending' | 'inserting' | 'committing';
+/** The steps that a failpoint can stand before: those at which something is asked of others. */
+export type FailpointStep = Exclude<PartitionState['step'], 'blocked' | 'released'>;
 
 export interface PartitionPlace {
   readonly signal: Signal;

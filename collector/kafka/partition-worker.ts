@@ -174,14 +174,17 @@ export class PartitionWorker {
   async #perform(state: PartitionState): Promise<PartitionEvent> {
     switch (state.step) {
       case 'recovering': {
-        const offsets = await this.#insist('reading the committed offset', () =>
+        await this.#failpoint('recovering');
+        const offsets = await this.#whileOwned('reading the committed offset', () =>
           this.#context.recover(this.place),
         );
+        if (offsets === undefined) return { kind: 'revoked' };
         this.#committed = offsets.committed ?? offsets.logStart;
         this.#highWatermark = offsets.logEnd;
         return { kind: 'recovered', offsets };
       }
       case 'reading':
+        await this.#failpoint('reading');
         return await this.#read(state);
       case 'intending':
         await this.#failpoint('intending');
@@ -300,18 +303,26 @@ export class PartitionWorker {
   }
 
   async #commit(offset: number, metadata: string, done: PartitionEvent): Promise<PartitionEvent> {
-    const isCommitted = await this.#insist('committing', async () => {
+    const isCommitted = await this.#whileOwned('committing', async () => {
+      await this.#context.commit(this.place, offset, metadata);
+      return true;
+    });
+    return isCommitted === undefined ? { kind: 'revoked' } : done;
+  }
+
+  /** Repeats what failed; undefined where our generation is over, so that we must join again. */
+  async #whileOwned<Result>(what: string, attempt: () => Promise<Result>): Promise<Result | undefined> {
+    const result = await this.#insist(what, async () => {
       try {
-        await this.#context.commit(this.place, offset, metadata);
-        return true;
+        return { value: await attempt() };
       } catch (error) {
-        if (isFenced(error)) return false;
-        throw error;
+        if (!isFenced(error)) throw error;
+        this.#context.log.info({ ...this.place, error: errorMessage(error) }, `${what}: joining again`);
+        return undefined;
       }
     });
-    if (isCommitted) return done;
-    this.#context.lostSeat();
-    return { kind: 'revoked' };
+    if (result === undefined) this.#context.lostSeat();
+    return result?.value;
   }
 
   async #failpoint(step: FailpointStep): Promise<void> {

@@ -30,9 +30,14 @@ export class SeatClock {
 
   /** Whether the coordinator has surely not given the seat away yet. */
   isHeld(): boolean {
-    if (this.#last === undefined) return false;
+    return this.leftMs() > 0;
+  }
+
+  /** How long it surely will not, in milliseconds; nothing before it was heard of. */
+  leftMs(): number {
+    if (this.#last === undefined) return 0;
     const { wallMs, monotonicMs } = this.#read();
-    return Math.max(wallMs - this.#last.wallMs, monotonicMs - this.#last.monotonicMs) < this.#timeoutMs;
+    return this.#timeoutMs - Math.max(wallMs - this.#last.wallMs, monotonicMs - this.#last.monotonicMs);
   }
 }
 
