@@ -81,7 +81,9 @@ export async function startCollectorPart(
     ],
     statusLine() {
       const { rowsStored, recordsRejected } = pipeline.status();
-      return `stored ${rowsStored} rows  rejected ${recordsRejected}`;
+      const kafkaState = kafka?.status().state ?? 'ok';
+      const waits = kafkaState === 'ok' ? '' : `  Kafka: ${kafkaState}`;
+      return `stored ${rowsStored} rows  rejected ${recordsRejected}${waits}`;
     },
     summary() {
       const { rowsStored, recordsAccepted, recordsRejected } = pipeline.status();
@@ -102,6 +104,9 @@ async function startKafka({ config, log }: RoleContext, pipeline: Pipeline, part
       remote_write: transport['kafka.topics.remote_write'],
     },
     deadLetterTopic: transport['kafka.topics.dead_letters'],
+    deadLetterWaitMs: durationMs(transport['kafka.dead_letters.wait']),
+    bodyBytesMax: config.receive.body_bytes_max,
+    takesPlainLogs: transport['kafka.plain_logs'],
     createTopics: transport['kafka.create_topics']
       ? {
           partitions: transport['kafka.partitions'],

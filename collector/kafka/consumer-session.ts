@@ -14,6 +14,7 @@ import type { DeadLetterOffice } from './dead-letters.ts';
 import { Fetcher, type FetchLimits } from './fetcher.ts';
 import { type GroupAssignment, GroupMember, type GroupMemberOptions } from './group-member.ts';
 import type { RunLimits } from './message-buffer.ts';
+import type { MessageReader } from './message-reader.ts';
 import {
   type FailpointStep,
   type PartitionContext,
@@ -27,6 +28,7 @@ export interface SessionOptions {
   readonly group: GroupMemberOptions;
   readonly topics: Readonly<Record<Signal, string>>;
   readonly insertRun: RunInserter;
+  readonly reader: MessageReader;
   readonly deadLetters: DeadLetterOffice;
   readonly counters: ConsumerCounters;
   readonly log: KafkaLog;
@@ -156,9 +158,10 @@ export class ConsumerSession {
   }
 
   #partitionContext(assignment: GroupAssignment, over: AbortController): PartitionContext {
-    const { insertRun, deadLetters, counters, log, limits, failpoint, fromBeginning } = this.#options;
+    const { insertRun, reader, deadLetters, counters, log, limits, failpoint, fromBeginning } = this.#options;
     return {
       insertRun,
+      reader,
       deadLetters,
       counters,
       log,

@@ -34,11 +34,17 @@ export interface RunLimits {
 const messageOverheadBytes = 512;
 
 export class MessageBuffer {
+  readonly #bodyBytes: (message: BufferedMessage) => number;
   #messages: BufferedMessage[] = [];
   #start = 0;
   #position = 0;
   #bytes = 0;
   #oldestArrivalMs = 0;
+
+  /** `bodyBytes` is what a message's value will take where that is more than the value itself: it may be compressed. */
+  constructor(bodyBytes: (message: BufferedMessage) => number = () => 0) {
+    this.#bodyBytes = bodyBytes;
+  }
 
   /** The next offset to fetch. */
   get position(): number {
@@ -71,7 +77,7 @@ export class MessageBuffer {
     if (this.#messages.length === 0) this.#oldestArrivalMs = nowMs;
     for (const message of messages) {
       this.#messages.push(message);
-      this.#bytes += messageBytes(message);
+      this.#bytes += this.#messageBytes(message);
     }
     this.#position = position;
   }
@@ -86,7 +92,7 @@ export class MessageBuffer {
     let count = 0;
     let bytes = 0;
     while (count < this.#messages.length && count < messagesMax && (count === 0 || bytes < bytesMax)) {
-      const next = messageBytes(this.#messages[count]!);
+      const next = this.#messageBytes(this.#messages[count]!);
       if (count > 0 && bytes + next > bytesMax) break;
       bytes += next;
       count++;
@@ -104,7 +110,7 @@ export class MessageBuffer {
     let bytes = 0;
     for (const message of this.#messages) {
       if (message.offset > range.last) break;
-      bytes += messageBytes(message);
+      bytes += this.#messageBytes(message);
       count++;
     }
     return this.#take(count, range, bytes, nowMs);
@@ -118,8 +124,9 @@ export class MessageBuffer {
     this.#oldestArrivalMs = nowMs;
     return { range, messages, bytes };
   }
-}
 
-function messageBytes({ value }: BufferedMessage): number {
-  return (value?.length ?? 0) + messageOverheadBytes;
+  #messageBytes(message: BufferedMessage): number {
+    const valueBytes = message.value?.length ?? 0;
+    return valueBytes + this.#bodyBytes(message) + messageOverheadBytes;
+  }
 }

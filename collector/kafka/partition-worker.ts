@@ -11,6 +11,7 @@ import type { ConsumerCounters } from './consumer-counters.ts';
 import type { DeadLetterOffice } from './dead-letters.ts';
 import { isFenced } from './group-member.ts';
 import { type BufferedMessage, MessageBuffer, type Run, type RunLimits } from './message-buffer.ts';
+import type { MessageReader } from './message-reader.ts';
 import { insertWithMisfits } from './misfit-runs.ts';
 import {
   initialState,
@@ -42,6 +43,7 @@ export interface PartitionContext {
   /** There is room again. */
   wakeFetcher(): void;
   readonly insertRun: RunInserter;
+  readonly reader: MessageReader;
   readonly deadLetters: DeadLetterOffice;
   readonly counters: ConsumerCounters;
   readonly log: KafkaLog;
@@ -56,7 +58,7 @@ const brokenPauseMs = 1000;
 export class PartitionWorker {
   readonly place: PartitionPlace;
   readonly #context: PartitionContext;
-  readonly #buffer = new MessageBuffer();
+  readonly #buffer: MessageBuffer;
   readonly #abandon = new AbortController();
   #state: PartitionState = initialState;
   #run: Run | undefined;
@@ -70,6 +72,9 @@ export class PartitionWorker {
   constructor(place: PartitionPlace, context: PartitionContext) {
     this.place = place;
     this.#context = context;
+    this.#buffer = new MessageBuffer(({ value, headers }) =>
+      value === null ? 0 : context.reader.expectedBytes(place.signal, value, headers),
+    );
   }
 
   /** Resolves when the partition is released; never rejects. */
@@ -250,7 +255,7 @@ export class PartitionWorker {
   }
 
   async #insert(): Promise<PartitionEvent> {
-    const { counters, deadLetters, insertRun } = this.#context;
+    const { counters, deadLetters, insertRun, reader } = this.#context;
     const run = this.#run;
     if (run === undefined) throw new Error('BUG: no run to insert');
     const { topic, partition } = this.place;
@@ -259,10 +264,16 @@ export class PartitionWorker {
     const isInserted = await this.#insist('inserting', async () => {
       // Somebody else may own the partition by now, and have moved on past what the store remembers.
       if (!this.#context.holdsSeat()) return false;
-      const { requests, sources, deadLetters: refused } = runRequests(this.place, run.messages);
+      const {
+        requests,
+        sources,
+        deadLetters: refused,
+        rejected,
+      } = await runRequests(this.place, run.messages, reader);
       const outcomes =
         requests.length === 0 ? [] : await insertWithMisfits(insertRun, requests, sources, token);
       counters.addOutcomes(outcomes);
+      counters.add('rejected', rejected);
       faulty = [...refused, ...undecodable(outcomes, sources, requests)];
       return true;
     });
@@ -272,8 +283,9 @@ export class PartitionWorker {
     }
     if (faulty.length > 0) {
       const { signal: abandoned } = this.#abandon;
-      await abortable(deadLetters.post(faulty, this.place, abandoned), abandoned);
-      counters.add('dead_letters', faulty.length);
+      const lost = await abortable(deadLetters.post(faulty, this.place, abandoned), abandoned);
+      counters.add('dead_letters', faulty.length - lost);
+      counters.add('dead_letters_lost', lost);
     }
     counters.add('runs');
     counters.add('messages', run.messages.length);

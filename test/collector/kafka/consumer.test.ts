@@ -188,7 +188,13 @@ describeKafka('the Kafka consumer', (kafka) => {
     );
     await eventually(async () => (await world.committed('logs', 0)).offset === '5');
     expect(store.bodies()).toEqual(['good 1', 'good 2']);
-    const source = { 'source-topic': world.topics.logs, 'source-partition': '0' };
+    const source = {
+      'source-topic': world.topics.logs,
+      'source-partition': '0',
+      'source-timestamp': expect.stringMatching(/^\d{13}$/),
+      'letter-id': expect.stringMatching(/^[\w-]{16}$/),
+      'content-type': 'application/x-protobuf',
+    };
     expect(await world.deadLetters(3)).toEqual([
       {
         value: 'json',
@@ -197,7 +203,8 @@ describeKafka('the Kafka consumer', (kafka) => {
           'source-offset': '2',
           tenant: 'default',
           'content-type': 'application/json',
-          reason: 'content-type "application/json" is not supported: send application/x-protobuf',
+          reason:
+            'text is not read on the topic of logs: to store it as the body of a log record, send the header encoding: raw, or set transport.kafka.plain_logs',
         },
       },
       {
@@ -413,7 +420,7 @@ class World {
     return Array.from({ length: count }, (_, index) => `${signal} ${partition} ${from + index}`).sort();
   }
 
-  /** Produces numbered bodies without headers, as a foreign producer does, one record batch each. */
+  /** Produces numbered bodies without batch ids, as a foreign producer does, one record batch each. */
   async produce(signal: Signal, partition: number, count: number, from = 0): Promise<void> {
     for (let index = from; index < from + count; index += 5) {
       const values = Array.from({ length: Math.min(5, from + count - index) }, (_, each) => index + each);
@@ -436,7 +443,12 @@ class World {
     await producer.connect();
     await producer.send({
       topic: this.topics[signal],
-      messages: messages.map((message) => ({ ...message, partition })),
+      messages: messages.map((message) => ({
+        ...message,
+        partition,
+        // Bodies are text here: without their type they would be taken for what they are.
+        headers: { 'content-type': 'application/x-protobuf', ...message.headers },
+      })),
     });
     await producer.disconnect();
   }
