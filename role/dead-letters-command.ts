@@ -82,10 +82,8 @@ export async function replayLetters(
   const kafka = kafkaOf(config);
   await using reader = await TopicReader.open(kafka, letterTopic(config));
   await using sources = new SourceReaders(kafka);
-  const letters =
-    addresses.length > 0
-      ? await Promise.all(addresses.map(async (text) => (await findLetter(reader, text)).facts))
-      : await chooseLetters(reader, flags, tell);
+  const letters = addresses.length > 0 ? [] : await chooseLetters(reader, flags, tell);
+  for (const text of addresses) letters.push((await findLetter(reader, text)).facts);
   // In the order in which they came.
   letters.sort((a, b) => a.writtenMs - b.writtenMs || a.partition - b.partition || a.offset - b.offset);
   const target =

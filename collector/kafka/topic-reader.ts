@@ -1,7 +1,7 @@
 /**
  * Reads records of one topic by their offsets, without a group and without a trace: what commands look with.
  *
- * Memory is bounded by one fetch: records are handed over one by one and not kept.
+ * Memory is bounded by one fetch: records are handed over one by one and not kept. One call at a time.
  */
 import type { Kafka } from 'kafkajs';
 import { ConfigError } from '#model/errors.ts';
@@ -130,13 +130,13 @@ export class TopicReader implements AsyncDisposable {
       .findTopicPartitionMetadata(this.topic)
       .map(({ partitionId }) => partitionId)
       .sort((a, b) => a - b);
-    this.#ranges = await Promise.all(
-      partitions.map(async (partition) => ({
-        partition,
-        start: await this.#listOffset(partition, earliestTimestamp),
-        end: await this.#listOffset(partition, latestTimestamp),
-      })),
-    );
+    const ranges: PartitionRange[] = [];
+    // One after the other: two first requests to a broker at a time would open two connections, and close one.
+    for (const partition of partitions) {
+      const start = await this.#listOffset(partition, earliestTimestamp);
+      ranges.push({ partition, start, end: await this.#listOffset(partition, latestTimestamp) });
+    }
+    this.#ranges = ranges;
   }
 
   async #leader(partition: number): Promise<Broker> {
