@@ -31,7 +31,7 @@ export class KafkaToStore {
   readonly client;
   readonly store: Store;
   readonly #name: string;
-  readonly #pipeline: Pipeline;
+  readonly pipeline: Pipeline;
   readonly #directory: string;
   readonly #consumers: KafkaConsumer[] = [];
 
@@ -46,7 +46,7 @@ export class KafkaToStore {
     >;
     this.deadLetterTopic = `${this.#name}_dead`;
     this.client = createKafka({ brokers, clientId: 'test', log: silentKafkaLog });
-    this.#pipeline = createPipeline({
+    this.pipeline = createPipeline({
       store,
       workers: 1,
       inflightBytesMax: 64 * 1024 * 1024,
@@ -65,7 +65,6 @@ export class KafkaToStore {
     await world.admin((admin) =>
       admin.createTopics({
         topics: Object.values(world.topics).map((topic) => ({ topic, numPartitions: 2 })),
-        waitForLeaders: true,
       }),
     );
     return world;
@@ -73,7 +72,7 @@ export class KafkaToStore {
 
   async close(): Promise<void> {
     await Promise.all(this.#consumers.map((consumer) => consumer.stop()));
-    await this.#pipeline.close();
+    await this.pipeline.close();
     await this.store.close();
     rmSync(this.#directory, { recursive: true, force: true });
   }
@@ -86,7 +85,7 @@ export class KafkaToStore {
       topics: this.topics,
       deadLetterTopic: this.deadLetterTopic,
       log: silentKafkaLog,
-      insertRun: this.#pipeline.insertRun,
+      insertRun: this.pipeline.insertRun,
       limits: { runAgeMsMax: 20, fetchWaitMsMax: 50, sessionTimeoutMs: 6000, heartbeatIntervalMs: 500 },
       createTopics: { partitions: 2, replicationFactor: 1 },
       ...over,
