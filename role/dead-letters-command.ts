@@ -246,8 +246,8 @@ function cells(letter: Letter): string[] {
     placeName(letter.source),
     String(letter.valueBytes),
     letter.replayedTo === undefined ? replays : 'replayed',
-    printable(letter.reason),
-  ];
+    letter.reason,
+  ].map(printable);
 }
 
 function row(texts: readonly string[]): string {

@@ -64,19 +64,25 @@ export class DeadLetterOffice {
   /** Returns whether the topic is there, or could be made. Rejects where no broker is reached. */
   async ensureTopic(): Promise<boolean> {
     const { kafka, topic, createTopic, log } = this.#options;
-    const sized = createTopic === undefined ? undefined : { ...createTopic, messageBytesMax: letterBytesMax };
+    const ensure = async (creation: TopicCreation | undefined): Promise<boolean> => {
+      const missing = await ensureTopics(kafka, [topic], creation, log);
+      if (this.#refusedSinceMs === undefined) this.#trouble = '';
+      return missing.length === 0;
+    };
+    if (createTopic === undefined) return ensure(undefined);
     try {
-      return (await ensureTopics(kafka, [topic], sized, log)).length === 0;
+      return await ensure({ ...createTopic, messageBytesMax: letterBytesMax });
     } catch (error) {
-      if (!isAnswer(error) || createTopic === undefined) throw error;
+      if (!isAnswer(error)) throw error;
     }
     try {
       // Some clusters let nobody choose a size.
-      return (await ensureTopics(kafka, [topic], createTopic, log)).length === 0;
+      return await ensure(createTopic);
     } catch (error) {
       if (!isAnswer(error)) throw error;
-      this.#trouble = `the topic of dead letters: ${errorMessage(error)}`;
-      log.warn({ topic }, this.#trouble);
+      const trouble = `the topic of dead letters: ${errorMessage(error)}`;
+      if (trouble !== this.#trouble) log.warn({ topic }, trouble);
+      this.#trouble = trouble;
       return false;
     }
   }

@@ -39,8 +39,8 @@ export async function viewLetter(
   const lines = [
     `letter     ${facts.partition}/${facts.offset}, written ${timeText(facts.writtenMs)}`,
     `reason     ${printable(facts.reason)}`,
-    `tenant     ${facts.tenant}`,
-    `from       ${placeName(facts.source)}, produced ${timeText(facts.sourceMs)}`,
+    `tenant     ${printable(facts.tenant)}`,
+    `from       ${printable(placeName(facts.source))}, produced ${timeText(facts.sourceMs)}`,
     ...(facts.replays > 0 ? [`replays    ${facts.replays} before it failed again`] : []),
     `key        ${record.key === null ? 'none' : printable(record.key.toString())}`,
     'headers',

@@ -11,7 +11,7 @@ import { headerText, type MessageFacts, type MessageHeaders } from '#wire/kafka/
 import { recognisePayload } from '#wire/kafka/payload.ts';
 import { encodeTextLog } from '#wire/kafka/text-log.ts';
 import { decodeContent, expectedPlainBytes } from '#wire/receive/content-encoding.ts';
-import { isSnappy, statedSnappyBytes } from '#wire/receive/snappy-content.ts';
+import { statedSnappyBytes } from '#wire/receive/snappy-content.ts';
 
 export interface MessageReaderOptions {
   readonly pool: ConverterPool;
@@ -36,6 +36,14 @@ export class MessageReader {
 
   constructor(options: MessageReaderOptions) {
     this.#options = options;
+  }
+
+  /**
+   * Part of a run's token: what is read differently is another run. With the same one, the store would take a run that
+   * an earlier process had begun for landed, and drop what only this one reads in it.
+   */
+  get tokenSuffix(): string {
+    return this.#options.isTextTaken ? '/plain' : '';
   }
 
   /** Leaves `value` as it is. Throws RefusedError where the body will never be read, with the reason. */
@@ -73,9 +81,10 @@ export class MessageReader {
     const { bodyBytesMax } = this.#options;
     const encoding = headerText(headers, headerContentEncoding) ?? '';
     if (encoding !== '' && encoding !== 'snappy') return expectedPlainBytes(encoding, value, bodyBytesMax);
-    if (encoding === '' && (signal !== 'remote_write' || !isSnappy(value))) return 0;
+    // Protobuf begins with a small byte, and snappy of more than 127 bytes does not.
+    if (encoding === '' && (signal !== 'remote_write' || (value[0] ?? 0) < 0x80)) return 0;
     // Who states more than snappy can do is refused when it is read.
-    return Math.min(statedSnappyBytes(value) ?? 0, value.length * snappyRatioMax, bodyBytesMax);
+    return Math.min(statedSnappyBytes(value), value.length * snappyRatioMax, bodyBytesMax);
   }
 
   close(): Promise<void> {

@@ -259,7 +259,7 @@ export class PartitionWorker {
     const run = this.#run;
     if (run === undefined) throw new Error('BUG: no run to insert');
     const { topic, partition } = this.place;
-    const token = runToken(topic, partition, run);
+    const token = runToken(topic, partition, run) + reader.tokenSuffix;
     let faulty: readonly DeadLetter[] = [];
     const isInserted = await this.#insist('inserting', async () => {
       // Somebody else may own the partition by now, and have moved on past what the store remembers.

@@ -155,6 +155,15 @@ describeKafka(
       await listLetters(said, { limit: '2' });
       expect(said.text).toMatch(/^LETTER +WRITTEN +TENANT +FROM +BYTES +STATE +REASON\n/);
       expect(said.told).toMatch(/^there are more: --before \d\/\d\n$/);
+      // As a process, which must end by itself.
+      const flags = ['--brokers', world.brokers.join(','), '--topic', world.deadLetterTopic];
+      const letters = all.slice(0, 2).map((each) => each.letter);
+      const replayed = await runSonde(['dead-letters', 'replay', ...letters, ...flags]);
+      expect(replayed).toMatchObject({ code: 0, output: expect.stringContaining('2 replayed, 0 not\n') });
+      const listed = await runSonde(['dead-letters', 'list', '--replayed', '--json', ...flags]);
+      expect(listed.output.split('\n').filter((line) => line.startsWith('{'))).toHaveLength(2);
+      const raw = await runSonde(['dead-letters', 'show', letters[1]!, '--raw', ...flags]);
+      expect(raw).toEqual({ code: 0, output: 'line 4' });
     });
 
     test('a collector that dies between letter and commit writes it again, and it is listed once', async () => {

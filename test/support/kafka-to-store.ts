@@ -95,7 +95,8 @@ export class KafkaToStore {
   }
 
   async send(topic: string, messages: Message[], partition = 0): Promise<void> {
-    const producer = this.client.producer({ retry: patientRetry });
+    // A retry on a busy machine would be one more message.
+    const producer = this.client.producer({ retry: patientRetry, idempotent: true });
     await producer.connect();
     await producer.send({ topic, messages: messages.map((message) => ({ partition, ...message })) });
     await producer.disconnect();

@@ -38,6 +38,8 @@ const textTypes = ['text/plain'];
 const openTypes = ['', 'application/octet-stream'];
 const jsonTypes = ['application/json'];
 const remoteWriteMessages = ['io.prometheus.write.v2.Request', 'prometheus.WriteRequest'];
+/** Character sets, which other programs call so: they say nothing about the format. */
+const characterSets = /^(utf-?(8|16)|us-ascii|ascii|latin1|iso-8859-\d+)$/;
 /** Of the encodings that the Collector's Kafka exporter and receiver know. */
 const textEncodings = ['raw', 'text', 'text_utf-8', 'text_utf8', 'json'];
 
@@ -69,7 +71,7 @@ function declaredPayload(
   signal: keyof typeof requestKeys,
   { contentType, encoding }: PayloadHints,
 ): Payload | undefined {
-  if (encoding !== '') {
+  if (!saysNothing(encoding)) {
     if (encoding === 'otlp_proto') return 'bus';
     if (encoding === 'otlp_json') return `otlp_json_${signal}`;
     if (encoding === 'zipkin_json' && signal === 'traces') return 'zipkin_json';
@@ -104,9 +106,9 @@ function recogniseText(signal: keyof typeof requestKeys, bytes: Uint8Array, hint
 function recogniseRemoteWrite(bytes: Uint8Array, { contentType, encoding }: PayloadHints): Payload {
   const message = /;\s*proto=([^;\s]+)/.exec(contentType)?.[1];
   const type = mediaType(contentType);
-  if (encoding !== '' || !(openTypes.includes(type) || protobufTypes.includes(type))) {
+  if (!saysNothing(encoding) || !(openTypes.includes(type) || protobufTypes.includes(type))) {
     throw unread(
-      encoding === ''
+      saysNothing(encoding)
         ? `content-type ${JSON.stringify(contentType)} is not supported`
         : `encoding ${JSON.stringify(encoding)} is not read on the topic of remote_write`,
       `send ${protobufTypes[0]}`,
@@ -222,6 +224,10 @@ function isText(bytes: Uint8Array): boolean {
 /** The first byte that is not white space. */
 function firstTextByte(bytes: Uint8Array): number {
   return bytes.find((byte) => byte !== 0x20 && byte !== 0x09 && byte !== 0x0a && byte !== 0x0d) ?? -1;
+}
+
+function saysNothing(encoding: string): boolean {
+  return encoding === '' || characterSets.test(encoding);
 }
 
 function isJsonType({ contentType }: PayloadHints): boolean {

@@ -56,9 +56,10 @@ export function isSnappy(bytes: Uint8Array): boolean {
   return header !== undefined && elementsPlainBytes(input, header.start) === header.plainBytes;
 }
 
-/** Returns what the block's first bytes say that it becomes, undefined where they end too early. */
-export function statedSnappyBytes(bytes: Uint8Array): number | undefined {
-  return blockHeader(bytes)?.plainBytes;
+/** Returns what the bytes say that they become, without looking further: Infinity where they are framed. */
+export function statedSnappyBytes(bytes: Uint8Array): number {
+  const isFramed = streamIdentifier.every((byte, index) => bytes[index] === byte);
+  return isFramed ? Number.POSITIVE_INFINITY : (blockHeader(bytes)?.plainBytes ?? 0);
 }
 
 function decodeChunk(chunk: Buffer, type: number, admit: (plainBytes: number) => void): Uint8Array {

@@ -122,6 +122,7 @@ test.each<[string, Signal, string | Uint8Array, Record<string, string>, string]>
     "what begins with Confluent's schema id (Avro or JSON) is not read on the topic of logs",
   ],
   ['Avro by its type', 'metrics', avro, typed('avro/binary'), 'content-type "avro/binary" is not supported'],
+  ['a character set as encoding', 'logs', otlpLogs, { encoding: 'UTF-8' }, 'bus'],
   [
     'an encoding that is not ours',
     'logs',
