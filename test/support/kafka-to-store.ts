@@ -64,6 +64,8 @@ export class KafkaToStore {
     const world = new KafkaToStore(brokers, store, directory);
     await world.admin((admin) =>
       admin.createTopics({
+        // kafkajs fails where a leader is not there at once; producers try again.
+        waitForLeaders: false,
         topics: Object.values(world.topics).map((topic) => ({ topic, numPartitions: 2 })),
       }),
     );

@@ -8,11 +8,14 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { hasTool } from '#test/support/debian-tool.ts';
 import { exporterMessages, remoteWriteMessages } from '#test/support/foreign-messages.ts';
 import { describeKafka, runJavaProducer } from '#test/support/kafka.ts';
 import { KafkaToStore } from '#test/support/kafka-to-store.ts';
+
+// Each test has a store, topics and several connections of its own.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 
 describeKafka('messages of foreign producers', (kafka) => {
   let world: KafkaToStore;
@@ -22,8 +25,12 @@ describeKafka('messages of foreign producers', (kafka) => {
   afterEach(() => world.close());
 
   test("the Collector exporter's encodings land as the same rows, under the tenant of its header", async () => {
-    for (const { signal, key, headers, value } of exporterMessages()) {
-      await world.send(world.topics[signal], [{ key, headers, value }]);
+    for (const signal of ['logs', 'traces', 'metrics'] as const) {
+      const messages = exporterMessages().filter((each) => each.signal === signal);
+      await world.send(
+        world.topics[signal],
+        messages.map(({ key, headers, value }) => ({ key, headers, value })),
+      );
     }
     const consumer = await world.consume();
     await world.drained(consumer);
@@ -72,14 +79,12 @@ describeKafka('messages of foreign producers', (kafka) => {
   });
 
   test('remote write lands plain and in snappy, of both versions', async () => {
-    for (const [name, value] of Object.entries(remoteWriteMessages())) {
-      await world.send(world.topics.remote_write, [
-        { value, headers: { 'X-Scope-OrgID': name.replace(' ', '-') } },
-      ]);
-    }
-    await world.send(world.topics.remote_write, [
-      { value: '{"name":"up","value":"1","timestamp":"2023-11-14T22:13:20Z","labels":{}}' },
-    ]);
+    const messages = Object.entries(remoteWriteMessages()).map(([name, value]) => ({
+      value,
+      headers: { 'X-Scope-OrgID': name.replace(' ', '-') },
+    }));
+    const json = '{"name":"up","value":"1","timestamp":"2023-11-14T22:13:20Z","labels":{}}';
+    await world.send(world.topics.remote_write, [...messages, { value: json }]);
     const consumer = await world.consume();
     await world.drained(consumer);
     expect(consumer.status().counters).toMatchObject({ accepted: 12, dead_letters: 1 });
