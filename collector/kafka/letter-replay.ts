@@ -76,18 +76,22 @@ export class LetterReplay implements AsyncDisposable {
         // Where it came from, so that it stays behind what its key has there.
         messages: [{ ...message, ...(partition < 0 ? {} : { partition }) }],
       });
-      return placeName({ topic, partition: sent!.partition, offset: Number(sent!.baseOffset ?? -1) });
+      // kafkajs leaves out what is for a partition that does not exist, without a word.
+      if (sent === undefined) throw gone(topic, partition);
+      return placeName({ topic, partition: sent.partition, offset: Number(sent.baseOffset ?? -1) });
     } catch (error) {
       const type = kafkaErrorType(error);
-      if (type === 'UNKNOWN_TOPIC_OR_PARTITION') {
-        throw new RefusedError(`${topic}/${partition} is not there any more`, 404, { cause: error });
-      }
+      if (type === 'UNKNOWN_TOPIC_OR_PARTITION') throw gone(topic, partition, error);
       if (type !== undefined && messageErrors.includes(type)) {
         throw new RefusedError(errorMessage(error), 413, { cause: error });
       }
       throw error;
     }
   }
+}
+
+function gone(topic: string, partition: number, cause?: unknown): RefusedError {
+  return new RefusedError(`${topic}/${partition} is not there any more`, 404, { cause });
 }
 
 /** Returns a target that pushes to a receiver, which answers at once whether the message can be read. */

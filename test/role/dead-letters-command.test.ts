@@ -335,6 +335,28 @@ describeKafka(
       );
     });
 
+    test('letters whose source is gone are named, and the others go on', async () => {
+      await world.send(world.topics.traces, [{ value: damaged }], 1);
+      await world.send(world.topics.metrics, [{ value: damaged }]);
+      await world.send(world.topics.logs, [{ value: damaged }]);
+      const consumer = await drain();
+      await consumer.stop();
+      await world.admin(async (admin) => {
+        await admin.deleteTopics({ topics: [world.topics.traces, world.topics.metrics] });
+        await eventually(async () => !(await admin.listTopics()).includes(world.topics.traces));
+        await admin.createTopics({
+          waitForLeaders: false,
+          topics: [{ topic: world.topics.traces, numPartitions: 1 }],
+        });
+        await eventually(async () => (await admin.fetchTopicOffsets(world.topics.traces)).length === 1);
+      });
+      const report = await replay([], { all: true });
+      expect(report).toContain(`: ${world.topics.traces}/1 is not there any more\n`);
+      expect(report).toContain(`: ${world.topics.metrics}/0 is not there any more\n`);
+      expect(report).toMatch(new RegExp(`replayed \\d/0 to ${world.topics.logs}/0/1\n`));
+      expect(report).toMatch(/1 replayed, 2 not\nexit 1$/);
+    });
+
     test('a topic that denies letters is waited for and said, then its letters are counted as lost', async ({
       skip,
     }) => {
