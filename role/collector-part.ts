@@ -111,6 +111,9 @@ async function startKafka({ config, log }: RoleContext, pipeline: Pipeline, part
       remote_write: transport['kafka.topics.remote_write'],
     },
     deadLetterTopic: transport['kafka.topics.dead_letters'],
+    deadLetterWaitMs: durationMs(transport['kafka.dead_letters.wait']),
+    bodyBytesMax: config.receive.body_bytes_max,
+    takesPlainLogs: transport['kafka.plain_logs'],
     createTopics: transport['kafka.create_topics']
       ? {
           partitions: transport['kafka.partitions'],
@@ -118,7 +121,7 @@ async function startKafka({ config, log }: RoleContext, pipeline: Pipeline, part
           retentionMs: transport['kafka.retention_ms'] || undefined,
         }
       : undefined,
-      ...kafkaSecurity(transport, log),
+    ...kafkaSecurity(transport, log),
     limits: {
       sessionTimeoutMs: transport['kafka.session_timeout_ms'],
       bufferBytesMax: transport['kafka.buffer_bytes_max'],

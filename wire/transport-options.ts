@@ -1,6 +1,6 @@
 /** How envelopes go from agents to collectors: read by both. */
 import { z } from 'zod';
-import { countSchema, option, secretOption, urlOrNoneSchema } from '#model/config/option.ts';
+import { countSchema, durationSchema, option, secretOption, urlOrNoneSchema } from '#model/config/option.ts';
 import { deadLetterTopicDefault, topicDefaults } from './bus.ts';
 import { saslMechanisms } from './kafka/security.ts';
 
@@ -25,12 +25,22 @@ export const transportOptions = {
   'kafka.topics.remote_write': option(
     z.string().min(1),
     topicDefaults.remote_write,
-    'Topic of Prometheus remote write 2.0.',
+    'Topic of Prometheus remote write.',
   ),
   'kafka.topics.dead_letters': option(
     z.string().min(1),
     deadLetterTopicDefault,
     'Topic of what could not be decoded.',
+  ),
+  'kafka.dead_letters.wait': option(
+    durationSchema,
+    '10m',
+    'How long a topic of dead letters that is missing or refuses is waited for; then a letter is counted as lost, and its partition goes on. 0 waits for ever.',
+  ),
+  'kafka.plain_logs': option(
+    z.boolean(),
+    false,
+    'Store what is no OTLP on the topic of logs as the body of a log record.',
   ),
   'kafka.create_topics': option(z.boolean(), true, 'Create missing topics.'),
   'kafka.partitions': option(countSchema, 8, 'Partitions of topics that are created.'),

@@ -17,6 +17,8 @@ export interface Run {
   readonly bytes: number;
   /** What its messages will probably take, see messageBytes. */
   readonly plainBytes: number;
+  /** What values that are compressed by themselves will take besides, as far as is known. */
+  readonly bodyBytes: number;
 }
 
 export interface RunLimits {
@@ -121,7 +123,7 @@ export class BatchQueue {
     this.#start = range.last + 1;
     this.#oldestArrivalMs = nowMs;
     const bytes = batches.reduce((total, batch) => total + batch.bytes.length, 0);
-    return { range, batches, bytes, plainBytes: plainBytesOf(batches) };
+    return { range, batches, bytes, plainBytes: plainBytesOf(batches), bodyBytes: 0 };
   }
 
   #set(batches: RecordBatch[]): void {

@@ -11,6 +11,8 @@ const descriptions = {
   rejected: 'Records that were refused for good.',
   repeated_runs: 'Runs whose intent an earlier owner had left, inserted again under the same token.',
   dead_letters: 'Messages that could not be decoded and went to the dead-letter topic.',
+  dead_letters_lost:
+    'Messages that could not be decoded, and whose letter the dead-letter topic did not take in time.',
   gaps: 'Times that a partition could not go on at its committed offset.',
   gap_messages: 'Messages that were gone (retention, a log that was truncated) before they were stored.',
   retries: 'Steps (read offsets, insert, commit) that failed and were repeated.',

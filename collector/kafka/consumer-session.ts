@@ -14,7 +14,7 @@ import type { ConsumerCounters } from './consumer-counters.ts';
 import type { DeadLetterOffice } from './dead-letters.ts';
 import { Fetcher, type FetchLimits } from './fetcher.ts';
 import { type GroupAssignment, GroupMember, type GroupMemberOptions } from './group-member.ts';
-
+import type { MessageReader } from './message-reader.ts';
 import type {
   FailpointStep,
   PartitionContext,
@@ -30,6 +30,7 @@ export interface SessionOptions {
   readonly topics: Readonly<Record<Signal, string>>;
   readonly insertRun: RunInserter;
   readonly gate: RunGate;
+  readonly reader: MessageReader;
   readonly deadLetters: DeadLetterOffice;
   readonly counters: ConsumerCounters;
   readonly log: KafkaLog;
@@ -159,10 +160,12 @@ export class ConsumerSession {
   }
 
   #partitionContext(assignment: GroupAssignment, over: AbortController): PartitionContext {
-    const { insertRun, gate, deadLetters, counters, log, limits, failpoint, fromBeginning } = this.#options;
+    const { insertRun, gate, reader, deadLetters, counters, log, limits, failpoint, fromBeginning } =
+      this.#options;
     return {
       insertRun,
       gate,
+      reader,
       deadLetters,
       counters,
       log,

@@ -5,6 +5,7 @@
  */
 import { errorMessage } from '#model/errors.ts';
 import { Backoff, pause } from '#wire/backoff.ts';
+import { createConverterPool } from '#wire/conversion/converter-pool.ts';
 import { type Signal, signals } from '#wire/envelope.ts';
 import { createKafka, type KafkaClientOptions } from '#wire/kafka/client.ts';
 import { ensureTopics, type TopicCreation } from '#wire/kafka/topics.ts';
@@ -14,6 +15,7 @@ import { type ConsumerCounter, ConsumerCounters } from './consumer-counters.ts';
 import { observeConsumer } from './consumer-gauges.ts';
 import { ConsumerSession, type SessionOptions } from './consumer-session.ts';
 import { DeadLetterOffice } from './dead-letters.ts';
+import { MessageReader } from './message-reader.ts';
 import type { FailpointStep, PartitionPlace, PartitionStatus } from './partition-context.ts';
 import { RunGate } from './run-gate.ts';
 
@@ -24,6 +26,12 @@ export interface KafkaConsumerOptions extends Omit<KafkaClientOptions, 'clientId
   readonly groupInstanceId?: string;
   readonly topics: Readonly<Record<Signal, string>>;
   readonly deadLetterTopic: string;
+  /** How long a topic that refuses letters is waited for (see DeadLetterOffice); 0 for ever. Default 0. */
+  readonly deadLetterWaitMs?: number;
+  /** Of a body, decompressed and after conversion. */
+  readonly bodyBytesMax?: number;
+  /** Whether what is no request on the topic of logs is stored as the body of a record. Default false. */
+  readonly takesPlainLogs?: boolean;
   readonly insertRun: RunInserter;
   /** Where a group that has never committed begins. Default true: nothing is skipped. */
   readonly fromBeginning?: boolean;
@@ -99,6 +107,7 @@ export interface KafkaConsumer {
   status(): KafkaConsumerStatus;
 }
 
+const bodyBytesMaxDefault = 64 * 1024 * 1024;
 /** How often topics that are missing are looked for. */
 const missingTopicsPauseMs = 5000;
 const reconnectBackoff = { firstMs: 200, maxMs: 10_000 };
@@ -143,7 +152,18 @@ class Consumer implements KafkaConsumer {
         inflatedBytesMax: Math.floor(limits.bufferBytesMax * inflatedShare),
         runsMax: limits.runsMax,
       }),
-      deadLetters: new DeadLetterOffice(kafka, options.deadLetterTopic, options.log),
+      reader: new MessageReader({
+        pool: createConverterPool(),
+        bodyBytesMax: options.bodyBytesMax ?? bodyBytesMaxDefault,
+        isTextTaken: options.takesPlainLogs ?? false,
+      }),
+      deadLetters: new DeadLetterOffice({
+        kafka,
+        topic: options.deadLetterTopic,
+        createTopic: options.createTopics,
+        waitMs: options.deadLetterWaitMs ?? 0,
+        log: options.log,
+      }),
       counters: this.#counters,
       log: options.log,
       fromBeginning: options.fromBeginning ?? true,
@@ -169,6 +189,7 @@ class Consumer implements KafkaConsumer {
     await this.#done;
     this.#stopObserving();
     await this.#session.deadLetters.close();
+    await this.#session.reader.close();
   }
 
   status(): KafkaConsumerStatus {
@@ -271,9 +292,12 @@ class Consumer implements KafkaConsumer {
     }
   }
 
-  #findMissingTopics(): Promise<readonly string[]> {
+  async #findMissingTopics(): Promise<readonly string[]> {
     const { log, createTopics, deadLetterTopic } = this.#options;
-    return ensureTopics(this.#session.kafka, [...this.#consumedTopics(), deadLetterTopic], createTopics, log);
+    const { kafka, deadLetters } = this.#session;
+    const missing = await ensureTopics(kafka, this.#consumedTopics(), createTopics, log);
+    // Without it everything that can be decoded goes on: a refusal is the office's trouble, and no reason to stop.
+    return (await deadLetters.ensureTopic()) ? missing : [...missing, deadLetterTopic];
   }
 
   #consumedTopics(): string[] {

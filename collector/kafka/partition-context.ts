@@ -5,6 +5,7 @@ import type { RunInserter } from '../run.ts';
 import type { RunLimits } from './batch-queue.ts';
 import type { ConsumerCounters } from './consumer-counters.ts';
 import type { DeadLetterOffice } from './dead-letters.ts';
+import type { MessageReader } from './message-reader.ts';
 import type { PartitionState, RecoveredOffsets } from './partition-protocol.ts';
 import type { RunGate } from './run-gate.ts';
 
@@ -29,6 +30,7 @@ export interface PartitionContext {
   wakeFetcher(): void;
   readonly gate: RunGate;
   readonly insertRun: RunInserter;
+  readonly reader: MessageReader;
   readonly deadLetters: DeadLetterOffice;
   readonly counters: ConsumerCounters;
   readonly log: KafkaLog;

@@ -4,7 +4,7 @@
  */
 import { errorMessage, UnavailableError } from '#model/errors.ts';
 import { abortable, Backoff, pause } from '#wire/backoff.ts';
-import type { RecordBatch } from '#wire/kafka/record-batch.ts';
+import type { KafkaRecord, RecordBatch } from '#wire/kafka/record-batch.ts';
 import { BatchQueue, type Run } from './batch-queue.ts';
 import { isFenced } from './group-member.ts';
 import { type OpenedRun, openRun } from './opened-run.ts';
@@ -256,7 +256,10 @@ export class PartitionWorker {
     const { counters, deadLetters } = this.#context;
     const inserted = await this.#insist('inserting', async () => {
       // A pass that was given back is asked for again; a run that is being finished is let through.
-      this.#pass ??= await this.#context.gate.enter(() => this.#run!.plainBytes, this.#abandon.signal);
+      this.#pass ??= await this.#context.gate.enter(
+        () => this.#run!.plainBytes + this.#run!.bodyBytes,
+        this.#abandon.signal,
+      );
       return await this.#insertOnce(this.#run!);
     });
     if (inserted === undefined) {
@@ -267,8 +270,9 @@ export class PartitionWorker {
     if (faulty.length > 0) {
       this.#pass?.rest(faulty.reduce((total, { message }) => total + (message.value?.length ?? 0), 0));
       const { signal: abandoned } = this.#abandon;
-      await abortable(deadLetters.post(faulty, this.place, abandoned), abandoned);
-      counters.add('dead_letters', faulty.length);
+      const lost = await abortable(deadLetters.post(faulty, this.place, abandoned), abandoned);
+      counters.add('dead_letters', faulty.length - lost);
+      counters.add('dead_letters_lost', lost);
     }
     this.#leaveGate();
     counters.add('runs');
@@ -290,11 +294,23 @@ export class PartitionWorker {
   /** Inflates the run, in as much room as it turns out to need. */
   async #open(run: Run): Promise<OpenedRun> {
     const opened = await openRun(run);
-    if ('messages' in opened) return opened;
-    this.#run = opened;
+    if (!('messages' in opened)) return await this.#open(await this.#grow(opened));
+    // What foreign producers compress themselves takes room too, when it is read.
+    const bodyBytes = opened.messages.reduce((total, message) => total + this.#bodyBytes(message), 0);
+    if (run.bodyBytes >= bodyBytes) return opened;
+    return await this.#open(await this.#grow({ ...run, bodyBytes }));
+  }
+
+  #bodyBytes({ value, headers }: KafkaRecord): number {
+    return value === null ? 0 : this.#context.reader.expectedBytes(this.place.signal, value, headers);
+  }
+
+  /** Gives the run's place back, and waits for one with more room. */
+  async #grow(run: Run): Promise<Run> {
+    this.#run = run;
     this.#leaveGate();
-    this.#pass = await this.#context.gate.enter(() => opened.plainBytes, this.#abandon.signal);
-    return await this.#open(opened);
+    this.#pass = await this.#context.gate.enter(() => run.plainBytes + run.bodyBytes, this.#abandon.signal);
+    return run;
   }
 
   #leaveGate(): void {

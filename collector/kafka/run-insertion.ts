@@ -3,6 +3,7 @@ import type { KafkaRecord } from '#wire/kafka/record-batch.ts';
 import type { RequestOutcome, RunInserter } from '../run.ts';
 import type { ConsumerCounters } from './consumer-counters.ts';
 import { recordDelays } from './consumer-delays.ts';
+import type { MessageReader } from './message-reader.ts';
 import { insertWithMisfits } from './misfit-runs.ts';
 import type { OpenedRun } from './opened-run.ts';
 import type { PartitionPlace } from './partition-context.ts';
@@ -22,12 +23,17 @@ export async function insertOpened(
   place: PartitionPlace,
   range: RunRange,
   { messages, deadLetters }: OpenedRun,
-  { insertRun, counters }: { readonly insertRun: RunInserter; readonly counters: ConsumerCounters },
+  {
+    insertRun,
+    reader,
+    counters,
+  }: { readonly insertRun: RunInserter; readonly reader: MessageReader; readonly counters: ConsumerCounters },
 ): Promise<InsertedRun> {
-  const token = runToken(place.topic, place.partition, range, messages);
-  const { requests, sources, deadLetters: refused } = runRequests(place, messages);
+  const token = runToken(place.topic, place.partition, range, messages) + reader.tokenSuffix;
+  const { requests, sources, deadLetters: refused, rejected } = await runRequests(place, messages, reader);
   const outcomes = requests.length === 0 ? [] : await insertWithMisfits(insertRun, requests, sources, token);
   counters.addOutcomes(outcomes);
+  counters.add('rejected', rejected);
   recordDelays(place.topic, requests, sources, Date.now());
   const letters = [...refused, ...undecodable(outcomes, sources, requests)].map(ownLetter);
   return {

@@ -1,10 +1,14 @@
-/** A run's messages as requests for the store, and what identifies the run. Pure: a repeat gives the same. */
+/** A run's messages as requests for the store, and what identifies the run. A repeat gives the same. */
+import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
+import { RefusedError } from '#model/errors.ts';
 import type { Signal } from '#wire/envelope.ts';
 import { messageFacts } from '#wire/kafka/message.ts';
 import type { KafkaRecord } from '#wire/kafka/record-batch.ts';
+import { batchIdLengthMax } from '#wire/receive/batch-identity.ts';
 import { batchNote } from '../batch-note.ts';
 import type { RunRequest } from '../run.ts';
+import type { MessageReader } from './message-reader.ts';
 import type { RunRange } from './partition-protocol.ts';
 
 /** A message that the store will never take, and why. */
@@ -18,44 +22,66 @@ export interface RunRequests {
   readonly requests: readonly RunRequest[];
   /** The message of each request. */
   readonly sources: readonly KafkaRecord[];
-  /** What is no request by its headers already. */
+  /** What is no request by its headers or first bytes already, or could not be converted. */
   readonly deadLetters: readonly DeadLetter[];
+  /** Entries that conversions left out. */
+  readonly rejected: number;
+}
+
+interface Place {
+  readonly signal: Signal;
+  readonly topic: string;
+  readonly partition: number;
 }
 
 /**
  * Copies the values: requests are handed over to workers, while messages must survive for a retry.
- * Tombstones (no value) and content that is not protobuf become dead letters.
+ * Tombstones (no value) and content that is not read become dead letters.
  */
-export function runRequests(
-  {
-    signal,
-    topic,
-    partition,
-  }: { readonly signal: Signal; readonly topic: string; readonly partition: number },
+export async function runRequests(
+  { signal, topic, partition }: Place,
   messages: readonly KafkaRecord[],
-): RunRequests {
+  reader: MessageReader,
+): Promise<RunRequests> {
   const requests: RunRequest[] = [];
   const sources: KafkaRecord[] = [];
   const deadLetters: DeadLetter[] = [];
+  let rejected = 0;
   for (const message of messages) {
-    const { tenant, batchId, fault } = messageFacts(message.headers);
+    const facts = messageFacts(message.headers);
+    const { tenant, batchId, fault } = facts;
     if (fault !== undefined || message.value === null) {
       deadLetters.push({ message, tenant, reason: fault ?? 'the message has no value' });
       continue;
     }
-    // An agent that was killed sends its unconfirmed batches again: they are new messages under the old batch id.
-    const identity = batchId === '' ? `${topic}/${partition}/${messageIdentity(message)}` : batchId;
-    const bytes = new Uint8Array(message.value);
-    const note = batchNote(tenant, signal, identity, bytes);
-    requests.push({ signal, tenant, bytes, note });
-    sources.push(message);
+    try {
+      const body = await reader.read(signal, message.value, facts, message.timestampMs);
+      // An agent that was killed sends its unconfirmed batches again: they are new messages under the old batch id.
+      const identity = batchId === '' ? messageIdentity(topic, partition, message) : batchId;
+      const note = batchNote(tenant, signal, identity, body.bytes);
+      requests.push({ signal, tenant, bytes: body.bytes, note });
+      sources.push(message);
+      rejected += body.rejected;
+    } catch (error) {
+      if (!(error instanceof RefusedError)) throw error;
+      deadLetters.push({ message, tenant, reason: error.message });
+    }
   }
-  return { requests, sources, deadLetters };
+  return { requests, sources, deadLetters, rejected };
 }
 
-/** Of a foreign producer's message. Its offset alone would come again when a topic is deleted and made again. */
-function messageIdentity({ offset, timestampMs, value }: KafkaRecord): string {
-  return `${offset}/${timestampMs}/${crc32(value ?? '')}`;
+/**
+ * The batch id of a foreign producer's message: where it lies, and a fingerprint. Its place alone would come again when a
+ * topic is deleted and made again. At most batchIdLengthMax characters.
+ */
+export function messageIdentity(
+  topic: string,
+  partition: number,
+  { offset, timestampMs, value }: Pick<KafkaRecord, 'offset' | 'timestampMs' | 'value'>,
+): string {
+  const identity = `${topic}/${partition}/${offset}/${timestampMs}/${crc32(value ?? '')}`;
+  if (identity.length <= batchIdLengthMax) return identity;
+  return `sha256-${createHash('sha256').update(identity).digest('base64url')}`;
 }
 
 /**

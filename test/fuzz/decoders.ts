@@ -13,11 +13,16 @@ import { transcoderOptionsDefault } from '#collector/transcode/transcoder-option
 import { DecodeError, RefusedError } from '#model/errors.ts';
 import { readBlocks } from '#store/native/block-reader.ts';
 import { BlockSplitter } from '#store/native/block-splitter.ts';
-import type { Signal } from '#wire/envelope.ts';
+import { type Signal, signals } from '#wire/envelope.ts';
 import { decompressLz4Frame } from '#wire/kafka/lz4-frame.ts';
+import { recognisePayload } from '#wire/kafka/payload.ts';
 import { readBatches, readRecords } from '#wire/kafka/record-batch.ts';
 import { decompressSnappy } from '#wire/kafka/snappy-frame.ts';
+import { encodeTextLog } from '#wire/kafka/text-log.ts';
+import { requestShapes } from '#wire/otlp-json/request-shapes.ts';
+import { dumpFields } from '#wire/protobuf/field-dump.ts';
 import { decodeContent } from '#wire/receive/content-encoding.ts';
+import { remoteWriteShape } from '#wire/remote-write/request-shapes.ts';
 import { inspectedContainer } from '../support/docker-engine.ts';
 import { framedSnappy } from '../support/framed-snappy.ts';
 import { recordBatch, uncompressedBatch } from '../support/kafka-record-batch.ts';
@@ -196,6 +201,23 @@ export const decoders: readonly FuzzedDecoder[] = [
     make: nativeBlock,
     decode: (bytes) => new BlockSplitter().push(bytes),
     mayThrow: [DecodeError],
+  },
+  ...signals.map(
+    (signal): FuzzedDecoder => ({
+      name: `Kafka message of ${signal}, recognised and shown`,
+      make: logs,
+      decode: (bytes) => {
+        dumpFields(bytes, signal === 'remote_write' ? remoteWriteShape : requestShapes[signal], 10);
+        return recognisePayload(signal, bytes, { contentType: '', encoding: '', isTextTaken: false });
+      },
+      mayThrow: [RefusedError],
+    }),
+  ),
+  {
+    name: 'Kafka log line',
+    make: (random) => Buffer.from(JSON.stringify(`line ${random.int(1000)}`)),
+    decode: (bytes) => encodeTextLog(bytes, 1),
+    mayThrow: [],
   },
   {
     name: 'Kafka lz4',

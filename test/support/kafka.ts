@@ -147,6 +147,19 @@ export function describeKafka(
   });
 }
 
+/** Sends a file with Apache Kafka's own client, once with each codec; undefined where only KAFKA_BROKERS is there. */
+export function runJavaProducer(
+  broker: string,
+  topic: string,
+  path: string,
+  codecs: readonly string[],
+): { status: number | null; stderr: string } | undefined {
+  if (!existsSync(libraryDirectory)) return undefined;
+  const source = join(import.meta.dirname, 'JavaProducer.java');
+  const { status, stderr } = spawnSync(java, [...javaArguments(source), broker, topic, path, ...codecs]);
+  return { status, stderr: stderr.toString() };
+}
+
 export class OwnedBroker implements TestKafka {
   readonly isOwned = true;
   readonly brokers: string[];

@@ -7,8 +7,8 @@
  */
 import { createRequire } from 'node:module';
 import kafkajs, { type Kafka } from 'kafkajs';
-import { decodeProduceResponse, produceApiKey, produceFrame, produceVersion } from './produce-request.ts';
 import type { BatchIdentity, EncodedBatch } from './batch-encoder.ts';
+import { decodeProduceResponse, produceApiKey, produceFrame, produceVersion } from './produce-request.ts';
 
 interface QueuedRequest {
   readonly entry: {

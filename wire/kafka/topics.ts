@@ -103,13 +103,12 @@ function configEntries({
 function explainRefusal(error: unknown): void {
   const each = (error as { errors?: unknown }).errors;
   const refusals = Array.isArray(each) ? each : [error];
-  const reasons = refusals
-    .filter((refusal) => kafkaErrorType(refusal) !== 'TOPIC_ALREADY_EXISTS')
-    .map((refusal) => {
-      const topic = (refusal as { topic?: string }).topic;
-      return `${topic === undefined ? '' : `${topic}: `}${errorMessage(refusal)}`;
-    });
+  const others = refusals.filter((refusal) => kafkaErrorType(refusal) !== 'TOPIC_ALREADY_EXISTS');
+  const reasons = others.map((refusal) => {
+    const topic = (refusal as { topic?: string }).topic;
+    return `${topic === undefined ? '' : `${topic}: `}${errorMessage(refusal)}`;
+  });
   if (reasons.length > 0) {
-    throw new Error(`topics could not be created: ${reasons.join('; ')}`, { cause: refusals[0] });
+    throw new Error(`topics could not be created: ${reasons.join('; ')}`, { cause: others[0] });
   }
 }

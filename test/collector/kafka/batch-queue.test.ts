@@ -2,9 +2,11 @@
  * Goal: runs are cut within their limits, cover every offset once, and can be cut again exactly as they were.
  * Method: a table of queues and limits, runs shown as "first-last:batches".
  */
-import { expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { BatchQueue, type Run } from '#collector/kafka/batch-queue.ts';
+import { MessageReader } from '#collector/kafka/message-reader.ts';
 import { runRequests, runToken } from '#collector/kafka/run-requests.ts';
+import { createConverterPool } from '#wire/conversion/converter-pool.ts';
 import type { KafkaRecord, RecordBatch } from '#wire/kafka/record-batch.ts';
 
 const message = (offset: number, text = 'body', headers = {}): KafkaRecord => ({
@@ -14,6 +16,17 @@ const message = (offset: number, text = 'body', headers = {}): KafkaRecord => ({
   value: Buffer.from(text),
   headers,
 });
+
+/** Bodies are text here: without their type they would be taken for what they are. */
+const typed = (offset: number, text: string, headers = {}): KafkaRecord =>
+  message(offset, text, { 'content-type': 'application/x-protobuf', ...headers });
+
+const reader = new MessageReader({
+  pool: createConverterPool(),
+  bodyBytesMax: 1_000_000,
+  isTextTaken: false,
+});
+afterAll(() => reader.close());
 
 /** [first, last] with a message for each offset, or none where it is empty. */
 function batch(first: number, last = first, isEmpty = false): RecordBatch {
@@ -136,25 +149,30 @@ test('the token of a run names its place and its last message', () => {
 });
 
 test.each([
-  { name: 'without headers belongs to the default tenant', message: message(1), shown: 'logs default body' },
+  {
+    name: 'without headers belongs to the default tenant',
+    message: message(1, '\n\0'),
+    shown: 'logs default \n\0',
+  },
   {
     name: 'with a tenant belongs to it',
-    message: message(1, 'x', { tenant: Buffer.from('team-a') }),
+    message: typed(1, 'x', { tenant: Buffer.from('team-a') }),
     shown: 'logs team-a x',
   },
   {
     name: 'whose header is repeated counts once',
-    message: message(1, 'x', { tenant: [Buffer.from('a'), Buffer.from('b')] }),
+    message: typed(1, 'x', { tenant: [Buffer.from('a'), Buffer.from('b')] }),
     shown: 'logs a x',
   },
   {
     name: 'of another content type is a dead letter',
-    message: message(1, 'x', { 'content-type': 'application/json' }),
-    shown: 'dead default: content-type "application/json" is not supported: send application/x-protobuf',
+    message: typed(1, 'x', { 'content-type': 'avro/binary' }),
+    shown:
+      'dead default: content-type "avro/binary" is not supported: send application/x-protobuf or application/json',
   },
   {
     name: 'of an impossible tenant is a dead letter',
-    message: message(1, 'x', { tenant: '../etc' }),
+    message: typed(1, 'x', { tenant: '../etc' }),
     shown: 'dead default: the tenant in X-Scope-OrgID has a character that is not allowed: "../etc"',
   },
   {
@@ -162,8 +180,8 @@ test.each([
     message: { ...message(1), value: null },
     shown: 'dead default: the message has no value',
   },
-])('a message $name', ({ message: only, shown }) => {
-  const { requests, deadLetters } = runRequests(place, [only]);
+])('a message $name', async ({ message: only, shown }) => {
+  const { requests, deadLetters } = await runRequests(place, [only], reader);
   const lines = [
     ...requests.map(({ signal, tenant, bytes }) => `${signal} ${tenant} ${Buffer.from(bytes).toString()}`),
     ...deadLetters.map(({ tenant, reason }) => `dead ${tenant}: ${reason}`),
@@ -171,22 +189,22 @@ test.each([
   expect(lines).toEqual([shown]);
 });
 
-test("a foreign message is known by its place and content, an agent's by its batch id", () => {
-  const noteOf = (only: KafkaRecord, topic = 'otlp_logs') =>
-    runRequests({ ...place, topic }, [only]).requests[0]!.note;
-  const foreign = message(7, 'body', { tenant: 'a' });
-  expect(noteOf(foreign)).toMatch(/^[0-9a-f]{8}[A-Za-z0-9_-]{22}$/);
-  expect(noteOf(message(7, 'body', { tenant: 'a' }))).toBe(noteOf(foreign));
-  const others = [message(8, 'body', { tenant: 'a' }), message(7, 'other', { tenant: 'a' })];
-  for (const other of others) expect(noteOf(other)).not.toBe(noteOf(foreign));
-  expect(noteOf(foreign, 'made_anew')).not.toBe(noteOf(foreign));
-  const named = (offset: number) => message(offset, 'body', { tenant: 'a', 'batch-id': 'b-1' });
-  expect(noteOf(named(9))).toBe(noteOf(named(7)));
+test("a foreign message is known by its place and content, an agent's by its batch id", async () => {
+  const noteOf = async (only: KafkaRecord, topic = 'otlp_logs') =>
+    (await runRequests({ ...place, topic }, [only], reader)).requests[0]!.note;
+  const foreign = typed(7, 'body', { tenant: 'a' });
+  expect(await noteOf(foreign)).toMatch(/^[0-9a-f]{8}[A-Za-z0-9_-]{22}$/);
+  expect(await noteOf(typed(7, 'body', { tenant: 'a' }))).toBe(await noteOf(foreign));
+  const others = [typed(8, 'body', { tenant: 'a' }), typed(7, 'other', { tenant: 'a' })];
+  for (const other of others) expect(await noteOf(other)).not.toBe(await noteOf(foreign));
+  expect(await noteOf(foreign, 'made_anew')).not.toBe(await noteOf(foreign));
+  const named = (offset: number) => typed(offset, 'body', { tenant: 'a', 'batch-id': 'b-1' });
+  expect(await noteOf(named(9))).toBe(await noteOf(named(7)));
 });
 
-test('requests own their bytes: handing them over leaves the messages whole for a retry', () => {
-  const only = message(1, 'body');
-  const { requests } = runRequests(place, [only]);
+test('requests own their bytes: handing them over leaves the messages whole for a retry', async () => {
+  const only = typed(1, 'body');
+  const { requests } = await runRequests(place, [only], reader);
   structuredClone(requests[0]!.bytes, { transfer: [requests[0]!.bytes.buffer as ArrayBuffer] });
   expect(only.value!.toString()).toBe('body');
 });

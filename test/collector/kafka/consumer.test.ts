@@ -176,7 +176,13 @@ describeKafka('the Kafka consumer', (kafka) => {
     );
     await eventually(async () => (await world.committed('logs', 0)).offset === '5');
     expect(store.bodies()).toEqual(['good 1', 'good 2']);
-    const source = { 'source-topic': world.topics.logs, 'source-partition': '0' };
+    const source = {
+      'source-topic': world.topics.logs,
+      'source-partition': '0',
+      'source-timestamp': expect.stringMatching(/^\d{13}$/),
+      'letter-id': expect.stringMatching(/^[\w-]{16}$/),
+      'content-type': 'application/x-protobuf',
+    };
     expect(await world.deadLetters(3)).toEqual([
       {
         value: 'json',
@@ -185,7 +191,8 @@ describeKafka('the Kafka consumer', (kafka) => {
           'source-offset': '2',
           tenant: 'default',
           'content-type': 'application/json',
-          reason: 'content-type "application/json" is not supported: send application/x-protobuf',
+          reason:
+            'text is not read on the topic of logs: to store it as the body of a log record, send the header encoding: raw, or set transport.kafka.plain_logs',
         },
       },
       {

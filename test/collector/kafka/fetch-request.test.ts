@@ -139,6 +139,7 @@ describeKafka('a fetch', (kafka) => {
     batches: [batch],
     bytes: batch.bytes.length,
     plainBytes: batch.plainBytes,
+    bodyBytes: 0,
   });
 
   test('of a batch that holds more than it seemed to is opened with more room, step by step', async () => {

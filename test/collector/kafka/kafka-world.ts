@@ -118,7 +118,7 @@ export class World {
     return Array.from({ length: count }, (_, index) => `${signal} ${partition} ${from + index}`).sort();
   }
 
-  /** Produces numbered bodies without headers, as a foreign producer does, one record batch each. */
+  /** Produces numbered bodies without batch ids, as a foreign producer does, one record batch each. */
   async produce(signal: Signal, partition: number, count: number, from = 0): Promise<void> {
     for (let index = from; index < from + count; index += 5) {
       const values = Array.from({ length: Math.min(5, from + count - index) }, (_, each) => index + each);
@@ -147,7 +147,12 @@ export class World {
     await producer.send({
       topic: this.topics[signal],
       ...(compression === undefined ? {} : { compression }),
-      messages: messages.map((message) => ({ ...message, partition })),
+      messages: messages.map((message) => ({
+        ...message,
+        partition,
+        // Bodies are text here: without their type they would be taken for what they are.
+        headers: { 'content-type': 'application/x-protobuf', ...message.headers },
+      })),
     });
     await producer.disconnect();
   }

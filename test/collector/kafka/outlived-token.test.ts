@@ -8,16 +8,23 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ConsumerCounters } from '#collector/kafka/consumer-counters.ts';
+import { MessageReader } from '#collector/kafka/message-reader.ts';
 import { insertOpened } from '#collector/kafka/run-insertion.ts';
 import { createPipeline, type Pipeline } from '#collector/pipeline.ts';
 import { openEmbeddedStore } from '#store/embedded/embedded-store.ts';
 import { migrate } from '#store/migrate.ts';
 import type { Store } from '#store/store.ts';
 import { encodeLogsRequest } from '#test/support/naive/otlp-proto.ts';
+import { createConverterPool } from '#wire/conversion/converter-pool.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'sonde-outlived-'));
 const pipelines: Pipeline[] = [];
 const nowMs = Date.now();
+const reader = new MessageReader({
+  pool: createConverterPool(),
+  bodyBytesMax: 1_000_000,
+  isTextTaken: false,
+});
 let store: Store;
 
 beforeAll(async () => {
@@ -26,6 +33,7 @@ beforeAll(async () => {
   await store.exec('ALTER TABLE logs MODIFY SETTING non_replicated_deduplication_window = 2');
 });
 afterAll(async () => {
+  await reader.close();
   for (const pipeline of pipelines) await pipeline.close();
   await store.close();
   rmSync(directory, { recursive: true, force: true });
@@ -77,7 +85,7 @@ async function insert(pipeline: Pipeline, service: string, first: number) {
     place,
     range,
     { messages, deadLetters: [] },
-    { insertRun: pipeline.insertRun, counters },
+    { insertRun: pipeline.insertRun, reader, counters },
   );
   const { accepted, repeated } = counters.totals();
   return { accepted, repeated };
