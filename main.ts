@@ -10,6 +10,7 @@
 process.env.UV_THREADPOOL_SIZE ??= process.argv[2] === 'agent' ? '4' : '32';
 
 import { readFileSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
 import { hostname } from 'node:os';
 import { Command } from 'commander';
 import { pino } from 'pino';
@@ -18,6 +19,8 @@ import { loadConfig } from '#model/config/load.ts';
 import { renderConfig } from '#model/config/print.ts';
 import { ConfigError, errorMessage } from '#model/errors.ts';
 import { configTables, type SondeConfig } from './role/config-tables.ts';
+import type { LetterContext } from './role/dead-letters-command.ts';
+import type { LetterFlags } from './role/letter-flags.ts';
 import { type RoleName, roleNames } from './role/role-name.ts';
 import { selfTelemetryUrl } from './role/self-telemetry.ts';
 import type { RunningRole } from './role/start-role.ts';
@@ -38,6 +41,8 @@ interface Flags {
   readonly logs?: string[];
   readonly scrape?: string[];
   readonly retention?: string;
+  readonly brokers?: string;
+  readonly topic?: string;
   readonly printConfig?: boolean;
 }
 
@@ -66,6 +71,9 @@ withFlags(
 });
 
 addLoadCommand(program.command('load'));
+addDeadLetterCommands(
+  program.command('dead-letters').description('look at messages that could not be decoded, and replay them'),
+);
 addStoreCommands(program.command('store').description('look after the store: sizes, schema, backups'));
 
 await program.parseAsync().catch((error: unknown) => {
@@ -171,6 +179,61 @@ function addStoreCommands(store: Command): void {
   );
 }
 
+function addDeadLetterCommands(letters: Command): void {
+  const add = (usage: string, description: string) =>
+    letters
+      .command(usage)
+      .description(description)
+      .option('--config <file>', 'YAML configuration file of the collectors')
+      .option('--brokers <list>', 'Kafka bootstrap addresses, with commas: transport.kafka.brokers')
+      .option('--topic <name>', 'topic of dead letters: transport.kafka.topics.dead_letters');
+  const withFilters = (command: Command) =>
+    command
+      .option('--reason <text>', 'only letters whose reason has this text in it, in any case')
+      .option('--tenant <name>', 'only letters of this tenant')
+      .option('--source-topic <name>', 'only letters from this topic')
+      .option('--since <time>', 'only letters written since then: 2h, or 2026-01-31T12:00:00Z')
+      .option('--until <time>', 'only letters written before')
+      .option('--range <range>', 'only letters of these offsets: 3/17-40')
+      .option('--replayed', 'only letters that were replayed')
+      .option('--pending', 'only letters that were not replayed');
+  type Commands = typeof import('./role/dead-letters-command.ts');
+  type AllFlags = Flags & LetterFlags;
+  const perform = async (
+    flags: AllFlags,
+    run: (commands: Commands, context: LetterContext) => Promise<number>,
+  ): Promise<void> => {
+    const { config } = readConfig(flags);
+    process.exitCode = await run(await import('./role/dead-letters-command.ts'), {
+      config,
+      print: (text) => void process.stdout.write(text),
+      printBytes: (bytes) => void process.stdout.write(bytes),
+      tell: (text) => void process.stderr.write(text),
+    });
+  };
+  withFilters(add('list', 'list letters, newest first'))
+    .option('--limit <number>', 'letters of a page (50)')
+    .option('--before <letter>', 'the next page: letters older than this one')
+    .option('--json', 'for scripts: an object a line')
+    .action((flags: AllFlags) => perform(flags, (commands, context) => commands.listLetters(context, flags)));
+  add('show <letter>', 'show a letter, and its body as far as it can be read')
+    .option('--lines <number>', 'fields of the body that are shown (60)')
+    .option('--raw', 'write the body as it came, and nothing else')
+    .action((letter: string, flags: AllFlags) =>
+      perform(flags, (commands, context) => commands.showLetter(context, letter, flags)),
+    );
+  withFilters(add('replay [letters...]', 'send letters again: to where they came from, or to a receiver'))
+    .option('--all', 'all that were not replayed yet')
+    .option('--to <url>', 'to the receiver at this base URL instead of the source topic')
+    .option('--limit <number>', 'letters at most (1000)')
+    .option('--again', 'also letters that were replayed before: what landed does not land twice')
+    .option('--replays-max <number>', 'leave out what failed after so many replays (3)')
+    .option('--dry-run', 'only say what would be sent')
+    .action((addresses: string[], flags: AllFlags) =>
+      perform(flags, (commands, context) => commands.replayLetters(context, addresses, flags)),
+    );
+}
+
 function withFlags(command: Command): Command {
   const collect = (value: string, values: string[] = []): string[] => [...values, value];
   return command
@@ -202,6 +265,9 @@ function readConfig(flags: Flags): { config: SondeConfig; text: string } {
   set('agent.logs.extra_globs', flags.logs);
   set('agent.scrape.urls', flags.scrape);
   set('store.retention', flags.retention);
+  set('transport.kafka.brokers', flags.brokers?.split(','));
+  set('transport.kind', flags.brokers === undefined ? undefined : 'kafka');
+  set('transport.kafka.topics.dead_letters', flags.topic);
   const loaded = loadConfig(configTables, {
     ...(flags.config === undefined ? {} : { file: readConfigFile(flags.config) }),
     environment: process.env,
@@ -233,12 +299,13 @@ async function run(role: RoleName, flags: Flags): Promise<void> {
   const node = config.agent.node || hostname();
   // Instruments bind to the SDK when their module loads: the roles are imported after it has started.
   const { startTelemetry } = await import('#model/telemetry.ts');
-  const telemetry = startTelemetry({
+  const telemetry = await startTelemetry({
     role,
     version,
     node,
     otlpUrl: selfTelemetryUrl(role, config),
     intervalMs: config.telemetry.interval_ms,
+    hasSpans: role === 'up' || role === 'query',
   });
   let running: RunningRole | undefined;
   let statusLine: { close(): void } | undefined;
@@ -267,4 +334,6 @@ async function run(role: RoleName, flags: Flags): Promise<void> {
   running = await startRole(role, { config, version, node, environment: process.env, log, telemetry });
   process.stdout.write(`${running.banner.join('\n')}\n`);
   statusLine = showStatusLine(running.statusLine, process.stdout);
+  // NODE_COMPILE_CACHE is else written when a process ends by itself: never, where it is killed.
+  flushCompileCache();
 }

@@ -5,13 +5,12 @@
  *   node bench/sampling.ts [--rounds 5]
  */
 import { parseArgs } from 'node:util';
-import { createTraceBuckets } from '#agent/transport/trace-buckets.ts';
-import type { BufferedMessage } from '#collector/kafka/message-buffer.ts';
+import type { GatedRecord } from '#collector/kafka/partition-gate.ts';
 import { policiesSchema } from '#collector/sampling/policy-schema.ts';
 import { SamplingCounters } from '#collector/sampling/sampling-counters.ts';
 import { TenantPolicies } from '#collector/sampling/tenant-policies.ts';
 import { TraceWindow } from '#collector/sampling/trace-window.ts';
-import type { Envelope } from '#wire/envelope.ts';
+import { splitByTrace } from '#wire/kafka/split-request.ts';
 import { tracesRequest } from './workload.ts';
 
 const { values } = parseArgs({ options: { rounds: { type: 'string', default: '5' } } });
@@ -55,7 +54,7 @@ function sample(policies: readonly unknown[]): number {
   );
   window.reset(0, 0);
   let keptBytes = 0;
-  const store = (messages: readonly BufferedMessage[]): void => {
+  const store = (messages: readonly GatedRecord[]): void => {
     for (const { value, selection } of messages) keptBytes += selection!.select(value!)?.length ?? 0;
   };
   for (const [offset, value] of requests.entries()) {
@@ -66,23 +65,9 @@ function sample(policies: readonly unknown[]): number {
   return keptBytes;
 }
 
-async function split(): Promise<number> {
+function split(): number {
   let sent = 0;
-  const buckets = createTraceBuckets(
-    {
-      send: async ({ bytes }) => {
-        sent += bytes.length;
-        return { rejected: 0, reason: '' };
-      },
-      state: () => 'ok',
-      close: async () => undefined,
-    },
-    8,
-  );
-  for (const bytes of requests) {
-    const envelope: Envelope = { signal: 'traces', tenant: 't', batchId: 'b', key: 'k', bytes };
-    await buckets.send(envelope);
-  }
+  for (const bytes of requests) for (const part of splitByTrace(bytes, 8)) sent += part.bytes.length;
   return sent;
 }
 

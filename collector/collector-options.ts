@@ -26,7 +26,7 @@ export const collectorOptions = {
   block_age_ms_max: option(
     z.number().int().min(0).max(60_000),
     1000,
-    'How long the first request of a block waits for others. Requests are answered when their block is stored.',
+    'How long the first request of a block waits for others, and what came from a Kafka partition for more. Requests are answered when their block is stored.',
   ),
   tenant_series_max: option(
     z.number().int().min(0),

@@ -17,6 +17,13 @@ export interface HttpServerOptions {
   readonly unready: () => readonly string[] | Promise<readonly string[]>;
 }
 
+function refuseSchema(): never {
+  throw new Error('BUG: a route has a schema: requests are validated by zod');
+}
+
+/** Without these fastify loads compilers of JSON schemas, which take memory in every process and have nothing to do. */
+const noSchemas = { buildValidator: () => refuseSchema, buildSerializer: () => refuseSchema };
+
 /** Returns a server with /metrics, /ready and /live; it does not listen yet. */
 export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   const app = fastify({
@@ -26,6 +33,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     requestTimeout: requestTimeoutMs,
     http: { maxHeaderSize: headerBytesMax },
     routerOptions: { maxParamLength: 4096 },
+    schemaController: { compilersFactory: noSchemas },
     forceCloseConnections: 'idle',
     return503OnClosing: true,
   });

@@ -3,14 +3,15 @@
  * OTLP through the same pipeline as everybody's, under the tenant `sonde`.
  *
  * Start it before the modules that make instruments are imported: an instrument made earlier counts nothing.
+ *
+ * The SDK for Node, with its exporters, is only loaded for roles that make spans: an agent is on every machine, and metrics
+ * alone need a tenth of it.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { OTLPMetricExporter } from '@opentelemetry/exporter-metrics-otlp-proto';
+import { metrics } from '@opentelemetry/api';
 import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
-import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto';
-import { resourceFromAttributes } from '@opentelemetry/resources';
-import { PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
-import { NodeSDK } from '@opentelemetry/sdk-node';
+import { type Resource, resourceFromAttributes } from '@opentelemetry/resources';
+import { type IMetricReader, MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
 import { tenantHeader, tenantSelf } from './tenant.ts';
 
 export interface Telemetry {
@@ -27,53 +28,68 @@ export interface TelemetryOptions {
   /** Base URL of an OTLP/HTTP receiver; undefined pushes nothing and only serves /metrics. */
   readonly otlpUrl: string | undefined;
   readonly intervalMs: number;
+  /** The role makes spans, which are pushed as well. */
+  readonly hasSpans: boolean;
 }
 
 /** An export that takes longer than this is given up: self-observation must not hold the shutdown. */
 const exportTimeoutMs = 3000;
 
-export function startTelemetry(options: TelemetryOptions): Telemetry {
+export async function startTelemetry(options: TelemetryOptions): Promise<Telemetry> {
   const prometheus = new PrometheusExporter({ preventServerStart: true });
-  const headers = { [tenantHeader]: tenantSelf };
-  const url = options.otlpUrl;
+  const { otlpUrl: url } = options;
+  const metricReaders: IMetricReader[] = [prometheus];
+  if (url !== undefined) metricReaders.push(await pushingReader(url, options.intervalMs));
+  const resource = resourceFromAttributes({
+    'service.name': `sonde-${options.role}`,
+    'service.version': options.version,
+    'service.instance.id': options.node,
+    'host.name': options.node,
+  });
+  const shutdown =
+    url !== undefined && options.hasSpans
+      ? await startSpansAndMetrics(resource, metricReaders, url)
+      : startMetrics(resource, metricReaders);
+  return {
+    serveMetrics: (request, response) => prometheus.getMetricsRequestHandler(request, response),
+    shutdown,
+  };
+}
+
+function exporterOptions(url: string) {
+  return { url, headers: { [tenantHeader]: tenantSelf }, timeoutMillis: exportTimeoutMs };
+}
+
+async function pushingReader(url: string, intervalMs: number): Promise<IMetricReader> {
+  const { OTLPMetricExporter } = await import('@opentelemetry/exporter-metrics-otlp-proto');
+  return new PeriodicExportingMetricReader({
+    exporter: new OTLPMetricExporter(exporterOptions(`${url}/v1/metrics`)),
+    exportIntervalMillis: intervalMs,
+    exportTimeoutMillis: Math.min(exportTimeoutMs, intervalMs),
+  });
+}
+
+function startMetrics(resource: Resource, readers: IMetricReader[]): () => Promise<void> {
+  const provider = new MeterProvider({ resource, readers });
+  metrics.setGlobalMeterProvider(provider);
+  return () => provider.shutdown();
+}
+
+async function startSpansAndMetrics(
+  resource: Resource,
+  metricReaders: IMetricReader[],
+  url: string,
+): Promise<() => Promise<void>> {
+  const { OTLPTraceExporter } = await import('@opentelemetry/exporter-trace-otlp-proto');
+  const { NodeSDK } = await import('@opentelemetry/sdk-node');
+  const traceExporter = new OTLPTraceExporter(exporterOptions(`${url}/v1/traces`));
   const sdk = new NodeSDK({
     autoDetectResources: false,
-    resource: resourceFromAttributes({
-      'service.name': `sonde-${options.role}`,
-      'service.version': options.version,
-      'service.instance.id': options.node,
-      'host.name': options.node,
-    }),
-    metricReaders: [
-      prometheus,
-      ...(url === undefined
-        ? []
-        : [
-            new PeriodicExportingMetricReader({
-              exporter: new OTLPMetricExporter({
-                url: `${url}/v1/metrics`,
-                headers,
-                timeoutMillis: exportTimeoutMs,
-              }),
-              exportIntervalMillis: options.intervalMs,
-              exportTimeoutMillis: Math.min(exportTimeoutMs, options.intervalMs),
-            }),
-          ]),
-    ],
-    ...(url === undefined
-      ? { spanProcessors: [] }
-      : {
-          traceExporter: new OTLPTraceExporter({
-            url: `${url}/v1/traces`,
-            headers,
-            timeoutMillis: exportTimeoutMs,
-          }),
-        }),
+    resource,
+    metricReaders,
+    traceExporter,
     logRecordProcessors: [],
   });
   sdk.start();
-  return {
-    serveMetrics: (request, response) => prometheus.getMetricsRequestHandler(request, response),
-    shutdown: () => sdk.shutdown(),
-  };
+  return () => sdk.shutdown();
 }

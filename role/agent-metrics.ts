@@ -2,10 +2,9 @@
 import { accessSync, constants, existsSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FindContainer } from '#agent/cgroup/container-labels.ts';
-import { startContainerMetrics } from '#agent/cgroup/container-metrics.ts';
-import { startHostMetrics } from '#agent/host/host-metrics.ts';
-import { type Scraper, startScraper } from '#agent/scrape/scraper.ts';
+import { startScraper } from '#agent/scrape/scraper.ts';
 import { startTargetDiscovery, type TargetDiscovery } from '#agent/scrape-config/target-discovery.ts';
+import { type TargetsReport, targetsReport } from '#agent/scrape-config/targets-report.ts';
 import type { Transport } from '#wire/envelope.ts';
 import { listedMax } from './agent-logs.ts';
 import type { Parts } from './parts.ts';
@@ -18,13 +17,16 @@ const drainMs = 10_000;
 const firstTargetsMsMax = 1000;
 const firstTargetsPollMs = 20;
 
+/** What this process scrapes; undefined until it has started to. */
+export type ReportTargets = () => TargetsReport | undefined;
+
 /** Targets from the configuration, and those that are discovered for as long as they are there. */
 export async function startScraping(
   { config, log, node, environment }: RoleContext,
   transport: Transport,
   demoTargets: string,
   parts: Parts,
-): Promise<{ readonly scraper: Scraper; readonly discovery: TargetDiscovery }> {
+): Promise<{ readonly discovery: TargetDiscovery; readonly report: () => TargetsReport }> {
   const options = config.agent;
   const defaults = { intervalMs: options['scrape.interval_ms'], timeoutMs: options['scrape.timeout_ms'] };
   const scraper = startScraper({
@@ -33,6 +35,7 @@ export async function startScraping(
     hasExtraMetrics: options['scrape.extra_metrics'],
     transport,
     tenant: options.tenant,
+    environment,
     log,
   });
   parts.add('scraper', () => scraper.stop({ drainMs }));
@@ -53,7 +56,10 @@ export async function startScraping(
   parts.add('target discovery', () => discovery.stop());
   const deadline = Date.now() + firstTargetsMsMax;
   while (!discovery.isReady && Date.now() < deadline) await delay(firstTargetsPollMs);
-  return { scraper, discovery };
+  return {
+    discovery,
+    report: () => targetsReport(discovery.status(), (target) => scraper.statusOf(target)),
+  };
 }
 
 function isOn(setting: 'auto' | 'on' | 'off', isWanted: () => boolean): boolean {
@@ -74,9 +80,14 @@ function hasDockerSocket(): boolean {
 }
 
 /** Reads this host, where the configuration does not forbid it. */
-export function startHost({ config, log, node }: RoleContext, transport: Transport, parts: Parts): void {
+export async function startHost(
+  { config, log, node }: RoleContext,
+  transport: Transport,
+  parts: Parts,
+): Promise<void> {
   const options = config.agent;
   if (!options['host.is_read']) return;
+  const { startHostMetrics } = await import('#agent/host/host-metrics.ts');
   const intervalMs = options['host.interval_ms'];
   const host = startHostMetrics({
     intervalMs,
@@ -94,14 +105,15 @@ export function startHost({ config, log, node }: RoleContext, transport: Transpo
 }
 
 /** Reads this node's containers, where the configuration does not forbid it. `find` says who a container is. */
-export function measureContainers(
+export async function measureContainers(
   { config, log, node }: RoleContext,
   transport: Transport,
   find: FindContainer,
   parts: Parts,
-): void {
+): Promise<void> {
   const options = config.agent;
   if (!options['containers.is_measured']) return;
+  const { startContainerMetrics } = await import('#agent/cgroup/container-metrics.ts');
   const containers = startContainerMetrics({
     intervalMs: options['containers.interval_ms'],
     cgroupsMax: options['containers.cgroups_max'],

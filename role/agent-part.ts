@@ -4,7 +4,13 @@ import { observeAgent } from '#agent/agent-metrics.ts';
 import { startContainers } from '#agent/containers/start-containers.ts';
 import { countBuffersWithHeap } from '#model/buffer-accounting.ts';
 import { startLogs, tailBanner } from './agent-logs.ts';
-import { measureContainers, scrapeBanner, startHost, startScraping } from './agent-metrics.ts';
+import {
+  measureContainers,
+  type ReportTargets,
+  scrapeBanner,
+  startHost,
+  startScraping,
+} from './agent-metrics.ts';
 import { listenForForeign, listenForPushes } from './agent-receive.ts';
 import { openBuffer, openTransport } from './agent-transport.ts';
 import type { Parts } from './parts.ts';
@@ -12,6 +18,7 @@ import type { RoleContext } from './role-context.ts';
 import { renderBytes } from './status-line.ts';
 
 export interface AgentPart {
+  readonly reportTargets: ReportTargets;
   readonly banner: readonly string[];
   statusLine(): string;
   summary(): string;
@@ -24,11 +31,13 @@ export async function startAgentPart(
   parts: Parts,
 ): Promise<AgentPart> {
   countBuffersWithHeap();
-  const transport = openTransport(context, ownReceiver);
+  const transport = await openTransport(context, ownReceiver);
   // Files are their own buffer: what is read from them is sent as it is.
   const buffered = openBuffer(context, transport);
   parts.add('transport', () => buffered.close());
-  const receives = ownReceiver === undefined ? await listenForPushes(context, buffered, parts) : [];
+  let report: ReportTargets = () => undefined;
+  const receives =
+    ownReceiver === undefined ? await listenForPushes(context, buffered, () => report(), parts) : [];
   receives.push(...(await listenForForeign(context, buffered, parts)));
   // `npm run demo` puts its simulated containers below the data directory.
   const demoPath = join(context.config.store.path, 'demo');
@@ -41,11 +50,14 @@ export async function startAgentPart(
   parts.add('containers', () => directory.stop());
   const { logs, globs } = await startLogs(context, transport, demoPath, directory, parts);
   observeAgent(logs, transport);
-  const { discovery } = await startScraping(context, buffered, join(demoPath, 'targets/*.json'), parts);
-  startHost(context, buffered, parts);
-  measureContainers(context, buffered, (id) => directory.all().get(id), parts);
+  const targetFiles = join(demoPath, 'targets/*.json');
+  const scraping = await startScraping(context, buffered, targetFiles, parts);
+  report = scraping.report;
+  await startHost(context, buffered, parts);
+  await measureContainers(context, buffered, (id) => directory.all().get(id), parts);
   return {
-    banner: [...receives, ...tailBanner(globs, logs.status()), ...scrapeBanner(discovery)],
+    reportTargets: scraping.report,
+    banner: [...receives, ...tailBanner(globs, logs.status()), ...scrapeBanner(scraping.discovery)],
     statusLine() {
       const { bytesRead, lagBytes, files, lost } = logs.status();
       const lostRecords = lost.reduce((total, { records }) => total + records, 0);

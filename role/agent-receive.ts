@@ -5,8 +5,10 @@ import { renderAddress } from '#agent/receive/listen-address.ts';
 import { observeReceivers, ReceiveCounts } from '#agent/receive/receive-counts.ts';
 import { startStatsdReceiver } from '#agent/receive/statsd-receiver.ts';
 import { startSyslogReceiver } from '#agent/receive/syslog-receiver.ts';
+import { registerTargetsApi } from '#agent/scrape-config/targets-api.ts';
 import type { Transport } from '#wire/envelope.ts';
 import { startReceivers } from '#wire/receive/receivers.ts';
+import type { ReportTargets } from './agent-metrics.ts';
 import { batchBytesMax } from './agent-transport.ts';
 import type { Parts } from './parts.ts';
 import type { RoleContext } from './role-context.ts';
@@ -18,6 +20,7 @@ const drainMs = 10_000;
 export async function listenForPushes(
   context: RoleContext,
   transport: Transport,
+  report: ReportTargets,
   parts: Parts,
 ): Promise<string[]> {
   const { receive } = context.config;
@@ -30,6 +33,7 @@ export async function listenForPushes(
     inflightBytesMax: receive.inflight_bytes_max,
     log: context.log,
     telemetry: context.telemetry,
+    moreRoutes: (scope) => registerTargetsApi(scope, { report }),
     unready: () => (transport.state() === 'ok' ? [] : [`the transport waits: ${transport.state()}`]),
   });
   parts.add('receivers', () => receivers.close(drainMs));

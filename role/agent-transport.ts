@@ -3,21 +3,27 @@ import { join } from 'node:path';
 import { observeBuffer } from '#agent/buffer/buffer-counts.ts';
 import { createDiskBuffer } from '#agent/buffer/disk-buffer.ts';
 import { createDirectTransport } from '#agent/transport/direct.ts';
-import { createKafkaTransport } from '#agent/transport/kafka.ts';
-import { createTraceBuckets } from '#agent/transport/trace-buckets.ts';
 import { ConfigError } from '#model/errors.ts';
 import type { Transport } from '#wire/envelope.ts';
+import { kafkaSecurity } from '#wire/kafka/security.ts';
 import type { SondeConfig } from './config-tables.ts';
 import type { RoleContext } from './role-context.ts';
 
 /** `ownReceiver` is the receiver of a collector in this process. Throws ConfigError where no collector is named. */
-export function openTransport(
+export async function openTransport(
   { config, log, node }: RoleContext,
   ownReceiver: string | undefined,
-): Transport {
+): Promise<Transport> {
   const options = config.transport;
   if (options.kind === 'kafka') {
-    const kafka = createKafkaTransport({
+    // Its client takes memory that an agent without Kafka has no use for.
+    const { createKafkaTransport } = await import('#agent/transport/kafka.ts');
+    const wantedTopics = {
+      partitions: options['kafka.partitions'],
+      replicationFactor: options['kafka.replication_factor'],
+      retentionMs: options['kafka.retention_ms'] || undefined,
+    };
+    return createKafkaTransport({
       brokers: options['kafka.brokers'],
       clientId: `sonde-agent-${node}`,
       topics: {
@@ -26,13 +32,17 @@ export function openTransport(
         metrics: options['kafka.topics.metrics'],
         remote_write: options['kafka.topics.remote_write'],
       },
-      createTopics: options['kafka.create_topics']
-        ? { partitions: options['kafka.partitions'], replicationFactor: options['kafka.replication_factor'] }
-        : undefined,
+      wantedTopics,
+      createTopics: options['kafka.create_topics'] ? wantedTopics : undefined,
       messageBytesMax: options['kafka.message_bytes_max'],
+      lingerMs: options['kafka.linger_ms'],
+      inflightBytesMax: options['kafka.inflight_bytes_max'],
+      inflightRequestsMax: options['kafka.inflight_requests_max'],
+      compression: options['kafka.compression'],
+      keyBuckets: options['kafka.key_buckets'],
+      ...kafkaSecurity(options, log),
       log,
     });
-    return options['kafka.split_traces'] ? createTraceBuckets(kafka, options['kafka.partitions']) : kafka;
   }
   const url = options.collector_url || ownReceiver;
   if (url === undefined) {

@@ -3,7 +3,7 @@
 import { availableParallelism } from 'node:os';
 import { transcoderOptions } from '#collector/collector-options.ts';
 import { createDirectSink } from '#collector/direct-sink.ts';
-import { startKafkaConsumer } from '#collector/kafka/consumer.ts';
+import { type KafkaConsumerStatus, startKafkaConsumer } from '#collector/kafka/consumer.ts';
 import type { PartitionGates } from '#collector/kafka/partition-gate.ts';
 import { createPipeline, type Pipeline } from '#collector/pipeline.ts';
 import { countBypassedTraces, createTailSampling } from '#collector/sampling/tail-sampling.ts';
@@ -12,6 +12,7 @@ import { durationMs } from '#model/config/option.ts';
 import { errorMessage } from '#model/errors.ts';
 import type { Store } from '#store/store.ts';
 import type { EnvelopeSink } from '#wire/envelope.ts';
+import { kafkaSecurity } from '#wire/kafka/security.ts';
 import { type Receivers, startReceivers } from '#wire/receive/receivers.ts';
 import type { Parts } from './parts.ts';
 import type { RoleContext } from './role-context.ts';
@@ -86,7 +87,8 @@ export async function startCollectorPart(
     ],
     statusLine() {
       const { rowsStored, recordsRejected } = pipeline.status();
-      return `stored ${rowsStored} rows  rejected ${recordsRejected}`;
+      const behind = kafka === undefined ? '' : `  ${kafkaLine(kafka.status())}`;
+      return `stored ${rowsStored} rows  rejected ${recordsRejected}${behind}`;
     },
     summary() {
       const { rowsStored, recordsAccepted, recordsRejected } = pipeline.status();
@@ -95,16 +97,23 @@ export async function startCollectorPart(
   };
 }
 
+/** kafka ok, 16 partitions, 1200 messages (3.2 s) behind */
+function kafkaLine({ state, partitions, lag, lagSeconds }: KafkaConsumerStatus): string {
+  const behind = lag === 0 ? '' : `, ${lag} messages (${lagSeconds.toFixed(1)} s) behind`;
+  return `kafka ${state}, ${partitions.length} partitions${behind}`;
+}
+
 async function startKafka(
   { config, log }: RoleContext,
   pipeline: Pipeline,
   gates: PartitionGates | undefined,
   parts: Parts,
 ) {
-  const transport = config.transport;
+  const { transport, collector } = config;
   const consumer = await startKafkaConsumer({
     brokers: transport['kafka.brokers'],
     groupId: transport['kafka.group_id'],
+    groupInstanceId: transport['kafka.group_instance_id'],
     topics: {
       logs: transport['kafka.topics.logs'],
       traces: transport['kafka.topics.traces'],
@@ -112,14 +121,23 @@ async function startKafka(
       remote_write: transport['kafka.topics.remote_write'],
     },
     deadLetterTopic: transport['kafka.topics.dead_letters'],
+    deadLetterWaitMs: durationMs(transport['kafka.dead_letters.wait']),
+    bodyBytesMax: config.receive.body_bytes_max,
+    takesPlainLogs: transport['kafka.plain_logs'],
     createTopics: transport['kafka.create_topics']
       ? {
           partitions: transport['kafka.partitions'],
           replicationFactor: transport['kafka.replication_factor'],
+          retentionMs: transport['kafka.retention_ms'] || undefined,
         }
       : undefined,
-    limits: { sessionTimeoutMs: transport['kafka.session_timeout_ms'] },
     gates,
+    ...kafkaSecurity(transport, log),
+    limits: {
+      sessionTimeoutMs: transport['kafka.session_timeout_ms'],
+      bufferBytesMax: transport['kafka.buffer_bytes_max'],
+      runAgeMsMax: collector.block_age_ms_max,
+    },
     insertRun: pipeline.insertRun,
     log,
   });

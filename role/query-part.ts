@@ -1,6 +1,7 @@
 /** The query side in a process: the query APIs, rules and scaling signals on one port. */
 import { SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import type { FastifyInstance } from 'fastify';
+import { registerTargetsApi } from '#agent/scrape-config/targets-api.ts';
 import { closeHttpServer, createHttpServer, listen } from '#model/http-server.ts';
 import { registerCardinalityApi, registerPrometheusCardinalityApi } from '#query/api/cardinality.ts';
 import { registerJaegerApi } from '#query/api/jaeger.ts';
@@ -14,7 +15,6 @@ import { registerTempoApi } from '#query/api/tempo.ts';
 import { answerUnknownPaths } from '#query/api/unknown-path.ts';
 import { asInstantQuery, createPromqlEngine } from '#query/promql/engine.ts';
 import { parsePromql } from '#query/promql/parser.ts';
-import { checkSupport } from '#query/promql/support-check.ts';
 import { startRules } from '#query/rules/rules.ts';
 import { startScaling } from '#query/scaling/scaling.ts';
 import { createCardinalitySource } from '#query/sql/cardinality.ts';
@@ -24,6 +24,7 @@ import { createTraceSource } from '#query/sql/traces.ts';
 import type { Store } from '#store/store.ts';
 import { registerHttpReceiver } from '#wire/receive/http-receiver.ts';
 import { lokiRoutes, type PushRoute, remoteWriteRoutes } from '#wire/receive/push-routes.ts';
+import type { ReportTargets } from './agent-metrics.ts';
 import type { CollectorPart } from './collector-part.ts';
 import type { Parts } from './parts.ts';
 import type { RoleContext } from './role-context.ts';
@@ -40,12 +41,13 @@ const closeGraceMs = 10_000;
 
 /**
  * `collector` is the one in this process, if any: this port then takes remote write and Loki pushes too, as a Prometheus
- * and a Loki would.
+ * and a Loki would. `reportTargets` is what an agent in this process scrapes.
  */
 export async function startQueryPart(
   context: RoleContext,
   store: Store,
   collector: CollectorPart | undefined,
+  reportTargets: ReportTargets,
   parts: Parts,
 ): Promise<QueryPart> {
   const { config, log, telemetry } = context;
@@ -83,6 +85,8 @@ export async function startQueryPart(
   mount(app, '', (scope) => registerStoreOperationsApi(scope, createStoreOperations(store, config.store)));
   for (const prefix of prometheusPrefixes) {
     mount(app, prefix, (scope) => registerRulesReadApi(scope, { rules }));
+    const targets = { report: reportTargets, tenant: config.agent.tenant };
+    mount(app, prefix, (scope) => registerTargetsApi(scope, targets));
     if (collector !== undefined) mountPushes(app, prefix, remoteWriteRoutes, context, collector);
   }
   if (collector !== undefined) mountPushes(app, '', lokiRoutes, context, collector);
@@ -129,7 +133,7 @@ function createLanguages({ config }: RoleContext, store: Store) {
     logs,
     instantQuery: asInstantQuery(engine),
     /** Throws ParseError on what could never be evaluated. */
-    validateQuery: (query: string) => checkSupport(query, parsePromql(query)),
+    validateQuery: (query: string) => void parsePromql(query),
   };
 }
 

@@ -72,9 +72,8 @@ export class SampleShipper {
         sortedOf = labels;
       }
       // Label names here are lower case, and the metric's name sorts before them.
-      const series = this.#tracker.seriesOf([[metricNameLabel, metric.name], ...sorted]);
-      this.#tracker.setMetadata(series, metric.type, metric.help, '');
-      if (!this.#tracker.write(series, value, Number.NaN)) this.#counts.addLost('duplicate', 1);
+      const series = this.#tracker.seriesOf([[metricNameLabel, metric.name], ...sorted], metric);
+      if (this.#tracker.write(series, value, Number.NaN) !== 'written') this.#counts.addLost('duplicate', 1);
       if (i % samplesPerTurn === samplesPerTurn - 1) await setImmediate();
     }
     const key = sourceKey(tenant, job, node);

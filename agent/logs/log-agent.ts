@@ -13,7 +13,8 @@ import { BatchBuilder } from './batch/batch-builder.ts';
 import { BatchRemaker } from './batch/batch-remaker.ts';
 import { BatchSender, type SenderCounts } from './batch/batch-sender.ts';
 import { PendingBatches } from './batch/pending-batches.ts';
-import { type Checkpoint, renderCheckpoint } from './checkpoint/checkpoint.ts';
+import type { Checkpoint } from './checkpoint/checkpoint.ts';
+import { type AgentState, CheckpointChanges } from './checkpoint/checkpoint-changes.ts';
 import { CheckpointFile, loadCheckpoint } from './checkpoint/checkpoint-file.ts';
 import { lockState } from './checkpoint/state-lock.ts';
 import type { LineFormat } from './frame/frame.ts';
@@ -41,7 +42,7 @@ export interface LogFileStatus {
   /** What is confirmed or under way ends here. */
   readonly offset: number;
   readonly size: number;
-  /** False: rotated away or deleted, and still read. */
+  /** False: rotated away or deleted, and still read. Those that were read to their end are not listed. */
   readonly isPresent: boolean;
 }
 
@@ -143,7 +144,10 @@ class RunningLogAgent implements LogAgent {
       { describer, onRedescribe, rotatedQuietMs, ledger, isHeld },
       loaded?.nextFileId ?? 1,
     );
-    this.#checkpoint = new CheckpointFile(settings.checkpointPath, () => this.#renderCheckpoint());
+    this.#checkpoint = new CheckpointFile(
+      settings.checkpointPath,
+      new CheckpointChanges(() => this.#state()),
+    );
     const readers = new FrameReaders();
     this.#builder = new BatchBuilder(readers, settings, ledger, processors);
     this.#remaker = new BatchRemaker(readers, this.#files, ledger, processors);
@@ -171,7 +175,7 @@ class RunningLogAgent implements LogAgent {
   }
 
   status(): LogAgentStatus {
-    const files = this.#files.all().filter((file) => !file.isGone);
+    const files = this.#files.all().filter((file) => !file.isGone && !file.isParked);
     let unreadBytes = 0;
     for (const file of files) unreadBytes += file.unreadBytes;
     return {
@@ -208,9 +212,9 @@ class RunningLogAgent implements LogAgent {
   }
 
   async #run(loaded: Checkpoint | undefined): Promise<void> {
-    this.#files.lookedAtMs = loaded?.lookedAtMs ?? 0;
+    this.#files.paths.lookedAtMs = loaded?.lookedAtMs ?? 0;
     await this.#files.restore(loaded?.files ?? [], nowMs());
-    this.#files.restoreHistory(loaded?.history ?? [], loaded?.sought ?? []);
+    this.#files.paths.restore(loaded?.history ?? [], loaded?.sought ?? []);
     this.#resent = this.#sender
       .resend((pending) => this.#remaker.remake(pending))
       .then(() => {
@@ -249,7 +253,7 @@ class RunningLogAgent implements LogAgent {
     this.#savedRevision = this.#files.revision;
   }
 
-  /** Starts the batches that are due, as long as the number under way allows. Returns how many. */
+  /** Starts the batches that are due, as long as the number under way allows. Returns how often it came further. */
   async #sendDue(isDraining: boolean): Promise<number> {
     let count = 0;
     for (let lane = 0; lane < this.#lanes.length; lane++) {
@@ -278,13 +282,15 @@ class RunningLogAgent implements LogAgent {
     const isDue =
       isDraining || now - this.#lanes[lane].builtAtMs >= flushIntervalMs || readyBytes >= batchBytesMax;
     if (ready.length === 0 || !isDue) return false;
+    const { skipCount } = this.#builder;
     const first = this.#turn++ % ready.length;
     const batch = await this.#builder.build(
       [...ready.slice(first), ...ready.slice(0, first)],
       now,
       isDraining,
     );
-    if (batch === undefined) return false;
+    // What was dropped may have been all that other files of its path waited for.
+    if (batch === undefined) return this.#builder.skipCount > skipCount;
     this.#lanes[lane].builtAtMs = now;
     this.#count(batch);
     this.#sender.start(batch, `${tenant}/${node}/${lane}`);
@@ -315,9 +321,9 @@ class RunningLogAgent implements LogAgent {
     });
   }
 
-  async #save(): Promise<void> {
+  async #save(save = () => this.#checkpoint.save()): Promise<void> {
     try {
-      await this.#checkpoint.save();
+      await save();
       this.#ledger.setProblems('checkpoint', []);
     } catch (error) {
       const message = describeAccessError('cannot write the checkpoint', error);
@@ -334,7 +340,7 @@ class RunningLogAgent implements LogAgent {
     await this.#sender.stop(Math.max(0, deadlineMs - nowMs()));
     await this.#resent;
     // What the disk refuses now was reported as a problem; the next start repeats batches that the store knows.
-    await this.#save().catch(() => undefined);
+    await this.#save(() => this.#checkpoint.finish()).catch(() => undefined);
     await this.#files.close();
     this.#unlock();
   }
@@ -370,17 +376,19 @@ class RunningLogAgent implements LogAgent {
     }
   }
 
-  #renderCheckpoint(): string {
-    return renderCheckpoint({
+  /** What a restart must know. */
+  #state(): AgentState {
+    const { lookedAtMs, sought, history } = this.#files.paths;
+    return {
       agentId: this.#agentId,
       nextSequence: this.#sender.nextSequence,
       nextFileId: this.#files.nextFileId,
-      files: this.#files.checkpoint(),
-      history: [...this.#files.history],
-      sought: this.#files.sought,
-      lookedAtMs: this.#files.lookedAtMs,
+      files: this.#files.states(),
+      history: history.all(),
+      sought,
+      lookedAtMs,
       pending: this.#pending.all(),
-    });
+    };
   }
 }
 

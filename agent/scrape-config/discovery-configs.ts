@@ -40,8 +40,16 @@ const clientRefused: RefusedKeys = {
   ...httpClientRefused,
   oauth2: 'use authorization or basic_auth for a discovery',
   proxy_url: 'a discovery asks its server directly',
+  no_proxy: 'a discovery asks its server directly',
+  proxy_from_environment: 'a discovery asks its server directly',
 };
-const { oauth2: _oauth2, proxy_url: _proxyUrl, ...clientShape } = httpClientShape;
+const {
+  oauth2: _oauth2,
+  proxy_url: _proxyUrl,
+  no_proxy: _noProxy,
+  proxy_from_environment: _isProxyFromEnvironment,
+  ...clientShape
+} = httpClientShape;
 
 function checkAuthentication(config: HttpClientConfig, context: z.RefinementCtx): void {
   const conflict = conflictingAuthentication(config);

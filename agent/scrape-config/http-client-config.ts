@@ -108,6 +108,11 @@ const headersSchema = z.record(z.string(), headerSchema).superRefine((headers, c
   }
 });
 
+const proxyUrlValue = textValue.refine(
+  (text) => URL.canParse(text) && /^(?:https?|socks5h?):$/.test(new URL(text).protocol),
+  'expected an http://, https:// or socks5:// URL',
+);
+
 /** The keys, to be spread into the map that they stand in. */
 export const httpClientShape = {
   basic_auth: basicAuthSchema.nullish(),
@@ -119,13 +124,13 @@ export const httpClientShape = {
   follow_redirects: booleanValue.default(true),
   /** Has no effect: HTTP/1.1 is spoken, as Prometheus does with servers that know nothing else. */
   enable_http2: booleanValue.default(true),
-  proxy_url: urlValue.optional(),
+  proxy_url: proxyUrlValue.optional(),
+  no_proxy: textValue.optional(),
+  proxy_from_environment: booleanValue.optional(),
   http_headers: headersSchema.nullish(),
 };
 
 export const httpClientRefused: RefusedKeys = {
-  no_proxy: 'give proxy_url only to the jobs that need it',
-  proxy_from_environment: 'write proxy_url',
   proxy_connect_header: 'headers to the proxy are not sent',
 };
 
@@ -141,6 +146,15 @@ export function conflictingAuthentication(config: HttpClientConfig): string | un
     config.bearer_token_file && 'bearer_token_file',
   ].filter((name) => typeof name === 'string');
   return given.length > 1 ? `at most one of ${given.join(' and ')} must be given` : undefined;
+}
+
+/** As Prometheus has it. Returns what is wrong, or undefined. */
+export function conflictingProxies(config: HttpClientConfig): string | undefined {
+  const { proxy_url: url, no_proxy: except, proxy_from_environment: isFromEnvironment } = config;
+  if (isFromEnvironment && url) return 'with proxy_from_environment, proxy_url must not be given';
+  if (isFromEnvironment && except) return 'with proxy_from_environment, no_proxy must not be given';
+  if (except && !url) return 'no_proxy is given without proxy_url';
+  return undefined;
 }
 
 /** `directory` is where relative paths begin: that of the configuration file. */
@@ -187,6 +201,8 @@ export function httpClientSettings(config: HttpClientConfig, directory: string):
       : undefined,
     isFollowingRedirects: config.follow_redirects,
     proxyUrl: config.proxy_url,
+    noProxy: config.no_proxy,
+    isProxyFromEnvironment: config.proxy_from_environment || undefined,
   });
 }
 

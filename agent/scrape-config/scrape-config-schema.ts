@@ -14,7 +14,12 @@ import {
   textValue,
 } from './config-values.ts';
 import { discoveryRefused, discoveryShape } from './discovery-configs.ts';
-import { conflictingAuthentication, httpClientRefused, httpClientShape } from './http-client-config.ts';
+import {
+  conflictingAuthentication,
+  conflictingProxies,
+  httpClientRefused,
+  httpClientShape,
+} from './http-client-config.ts';
 
 const relabelSchema = strictMap({
   source_labels: textList.optional(),
@@ -58,9 +63,7 @@ const sharedShape = {
   keep_dropped_targets: countValue.optional(),
   scrape_native_histograms: booleanValue.optional(),
   always_scrape_classic_histograms: booleanValue.optional(),
-  convert_classic_histograms_to_nhcb: booleanValue
-    .refine((isOn) => !isOn, 'classic histograms are kept as they are: true is not supported')
-    .optional(),
+  convert_classic_histograms_to_nhcb: booleanValue.optional(),
   extra_scrape_metrics: booleanValue
     .refine((isOn) => !isOn, 'the extra metrics are not made: true is not supported')
     .optional(),
@@ -133,8 +136,9 @@ export const scrapeConfigSchema = strictMap(
   },
   scrapeRefused,
 ).superRefine((config, context) => {
-  const conflict = conflictingAuthentication(config);
-  if (conflict !== undefined) context.addIssue(conflict);
+  for (const conflict of [conflictingAuthentication(config), conflictingProxies(config)]) {
+    if (conflict !== undefined) context.addIssue(conflict);
+  }
 });
 
 /** Sections of Prometheus that concern what an agent does not do: a pasted file may have them, and is told so. */

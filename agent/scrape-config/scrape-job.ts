@@ -108,6 +108,8 @@ function scrapeSettings(
     isTakingNativeHistograms: takesNative,
     isTakingClassicHistograms:
       config.always_scrape_classic_histograms ?? global.always_scrape_classic_histograms ?? false,
+    isConvertingClassicHistograms:
+      config.convert_classic_histograms_to_nhcb ?? global.convert_classic_histograms_to_nhcb ?? false,
     limits: {
       bodyBytes: limit('body_size_limit'),
       samples: limit('sample_limit'),

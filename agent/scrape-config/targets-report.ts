@@ -3,6 +3,7 @@
  *
  *   { activeTargets: [{ scrapeUrl, labels, health, ... }], droppedTargets: [...], droppedTargetCounts: { node: 3 } }
  */
+import { shownUrl } from '#agent/scrape/http/target-client.ts';
 import type { ResolvedTarget } from '#agent/scrape/scrape-settings.ts';
 import { formatDuration } from './config-values.ts';
 import type { ScrapePoolStatus } from './scrape-pools.ts';
@@ -15,8 +16,23 @@ export interface TargetHealth {
   readonly lastDurationSeconds: number;
 }
 
+export interface ActiveTarget {
+  readonly discoveredLabels: Readonly<Record<string, string>>;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly scrapePool: string;
+  /** Without user and password. */
+  readonly scrapeUrl: string;
+  readonly globalUrl: string;
+  readonly lastError: string;
+  readonly lastScrape: string;
+  readonly lastScrapeDuration: number;
+  readonly health: TargetHealth['health'];
+  readonly scrapeInterval: string;
+  readonly scrapeTimeout: string;
+}
+
 export interface TargetsReport {
-  readonly activeTargets: readonly Readonly<Record<string, unknown>>[];
+  readonly activeTargets: readonly ActiveTarget[];
   readonly droppedTargets: readonly {
     readonly discoveredLabels: Readonly<Record<string, string>>;
     readonly scrapePool: string;
@@ -41,13 +57,14 @@ export function targetsReport(
   return {
     activeTargets: pools.flatMap(({ active }) =>
       active.map((target) => {
+        const url = shownUrl(new URL(target.url));
         const { health, lastError, lastScrapeMs, lastDurationSeconds } = healthOf(target) ?? neverScraped;
         return {
           discoveredLabels: target.discoveredLabels,
           labels: Object.fromEntries(target.labels),
           scrapePool: target.scrapePool,
-          scrapeUrl: target.url,
-          globalUrl: target.url,
+          scrapeUrl: url,
+          globalUrl: url,
           lastError,
           lastScrape: lastScrapeMs === 0 ? noTime : new Date(lastScrapeMs).toISOString(),
           lastScrapeDuration: lastDurationSeconds,

@@ -4,12 +4,22 @@
  *
  *   "1" -> "1.0"    "0.50" -> "0.5"    "1000000" -> "1e+06"    "inf" -> "+Inf"    "x" -> "x"
  */
+import type { MetricType } from '#wire/remote-write/request-encoder.ts';
+
 const numberPattern = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
 const infinityPattern = /^([+-]?)inf(?:inity)?$/i;
 const nanPattern = /^[+-]?nan$/i;
 /** Exponents outside are written in scientific form (Go, strconv.FormatFloat with 'g' and the shortest precision). */
 const plainExponentMin = -4;
 const plainExponentMax = 6;
+
+/** Normalizes the bound that a series of a metric of this type has, if any. */
+export function normalizeBound(labels: Map<string, string>, type: MetricType): void {
+  const name = type === 'summary' ? 'quantile' : 'le';
+  if (type !== 'summary' && type !== 'histogram' && type !== 'gaugehistogram') return;
+  const bound = labels.get(name);
+  if (bound !== undefined) labels.set(name, normalizedBound(bound));
+}
 
 /** Returns the bound in OpenMetrics' form; text that is no number stays as it is. */
 export function normalizedBound(text: string): string {

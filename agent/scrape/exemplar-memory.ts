@@ -3,7 +3,8 @@
  * Prometheus stores it once. Known by the bytes that stood in the page.
  */
 import { metrics } from '@opentelemetry/api';
-import type { Labels } from '#model/labels.ts';
+import { type Labels, sortLabels } from '#model/labels.ts';
+import { parsePairs } from './series-text.ts';
 import type { TrackedExemplar } from './series-tracker.ts';
 
 export interface PageExemplar {
@@ -67,6 +68,27 @@ export class ExemplarMemory {
   clear(): void {
     this.#sent.clear();
   }
+}
+
+/** The exemplar [start, end) of a page in a text format. Its labels are [start, labelsEnd). */
+export function textExemplar(
+  page: Uint8Array,
+  start: number,
+  labelsEnd: number,
+  end: number,
+  value: number,
+  timestampMs: number,
+): PageExemplar {
+  return {
+    raw: page.subarray(start, end),
+    value,
+    timestampMs,
+    readLabels() {
+      const labels = new Map<string, string>();
+      parsePairs(page, start, labelsEnd, labels);
+      return sortLabels(labels);
+    },
+  };
 }
 
 function characterCount(labels: Labels): number {

@@ -27,7 +27,9 @@ export type ExpositionFormat = 'text' | 'openmetrics';
 export type MetadataKind = 'type' | 'help' | 'unit';
 
 export interface ExpositionSink {
-  /** Returns the offset behind the series text at `start` if the sink expected exactly it there, else -1. */
+  /** Takes the lines from `start` on that it can read by itself. Returns where the first begins that it cannot. */
+  knownLines(start: number): number;
+  /** Returns the offset behind the series text at `start` if the sink has expected or read it there, else -1. */
   expectSeries(start: number): number;
   /** The exemplar [start, end) of the sample that comes next. Its labels are [start, labelsEnd). */
   exemplar(start: number, labelsEnd: number, end: number, value: number, timestampMs: number): void;
@@ -67,6 +69,8 @@ class PageWalk {
   run(): void {
     const page = this.#page;
     while (this.#at < page.length) {
+      if (!this.#isEnded) this.#at = this.#sink.knownLines(this.#at);
+      if (this.#at >= page.length) break;
       const byte = page[this.#at];
       if (this.#isEnded) failAt(page, this.#at, 'expected nothing after "# EOF"');
       if (byte === hash) this.#comment();

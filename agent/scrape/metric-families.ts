@@ -16,6 +16,12 @@ export interface MetricFamily {
   readonly unit: string;
 }
 
+interface FamilyChanges {
+  readonly isChanged: boolean;
+  readonly isTypeChanged: boolean;
+  readonly isOtherThanTold: boolean;
+}
+
 interface Family {
   readonly name: string;
   type: MetricType;
@@ -52,6 +58,14 @@ export class MetricFamilies {
   #pageLineCount = 0;
   #isChanged = false;
   #isTypeChanged = false;
+  /** Metrics that this page's series have asked about, and whether what they were told has changed since. */
+  readonly #asked = new Set<string>();
+  #isOtherThanTold = false;
+
+  beginPage(): void {
+    this.#asked.clear();
+    this.#isOtherThanTold = false;
+  }
 
   /** Whether the line [start, end) says what is known. */
   knows(page: Uint8Array, view: DataView, start: number, end: number): boolean {
@@ -81,12 +95,12 @@ export class MetricFamilies {
         lines: { type: -1, help: -1, unit: -1 },
       };
       this.#families.set(name, family);
-      this.#isChanged = true;
+      this.#noteChange(name);
     }
     const value = kind === 'help' ? text.slice(0, helpLengthMax) : text;
     if (family[kind] !== value) {
       Object.assign(family, { [kind]: value });
-      this.#isChanged = true;
+      this.#noteChange(name);
       if (kind === 'type' && family.isTyped) this.#isTypeChanged = true;
     }
     if (kind === 'type') family.isTyped = true;
@@ -98,6 +112,7 @@ export class MetricFamilies {
 
   /** Returns what is known about the metric of a series. */
   of(metric: string): MetricFamily | undefined {
+    this.#asked.add(metric);
     const family = this.#families.get(metric);
     if (family) return family;
     for (const [suffix, types] of suffixes) {
@@ -108,9 +123,16 @@ export class MetricFamilies {
     return undefined;
   }
 
-  /** Ends a page. Returns what changed since the last one, so that series must ask again. */
-  endPage(): { readonly isChanged: boolean; readonly isTypeChanged: boolean } {
-    const changes = { isChanged: this.#isChanged, isTypeChanged: this.#isTypeChanged };
+  /**
+   * Ends a page. Returns what changed since the last one, so that series must ask again; `isOtherThanTold` where also series
+   * that have asked while the page was read must.
+   */
+  endPage(): FamilyChanges {
+    const changes = {
+      isChanged: this.#isChanged,
+      isTypeChanged: this.#isTypeChanged,
+      isOtherThanTold: this.#isOtherThanTold,
+    };
     const linesMax = this.#pageLineCount * 2 + staleEntriesMax;
     if (this.#families.size > linesMax) this.#families.clear();
     if (this.#families.size === 0 || this.#lines.count > linesMax) {
@@ -123,5 +145,12 @@ export class MetricFamilies {
     this.#isChanged = false;
     this.#isTypeChanged = false;
     return changes;
+  }
+
+  #noteChange(family: string): void {
+    this.#isChanged = true;
+    if (this.#isOtherThanTold) return;
+    const isAsked = this.#asked.has(family) || suffixes.some(([suffix]) => this.#asked.has(family + suffix));
+    this.#isOtherThanTold = isAsked;
   }
 }

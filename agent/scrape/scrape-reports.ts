@@ -26,8 +26,8 @@ export function addReportSeries(
   const texts = Object.entries({ ...reports, ...(hasExtraMetrics ? extraReports : {}) });
   return new Map(
     texts.map(([metric, [help, unit]]) => {
-      const series = tracker.seriesOf(sortLabels([...targetLabels, [metricNameLabel, metric]]));
-      tracker.setMetadata(series, 'gauge', help, unit);
+      const labels = sortLabels([...targetLabels, [metricNameLabel, metric]]);
+      const series = tracker.seriesOf(labels, { type: 'gauge', help, unit });
       return [metric as ReportName, series];
     }),
   );

@@ -51,6 +51,10 @@ export interface HttpClientSettings {
   readonly headers?: Readonly<Record<string, readonly string[]>>;
   readonly isFollowingRedirects: boolean;
   readonly proxyUrl?: string;
+  /** What is asked for without the proxy, as Go's NO_PROXY has it. */
+  readonly noProxy?: string;
+  /** HTTP_PROXY, HTTPS_PROXY and NO_PROXY say it. */
+  readonly isProxyFromEnvironment?: boolean;
 }
 
 export interface TlsSettings {
@@ -82,6 +86,8 @@ export interface ScrapeSettings {
   readonly isTakingNativeHistograms: boolean;
   /** Classic buckets are taken where the page has the native histogram too. */
   readonly isTakingClassicHistograms: boolean;
+  /** Classic histograms become native ones with custom buckets. */
+  readonly isConvertingClassicHistograms: boolean;
   readonly limits: ScrapeLimits;
   readonly http: HttpClientSettings;
   /**

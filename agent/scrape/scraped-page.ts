@@ -6,11 +6,11 @@
  *
  * A series' labels are parsed, relabeled and checked when its text is new (series-admission.ts).
  */
-import { type Labels, labelValue, metricNameLabel, sortLabels } from '#model/labels.ts';
+import { type Labels, labelValue, metricNameLabel } from '#model/labels.ts';
 import type { ByteWriter } from '#wire/protobuf/byte-writer.ts';
 import type { MetricType } from '#wire/remote-write/request-encoder.ts';
-import { normalizedBound } from './bound-label.ts';
-import { ExemplarMemory, type PageExemplar, type SeriesExemplars } from './exemplar-memory.ts';
+import { normalizeBound } from './bound-label.ts';
+import { ExemplarMemory, type PageExemplar, type SeriesExemplars, textExemplar } from './exemplar-memory.ts';
 import { failAt } from './exposition-error.ts';
 import {
   type ExpositionFormat,
@@ -18,15 +18,26 @@ import {
   type MetadataKind,
   parseExposition,
 } from './exposition-parser.ts';
+import {
+  HistogramConversion,
+  type HistogramLine,
+  histogramLabels,
+  histogramPart,
+} from './histogram-conversion.ts';
+import { KnownLines } from './known-lines.ts';
+import { LabelReader } from './label-reader.ts';
+import { LabelShapes } from './label-shapes.ts';
+import { isSameText, LabelTexts } from './label-texts.ts';
 import { MetricFamilies, type MetricFamily } from './metric-families.ts';
 import { PageSamples } from './page-samples.ts';
-import { createdText, droppedText, noGroup, PageTexts } from './page-texts.ts';
+import { createdText, droppedText, noGroup, PageTexts, partText } from './page-texts.ts';
 import { parseProtobufPage } from './protobuf/metric-page.ts';
 import type { HistogramSettings, LabelSource, MetricSink } from './protobuf/metric-reader.ts';
 import { type AdmissionSettings, admitSeries, SeriesLimitError } from './series-admission.ts';
-import { parsePairs, parseSeriesText } from './series-text.ts';
-import type { SeriesTracker, WriteOutcome } from './series-tracker.ts';
-import { StartGroups } from './start-groups.ts';
+import { parseSeriesText, textOf } from './series-text.ts';
+import type { SeriesTracker } from './series-tracker.ts';
+import { groupText, hasStarts, StartGroups } from './start-groups.ts';
+import { type SampleRefusals, writeSamples } from './write-samples.ts';
 
 export type PageFormat = ExpositionFormat | 'protobuf';
 
@@ -39,29 +50,29 @@ export interface PageCounts {
   readonly kept: number;
 }
 
-/** Samples that were not written, by reason. */
-export type SampleRefusals = Record<Exclude<WriteOutcome, 'written'> | 'out_of_bounds', number>;
-
 /** Texts over twice the last page's that may pile up: targets that write labels in changing order make new ones. */
 const staleTextsMax = 4096;
 /** A page with more is no page of a target but a mistake, whatever its limits say: some hundred bytes each. */
 const pageSamplesMax = 5_000_000;
-/** A sample is at most so far ahead of this agent's clock (Prometheus, maxAheadTime). */
-const aheadMsMax = 10 * 60_000;
 
 const noExemplars: SeriesExemplars = { fresh: [], shown: [] };
 const noPage = new Uint8Array(0);
 const noPageView = new DataView(noPage.buffer);
 /** Of the page that is being parsed or written, which is one at a time. */
 const samples = new PageSamples();
+const knownLines = new KnownLines();
+/** The labels of the series that is being added. */
+const texts = new LabelTexts();
 
 export class ScrapedPage implements ExpositionSink, MetricSink {
   readonly #tracker: SeriesTracker;
   readonly #settings: PageSettings;
   readonly #families = new MetricFamilies();
   readonly #texts = new PageTexts();
+  readonly #reader: LabelReader;
   readonly #starts = new StartGroups();
   readonly #exemplars = new ExemplarMemory();
+  readonly #conversion = new HistogramConversion();
   /** Names that the page gave to series which relabeling has renamed: metadata goes by them. */
   readonly #pageNames = new Map<number, string>();
   #format: PageFormat = 'text';
@@ -70,6 +81,9 @@ export class ScrapedPage implements ExpositionSink, MetricSink {
   #expectedText = -1;
   #expectedStart = -1;
   #expectedEnd = -1;
+  /** The series text whose labels the reader has. */
+  #readStart = -1;
+  #readEnd = -1;
 
   #page: Uint8Array = noPage;
   #view: DataView = noPageView;
@@ -79,14 +93,18 @@ export class ScrapedPage implements ExpositionSink, MetricSink {
   #keptCount = 0;
   #samplesMax = 0;
   #pageExemplars: PageExemplar[] = [];
-  /** Series that have no metadata yet. */
-  #newSeries: number[] = [];
-  #isUndescribed = false;
+  /** Whether all series of the page have asked what their metric is while it was read. */
+  #isFresh = false;
   #isOutdated = false;
+  /** What was asked last: the metric's name as it stands in the page. */
+  #familyStart = 0;
+  #familyEnd = 0;
+  #family: MetricFamily | undefined;
 
   constructor(tracker: SeriesTracker, settings: PageSettings) {
     this.#tracker = tracker;
     this.#settings = settings;
+    this.#reader = new LabelReader(new LabelShapes(settings.targetLabels, settings.isHonoringLabels));
   }
 
   /**
@@ -106,14 +124,21 @@ export class ScrapedPage implements ExpositionSink, MetricSink {
     this.#pageExemplars = [];
     samples.begin(this);
     this.#starts.beginPage();
+    this.#families.beginPage();
+    this.#conversion.beginPage();
+    this.#familyEnd = 0;
+    this.#isFresh = this.#texts.count === 0;
+    const textsBefore = this.#texts.count;
     try {
       if (format === 'protobuf') parseProtobufPage(page, this.#settings, this);
       else parseExposition(page, format, this);
+      this.#endHistogram(page.length);
     } finally {
       this.#page = noPage;
       this.#view = noPageView;
     }
     this.#describeSeries();
+    if (this.#texts.count === textsBefore) this.#texts.trim();
     return { samples: this.#sampleCount, kept: this.#keptCount };
   }
 
@@ -125,32 +150,11 @@ export class ScrapedPage implements ExpositionSink, MetricSink {
   /** Writes the parsed page into the tracker's run. Returns which samples it did not take. */
   writeTo(tracker: SeriesTracker, nowMs: number): SampleRefusals {
     if (samples.owner !== this) throw new Error('BUG: another page was parsed before this one was written');
-    const refused: SampleRefusals = { duplicate: 0, out_of_order: 0, out_of_bounds: 0 };
-    const { series, values, timestampsMs, startsMs, rich, count } = samples;
-    const isHonoringTimestamps = this.#settings.isHonoringTimestamps;
-    const timestampMsMax = nowMs + aheadMsMax;
-    let nextRich = 0;
-    for (let i = 0; i < count; i++) {
-      const timestampMs = isHonoringTimestamps ? timestampsMs[i]! : Number.NaN;
-      const startMs = startsMs[i]! < 0 ? this.#starts.startMs(-1 - startsMs[i]!) : startsMs[i]!;
-      const isRich = nextRich < rich.length && rich[nextRich]!.index === i;
-      const extra = isRich ? rich[nextRich++] : undefined;
-      if (timestampMs > timestampMsMax) {
-        refused.out_of_bounds++;
-        continue;
-      }
-      const outcome = extra
-        ? tracker.writeRecord(series[i]!, {
-            value: values[i]!,
-            histogram: extra.histogram,
-            exemplars: extra.fresh,
-            timestampMs,
-            startMs,
-          })
-        : tracker.write(series[i]!, values[i]!, timestampMs, startMs);
-      if (outcome !== 'written') refused[outcome]++;
-      else if (extra) this.#exemplars.note(series[i]!, extra.shown);
-    }
+    const { isHonoringTimestamps } = this.#settings;
+    const refused = writeSamples(samples, tracker, this.#starts, this.#exemplars, {
+      isHonoringTimestamps,
+      nowMs,
+    });
     this.#exemplars.endPage();
     this.#writtenCount = this.#sampleCount;
     samples.begin(noPage);
@@ -162,22 +166,46 @@ export class ScrapedPage implements ExpositionSink, MetricSink {
     this.#texts.clear();
     this.#starts.clear();
     this.#exemplars.clear();
+    this.#conversion.clear();
     this.#pageNames.clear();
     this.#firstText = -1;
-    this.#newSeries = [];
-    this.#isUndescribed = true;
     this.#isOutdated = false;
+  }
+
+  knownLines(start: number): number {
+    knownLines.previous = this.#previousText;
+    const countMax = this.#samplesMax - this.#keptCount;
+    const end = knownLines.read(
+      this.#page,
+      this.#view,
+      start,
+      this.#texts,
+      this.#firstText,
+      samples,
+      countMax,
+    );
+    this.#sampleCount += knownLines.count;
+    this.#keptCount += knownLines.count;
+    this.#previousText = knownLines.previous;
+    return end;
   }
 
   expectSeries(start: number): number {
     this.#expectedStart = -1;
+    this.#readStart = -1;
+    const [page, view] = [this.#page, this.#view];
     const text = this.#previousText < 0 ? this.#firstText : this.#texts.after[this.#previousText]!;
     const { bytes } = this.#texts;
-    if (text < 0 || !bytes.startsWith(text, this.#page, this.#view, start, this.#page.length)) return -1;
-    this.#expectedText = text;
-    this.#expectedStart = start;
-    this.#expectedEnd = start + bytes.end(text) - bytes.start(text);
-    return this.#expectedEnd;
+    if (text >= 0 && bytes.startsWith(text, page, view, start, page.length)) {
+      this.#expectedText = text;
+      this.#expectedStart = start;
+      this.#expectedEnd = start + bytes.end(text) - bytes.start(text);
+      return this.#expectedEnd;
+    }
+    if (this.#settings.relabel) return -1;
+    this.#readEnd = this.#reader.read(page, view, start);
+    if (this.#readEnd >= 0) this.#readStart = start;
+    return this.#readEnd;
   }
 
   sample(start: number, end: number, value: number, timestampMs: number): void {
@@ -187,22 +215,15 @@ export class ScrapedPage implements ExpositionSink, MetricSink {
     else this.#texts.after[this.#previousText] = text;
     this.#previousText = text;
     const series = this.#texts.series[text]!;
-    if (series <= createdText) this.#starts.set(createdText - series, value);
-    else this.add(series, value, timestampMs, -1 - this.#texts.group[text]!);
+    const part = series <= partText ? this.#conversion.line(partText - series) : undefined;
+    if (this.#conversion.isOtherThan(part)) this.#endHistogram(start);
+    if (part) this.#takePart(part, value, timestampMs);
+    else if (series <= createdText) this.#starts.set(createdText - series, value);
+    else this.add(series, value, timestampMs, -1 - this.#texts.group(text));
   }
 
   exemplar(start: number, labelsEnd: number, end: number, value: number, timestampMs: number): void {
-    const page = this.#page;
-    this.addExemplar({
-      raw: page.subarray(start, end),
-      value,
-      timestampMs,
-      readLabels() {
-        const labels = new Map<string, string>();
-        parsePairs(page, start, labelsEnd, labels);
-        return sortLabels(labels);
-      },
-    });
+    this.addExemplar(textExemplar(this.#page, start, labelsEnd, end, value, timestampMs));
   }
 
   knowsMetadata(start: number, end: number): boolean {
@@ -210,6 +231,7 @@ export class ScrapedPage implements ExpositionSink, MetricSink {
   }
 
   metadata(kind: MetadataKind, name: string, text: string, start: number, end: number): void {
+    this.#familyEnd = 0;
     this.#families.set(kind, name, text, { page: this.#page, view: this.#view, start, end });
   }
 
@@ -222,7 +244,8 @@ export class ScrapedPage implements ExpositionSink, MetricSink {
   seriesOf(key: ByteWriter, source: LabelSource): number {
     const known = this.#texts.bytes.find(key.bytes, key.view, 0, key.position);
     if (known >= 0) return this.#texts.series[known]!;
-    const series = this.#admit(source.readLabels(), 0);
+    const labels = source.readLabels();
+    const series = this.#admit(labels, 0, this.#families.of(labels.get(metricNameLabel)!));
     this.#texts.add(key.bytes, key.view, 0, key.position, series, noGroup);
     return series;
   }
@@ -247,20 +270,100 @@ export class ScrapedPage implements ExpositionSink, MetricSink {
   }
 
   #textNumber(start: number, end: number): number {
-    const known = this.#texts.bytes.find(this.#page, this.#view, start, end);
+    const [page, view] = [this.#page, this.#view];
+    const known = this.#texts.bytes.find(page, view, start, end);
     if (known >= 0) return known;
-    const labels = parseSeriesText(this.#page, start, end);
+    const isRead = start === this.#readStart && end === this.#readEnd;
+    return (isRead ? this.#addRead(start, end) : undefined) ?? this.#addText(start, end);
+  }
+
+  /** Adds a series whose labels the reader has. Returns undefined where they are over a limit. */
+  #addRead(start: number, end: number): number | undefined {
+    const reader = this.#reader;
+    const [page, view] = [this.#page, this.#view];
+    const family = this.#familyAt(start, reader.nameEnd);
+    let group = noGroup;
+    // Their parts are few: the code that makes strings adds them.
+    if (this.#settings.isConvertingClassicHistograms && family?.type === 'histogram') return undefined;
+    if (family) {
+      reader.normalizeBound(family.type);
+      if (this.#format === 'openmetrics' && hasStarts(family)) {
+        group = this.#starts.groupOf(reader.groupText(), family);
+        if (textOf(page, start, reader.nameEnd) === `${family.name}_created`) {
+          return this.#texts.add(page, view, start, end, createdText - group, noGroup);
+        }
+      }
+    }
+    if (!reader.fill(texts, this.#settings.limits)) return undefined;
+    const series = this.#tracker.seriesOfTexts(texts, family);
+    return this.#texts.add(page, view, start, end, series, group);
+  }
+
+  #addText(start: number, end: number): number {
+    const [page, view] = [this.#page, this.#view];
+    const labels = parseSeriesText(page, start, end);
     const metric = labels.get(metricNameLabel)!;
     const family = this.#families.of(metric);
-    const group = this.#format === 'openmetrics' && family ? this.#starts.groupOf(labels, family) : noGroup;
-    const isCreated = group !== noGroup && metric === `${family!.name}_created`;
-    if (family) normalizeBound(labels, family);
-    const series = isCreated ? createdText - group : this.#admit(labels, start);
-    return this.#texts.add(this.#page, this.#view, start, end, series, isCreated ? noGroup : group);
+    const isGrouped = this.#format === 'openmetrics' && family !== undefined && hasStarts(family);
+    const group = isGrouped ? this.#starts.groupOf(groupText(labels), family) : noGroup;
+    if (isGrouped && metric === `${family.name}_created`) {
+      return this.#texts.add(page, view, start, end, createdText - group, noGroup);
+    }
+    if (family) normalizeBound(labels, family.type);
+    const part = this.#settings.isConvertingClassicHistograms && family && histogramPart(labels, family);
+    if (!part) return this.#texts.add(page, view, start, end, this.#admit(labels, start, family), group);
+    const line = this.#conversion.add({
+      ...part,
+      group,
+      series: this.#admit(histogramLabels(labels, family), start, family),
+      classicSeries: this.#settings.isTakingClassicHistograms
+        ? this.#admit(labels, start, family)
+        : undefined,
+    });
+    return this.#texts.add(page, view, start, end, partText - line, noGroup);
+  }
+
+  #takePart(part: HistogramLine, value: number, timestampMs: number): void {
+    const exemplars = this.#pageExemplars;
+    const { classicSeries } = part;
+    if (classicSeries !== undefined) this.add(classicSeries, value, timestampMs, -1 - part.group);
+    this.#pageExemplars = [];
+    this.#conversion.take(part, value, timestampMs, exemplars);
+  }
+
+  /** Takes the converted histogram whose lines have ended before `position`, if there is one. */
+  #endHistogram(position: number): void {
+    const converted = this.#conversion.end();
+    if (!converted) return;
+    const { bytes, series, timestampMs, group, exemplars, bucketCount } = converted;
+    const bucketsMax = this.#settings.limits.nativeHistogramBuckets;
+    if (bucketsMax > 0 && bucketCount > bucketsMax) {
+      failAt(
+        this.#page,
+        position,
+        `a histogram before has ${bucketCount} buckets, which cannot be merged: the limit is ${bucketsMax}`,
+      );
+    }
+    // What has come already is of the next line.
+    const next = this.#pageExemplars;
+    this.#pageExemplars = [...exemplars];
+    if (bytes) this.add(series, 0, timestampMs, -1 - group, bytes);
+    this.#pageExemplars = next;
+  }
+
+  /** Returns the family of the metric whose name is [start, end). */
+  #familyAt(start: number, end: number): MetricFamily | undefined {
+    const isLast = isSameText(this.#view, start, end, this.#view, this.#familyStart, this.#familyEnd);
+    if (!isLast) {
+      this.#family = this.#families.of(textOf(this.#page, start, end));
+      this.#familyStart = start;
+      this.#familyEnd = end;
+    }
+    return this.#family;
   }
 
   /** Returns the number of the series with these labels, or droppedText. */
-  #admit(pageLabels: ReadonlyMap<string, string>, start: number): number {
+  #admit(pageLabels: ReadonlyMap<string, string>, start: number, family: MetricFamily | undefined): number {
     let labels: Labels | undefined;
     try {
       labels = admitSeries(pageLabels, this.#settings);
@@ -269,9 +372,7 @@ export class ScrapedPage implements ExpositionSink, MetricSink {
       failAt(this.#page, start, error.message);
     }
     if (!labels) return droppedText;
-    const countBefore = this.#tracker.seriesCount;
-    const series = this.#tracker.seriesOf(labels);
-    if (series === countBefore) this.#newSeries.push(series);
+    const series = this.#tracker.seriesOf(labels, family);
     if (this.#settings.relabel) {
       const pageName = pageLabels.get(metricNameLabel)!;
       if (labelValue(labels, metricNameLabel) !== pageName) this.#pageNames.set(series, pageName);
@@ -279,28 +380,19 @@ export class ScrapedPage implements ExpositionSink, MetricSink {
     return series;
   }
 
+  /** Describes series again where their families have changed since they asked. */
   #describeSeries(): void {
-    const { isChanged, isTypeChanged } = this.#families.endPage();
-    const isForAll = isChanged || this.#isUndescribed;
-    const described = isForAll ? samples.series.subarray(0, samples.count) : this.#newSeries;
+    const { isChanged, isTypeChanged, isOtherThanTold } = this.#families.endPage();
+    // What a text means depends on its family's type: the next page's texts are looked at anew.
+    if (isTypeChanged) this.#isOutdated = true;
+    if (this.#isFresh ? !isOtherThanTold : !isChanged) return;
     let lastMetric = '';
     let family: MetricFamily | undefined;
-    for (const series of described) {
+    for (const series of samples.series.subarray(0, samples.count)) {
       const metric = this.#pageNames.get(series) ?? this.#tracker.metricName(series);
       if (metric !== lastMetric) family = this.#families.of(metric);
       lastMetric = metric;
-      if (family) this.#tracker.setMetadata(series, family.type, family.help, family.unit);
+      if (family) this.#tracker.setMetadata(series, family);
     }
-    this.#newSeries = [];
-    this.#isUndescribed = false;
-    // What a text means depends on its family's type: the next page's texts are looked at anew.
-    if (isTypeChanged) this.#isOutdated = true;
   }
-}
-
-function normalizeBound(labels: Map<string, string>, { type }: MetricFamily): void {
-  const name = type === 'summary' ? 'quantile' : 'le';
-  if (type !== 'summary' && type !== 'histogram' && type !== 'gaugehistogram') return;
-  const bound = labels.get(name);
-  if (bound !== undefined) labels.set(name, normalizedBound(bound));
 }

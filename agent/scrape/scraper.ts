@@ -24,6 +24,8 @@ export interface ScraperOptions {
   readonly hasExtraMetrics?: boolean;
   readonly transport: Transport;
   readonly tenant: string;
+  /** The variables of the process, which may name proxies. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
   readonly log: Logger;
   /** Unix milliseconds. */
   readonly now?: () => number;
@@ -36,6 +38,8 @@ export interface Scraper {
    */
   setTargets(targets: readonly ResolvedTarget[]): void;
   status(): readonly TargetStatus[];
+  /** What is known of one target; undefined where it is not scraped. */
+  statusOf(target: ResolvedTarget): TargetStatus | undefined;
   /** Samples sent and lost since the start. */
   counts(): { readonly sent: number; readonly lost: Readonly<Record<SampleLoss, number>> };
   /** Ends all series, and gives the transport `drainMs` for what waits; what is left then is counted as lost. */
@@ -59,7 +63,7 @@ interface RunningTarget {
 class TargetSet implements Scraper {
   readonly #options: ScraperOptions;
   readonly #counts = new SampleCounts();
-  readonly #clients = new TargetClients();
+  readonly #clients: TargetClients;
   readonly #buffers = new PageBuffers();
   readonly #abort = new AbortController();
   readonly #budget: { bytes: number; readonly bytesMax: number };
@@ -73,6 +77,7 @@ class TargetSet implements Scraper {
 
   constructor(options: ScraperOptions) {
     this.#options = options;
+    this.#clients = new TargetClients(options.environment ?? {});
     this.#budget = { bytes: 0, bytesMax: options.queueBytesMax ?? queueBytesMaxDefault };
     this.setTargets(options.targets);
   }
@@ -104,6 +109,10 @@ class TargetSet implements Scraper {
 
   status(): readonly TargetStatus[] {
     return [...this.#running.values()].map(({ loop }) => loop.status);
+  }
+
+  statusOf(target: ResolvedTarget): TargetStatus | undefined {
+    return this.#running.get(targetIdentity(target))?.loop.status;
   }
 
   counts(): { sent: number; lost: Readonly<Record<SampleLoss, number>> } {

@@ -81,7 +81,7 @@ function sortedPairs(pairs: (readonly [string, string])[]): Labels {
 }
 
 /** Returns the labels of a page's series with those of its target that it does not have, empty ones included. */
-function withHonoredLabels(labels: ReadonlyMap<string, string>, targetLabels: Labels): Labels {
+export function withHonoredLabels(labels: ReadonlyMap<string, string>, targetLabels: Labels): Labels {
   return sortLabels(new Map([...targetLabels, ...labels]));
 }
 

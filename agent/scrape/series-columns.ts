@@ -1,24 +1,42 @@
-/** What a tracker knows of each series, in typed arrays that grow together: 21 bytes a series. */
+/** What a tracker knows of each series, in typed arrays that grow together, and the table that finds one by its hash. */
 const seriesMin = 64;
 
 export class SeriesColumns {
   count = 0;
   /** Which of the tracker's requests the series is in. */
   part = new Int32Array(seriesMin);
-  metadata = new Int32Array(seriesMin);
+  /** LabelTexts.hash of its labels. */
+  hashes = new Int32Array(seriesMin);
   /** The last run that wrote it, or -1. */
   seenRun = new Int32Array(seriesMin);
   seenTimestampMs = new Float64Array(seriesMin);
   flags = new Uint8Array(seriesMin);
+  /** Open addressing: series + 1, or 0 where free. Never more than half full. */
+  #slots = new Int32Array(seriesMin * 2);
 
   /** Returns the number of a new series. */
-  add(part: number, metadata: number): number {
+  add(part: number, hash: number): number {
     const series = this.count++;
     if (series === this.part.length) this.#grow();
     this.part[series] = part;
-    this.metadata[series] = metadata;
+    this.hashes[series] = hash;
     this.seenRun[series] = -1;
+    place(this.#slots, hash, series);
     return series;
+  }
+
+  /** Where the search for a hash starts; it goes on by nextSlot until at() is -1. */
+  firstSlot(hash: number): number {
+    return hash & (this.#slots.length - 1);
+  }
+
+  nextSlot(slot: number): number {
+    return (slot + 1) & (this.#slots.length - 1);
+  }
+
+  /** Returns the series in a slot, or -1. */
+  at(slot: number): number {
+    return this.#slots[slot]! - 1;
   }
 
   /** Takes over what `from` knows about when its series was written. */
@@ -29,13 +47,22 @@ export class SeriesColumns {
   }
 
   #grow(): void {
-    const length = this.part.length * 2;
-    this.part = grown(this.part, new Int32Array(length));
-    this.metadata = grown(this.metadata, new Int32Array(length));
-    this.seenRun = grown(this.seenRun, new Int32Array(length));
-    this.seenTimestampMs = grown(this.seenTimestampMs, new Float64Array(length));
-    this.flags = grown(this.flags, new Uint8Array(length));
+    const { length } = this.part;
+    this.part = grown(this.part, new Int32Array(length * 2));
+    this.hashes = grown(this.hashes, new Int32Array(length * 2));
+    this.seenRun = grown(this.seenRun, new Int32Array(length * 2));
+    this.seenTimestampMs = grown(this.seenTimestampMs, new Float64Array(length * 2));
+    this.flags = grown(this.flags, new Uint8Array(length * 2));
+    this.#slots = new Int32Array(length * 4);
+    for (let series = 0; series < length; series++) place(this.#slots, this.hashes[series]!, series);
   }
+}
+
+function place(slots: Int32Array, hash: number, series: number): void {
+  const mask = slots.length - 1;
+  let slot = hash & mask;
+  while (slots[slot] !== 0) slot = (slot + 1) & mask;
+  slots[slot] = series + 1;
 }
 
 /** Copies `from` to the start of `into`, which it returns. */

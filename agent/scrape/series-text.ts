@@ -63,7 +63,7 @@ export function labelSetEnd(page: Uint8Array, start: number, hasBlanks: boolean,
     if (hasBlanks) at = blanksEnd(page, at);
     if (page[at] === braceClose) return at + 1;
     const nameAt = at;
-    at = page[at] === quote ? quotedEnd(page, at) : labelNameEnd(page, at);
+    at = page[at] === quote ? quotedEnd(page, at) : checkedNameEnd(page, at);
     if (hasBlanks) at = blanksEnd(page, at);
     if (page[at] === equals) {
       at = hasBlanks ? blanksEnd(page, at + 1) : at + 1;
@@ -123,7 +123,7 @@ export function parsePairs(page: Uint8Array, start: number, end: number, labels:
       continue;
     }
     const isQuoted = page[at] === quote;
-    const nameEnd = isQuoted ? quotedEnd(page, at) : labelNameEnd(page, at);
+    const nameEnd = isQuoted ? quotedEnd(page, at) : checkedNameEnd(page, at);
     const name = isQuoted ? unquote(page, at, nameEnd) : textOf(page, at, nameEnd);
     const equalsAt = blanksEnd(page, nameEnd);
     if (page[equalsAt] === equals) {
@@ -183,11 +183,17 @@ export function shown(page: Uint8Array, position: number): string {
     : `byte 0x${byte.toString(16).padStart(2, '0')}`;
 }
 
-function labelNameEnd(page: Uint8Array, start: number): number {
+/** Returns the offset behind the unquoted label name at `start`; `start` itself where there is none. */
+export function labelNameEnd(page: Uint8Array, start: number): number {
   let at = start;
   if (isNameStart[page[at]!] === 1) while (isNamePart[page[at]!] === 1 && page[at] !== colon) at++;
-  if (at === start) failAt(page, at, `expected a label name, not ${shown(page, at)}`);
   return at;
+}
+
+function checkedNameEnd(page: Uint8Array, start: number): number {
+  const end = labelNameEnd(page, start);
+  if (end === start) failAt(page, start, `expected a label name, not ${shown(page, start)}`);
+  return end;
 }
 
 function byteClass(members: string): Uint8Array {

@@ -16,7 +16,9 @@ import {
   writeSampleField,
   writeStaleHistogramField,
 } from '#wire/remote-write/record-fields.ts';
-import { type MetricType, noMetadata, RequestEncoder } from '#wire/remote-write/request-encoder.ts';
+import { type MetricType, noMetadata } from '#wire/remote-write/request-encoder.ts';
+import { type LabelTexts, TextEncoding } from './label-texts.ts';
+import { type MetricDescription, RequestPart } from './request-part.ts';
 import { SeriesColumns } from './series-columns.ts';
 
 export interface TrackedRequest {
@@ -60,12 +62,14 @@ const helpBytesShare = 0.15;
 /** Vanished series are forgotten when there are twice as many as live ones, and so many more. */
 const forgottenSeriesMin = 4096;
 const fieldsBytes = 512;
+const encoding = new TextEncoding();
 
-interface Part {
-  readonly encoder: RequestEncoder;
-  /** The number of the encoder's first series. */
-  readonly base: number;
-  helpBytes: number;
+interface Described {
+  readonly part: RequestPart | undefined;
+  readonly type: MetricType;
+  readonly help: string;
+  readonly unit: string;
+  readonly metadata: number;
 }
 
 /** Bits of SeriesColumns.flags. */
@@ -76,7 +80,7 @@ export class SeriesTracker {
   readonly #requestBytesMax: number;
   /** Whether series with times of their own end with stale markers too. */
   tracksOwnTimes = false;
-  #parts: Part[] = [];
+  #parts: RequestPart[] = [];
   #columns = new SeriesColumns();
   readonly #fields = new ByteWriter(fieldsBytes);
 
@@ -84,6 +88,8 @@ export class SeriesTracker {
   #timestampMs = 0;
   #requests: TrackedRequest[] = [];
   #addedCount = 0;
+  /** What #metadataOf was asked last. */
+  #described: Described = { part: undefined, type: 'unknown', help: '', unit: '', metadata: noMetadata };
 
   constructor(requestBytesMax = requestBytesMaxDefault) {
     this.#requestBytesMax = requestBytesMax;
@@ -98,45 +104,55 @@ export class SeriesTracker {
     return this.#addedCount;
   }
 
-  /** Returns the number of a series, which is new where it is unknown. Valid until a run says isRenumbered. */
-  seriesOf(labels: Labels): number {
-    const roomy = this.#partWithRoom();
-    for (let i = this.#parts.length - 1; i >= 0; i--) {
-      const part = this.#parts[i]!;
-      const found = part === roomy ? -1 : part.encoder.findSeries(labels);
-      if (found >= 0) return part.base + found;
+  /**
+   * Returns the number of a series, which is new where it is unknown. Valid until a run says isRenumbered. What its metric
+   * is can be said here or by setMetadata.
+   */
+  seriesOf(labels: Labels, description?: MetricDescription): number {
+    return this.seriesOfTexts(encoding.labels(labels), description);
+  }
+
+  /** As seriesOf, for labels that are bytes. */
+  seriesOfTexts(texts: LabelTexts, description?: MetricDescription): number {
+    const hash = texts.hash();
+    const columns = this.#columns;
+    for (let slot = columns.firstSlot(hash); ; slot = columns.nextSlot(slot)) {
+      const series = columns.at(slot);
+      if (series < 0) break;
+      if (columns.hashes[series] !== hash) continue;
+      const part = this.#partOf(series);
+      if (!part.hasLabels(series - part.base, texts)) continue;
+      if (description) this.setMetadata(series, description);
+      return series;
     }
-    const part = roomy ?? this.#addPart();
+    const part = this.#partWithRoom() ?? this.#addPart();
     this.#endPassing(part);
-    const countBefore = part.encoder.seriesCount;
-    const added = part.encoder.addSeries(labels);
-    return added < countBefore ? part.base + added : this.#columns.add(this.#parts.length - 1, noMetadata);
+    part.addSeries(texts, description ? this.#metadataOf(part, description) : noMetadata);
+    return columns.add(this.#parts.length - 1, hash);
   }
 
   labels(series: number): Labels {
     const part = this.#partOf(series);
-    return part.encoder.labels(series - part.base);
+    return part.labels(series - part.base);
   }
 
   metricName(series: number): string {
     const part = this.#partOf(series);
-    return part.encoder.labelValue(series - part.base, metricNameLabel);
+    return part.labelValue(series - part.base, metricNameLabel);
   }
 
   /** Says what the series' metric is. A help text that finds no room in the request is left out. */
-  setMetadata(series: number, type: MetricType, help: string, unit: string): void {
+  setMetadata(series: number, description: MetricDescription): void {
     const part = this.#partOf(series);
     this.#endPassing(part);
-    const symbolBytes = part.encoder.requestBytes;
-    const fits = part.helpBytes + help.length * 3 < this.#requestBytesMax * helpBytesShare;
-    this.#columns.metadata[series] = part.encoder.addMetadata(type, fits ? help : '', unit);
-    part.helpBytes += part.encoder.requestBytes - symbolBytes;
+    part.setMetadata(series - part.base, this.#metadataOf(part, description));
   }
 
   begin(timestampMs: number): void {
     this.#run++;
     this.#timestampMs = timestampMs;
     this.#addedCount = 0;
+    for (const part of this.#parts) part.beginRun(timestampMs);
   }
 
   /**
@@ -148,9 +164,8 @@ export class SeriesTracker {
     const outcome = this.#admit(series, time, Number.isNaN(timestampMs), 0);
     if (outcome !== 'written') return outcome;
     const part = this.#partOf(series);
-    const metadata = this.#columns.metadata[series]!;
-    part.encoder.writeSample(series - part.base, metadata, value, time, knownStart(startMs, time));
-    if (part.encoder.requestBytes > this.#requestBytesMax) this.#finish(part);
+    const hasGrown = part.writeSample(series - part.base, value, time, knownStart(startMs, time));
+    if (hasGrown && part.requestBytes > this.#requestBytesMax) this.#finish(part);
     return 'written';
   }
 
@@ -168,12 +183,12 @@ export class SeriesTracker {
     if (histogram === undefined) writeSampleField(fields, value, time, start);
     else writeHistogramField(fields, histogram, time, start);
     for (const exemplar of exemplars) {
-      const refs = exemplar.labels.flatMap((pair) => pair.map((text) => part.encoder.passingSymbol(text)));
+      const refs = exemplar.labels.flatMap((pair) => pair.map((text) => part.passingSymbol(text)));
       const exemplarMs = Number.isNaN(exemplar.timestampMs) ? time : exemplar.timestampMs;
       writeExemplarField(fields, refs, exemplar.value, exemplarMs);
     }
-    part.encoder.writeFields(series - part.base, this.#columns.metadata[series]!, fields);
-    if (part.encoder.requestBytes > this.#requestBytesMax) this.#finish(part);
+    part.writeFields(series - part.base, fields);
+    if (part.requestBytes > this.#requestBytesMax) this.#finish(part);
     return 'written';
   }
 
@@ -187,7 +202,7 @@ export class SeriesTracker {
       this.#writeStale(series, (flags[series]! & isHistogram) !== 0);
       staleCount++;
     }
-    for (const part of this.#parts) if (part.encoder.sampleCount > 0) this.#finish(part);
+    for (const part of this.#parts) if (part.sampleCount > 0) this.#finish(part);
     const requests = this.#requests;
     this.#requests = [];
     return { requests, staleCount, isRenumbered: this.#forgetVanished() };
@@ -217,34 +232,45 @@ export class SeriesTracker {
     if (isOfHistogram) {
       this.#fields.clear();
       writeStaleHistogramField(this.#fields, this.#timestampMs);
-      part.encoder.writeFields(series - part.base, noMetadata, this.#fields);
-    } else part.encoder.writeStaleMarker(series - part.base, this.#timestampMs);
-    if (part.encoder.requestBytes > this.#requestBytesMax) this.#finish(part);
+      part.writeFields(series - part.base, this.#fields);
+    } else part.writeStaleMarker(series - part.base, this.#timestampMs);
+    if (part.requestBytes > this.#requestBytesMax) this.#finish(part);
   }
 
-  #finish({ encoder }: Part): void {
-    const sampleCount = encoder.sampleCount;
-    this.#requests.push({ bytes: encoder.finish(), sampleCount });
+  #finish(part: RequestPart): void {
+    const { sampleCount } = part;
+    this.#requests.push({ bytes: part.finish(), sampleCount });
   }
 
   /** A request with passing symbols is ended before symbols that stay are added: those come first. */
-  #endPassing(part: Part): void {
-    if (part.encoder.hasPassingSymbols) this.#finish(part);
+  #endPassing(part: RequestPart): void {
+    if (part.hasPassingSymbols) this.#finish(part);
   }
 
-  #partOf(series: number): Part {
+  #metadataOf(part: RequestPart, { type, help, unit = '' }: MetricDescription): number {
+    const last = this.#described;
+    if (part === last.part && help === last.help && type === last.type && unit === last.unit) {
+      return last.metadata;
+    }
+    const metadata = part.addMetadata({ type, help, unit }, this.#requestBytesMax * helpBytesShare);
+    this.#described = { part, type, help, unit, metadata };
+    return metadata;
+  }
+
+  #partOf(series: number): RequestPart {
     return this.#parts[this.#columns.part[series]!]!;
   }
 
-  #partWithRoom(): Part | undefined {
+  #partWithRoom(): RequestPart | undefined {
     const last = this.#parts.at(-1);
     if (!last) return undefined;
-    const bytes = last.encoder.fullRequestBytes - last.helpBytes;
-    return bytes < this.#requestBytesMax * seriesBytesShare ? last : undefined;
+    return last.seriesBytes < this.#requestBytesMax * seriesBytesShare ? last : undefined;
   }
 
-  #addPart(): Part {
-    const part = { encoder: new RequestEncoder(), base: this.#columns.count, helpBytes: 0 };
+  #addPart(): RequestPart {
+    this.#parts.at(-1)?.seal();
+    const part = new RequestPart(this.#columns.count);
+    if (this.#run > 0) part.beginRun(this.#timestampMs);
     this.#parts.push(part);
     return part;
   }

@@ -9,7 +9,6 @@
  */
 import { metricNameLabel } from '#model/labels.ts';
 import type { MetricFamily } from './metric-families.ts';
-import { noGroup } from './page-texts.ts';
 import { grown } from './series-columns.ts';
 
 const groupsMin = 64;
@@ -27,13 +26,12 @@ export class StartGroups {
     this.#lastKey = '';
   }
 
-  /** Returns the group of a series that is new, or noGroup where its family has no start times. */
-  groupOf(labels: ReadonlyMap<string, string>, { name, type }: MetricFamily): number {
-    if (type !== 'counter' && type !== 'histogram' && type !== 'summary') return noGroup;
-    const own = [...labels].filter(
-      ([label]) => label !== metricNameLabel && label !== 'le' && label !== 'quantile',
-    );
-    const key = JSON.stringify([name, own]);
+  /**
+   * Returns the group of a series that is new and whose family has start times. `ownLabels` is what the labels are without
+   * the name of the metric, le and quantile: the same text for all of one group.
+   */
+  groupOf(ownLabels: string, { name }: MetricFamily): number {
+    const key = `${name} ${ownLabels}`;
     if (key === this.#lastKey) return this.#count - 1;
     this.#lastKey = key;
     if (this.#count === this.#startsMs.length) {
@@ -59,4 +57,17 @@ export class StartGroups {
     this.#count = 0;
     this.#lastKey = '';
   }
+}
+
+/** Returns the text of labels for groupOf. */
+export function groupText(labels: ReadonlyMap<string, string>): string {
+  const own = [...labels].filter(
+    ([label]) => label !== metricNameLabel && label !== 'le' && label !== 'quantile',
+  );
+  return JSON.stringify(own);
+}
+
+/** Whether a page may say since when the samples of a family count. */
+export function hasStarts({ type }: MetricFamily): boolean {
+  return type === 'counter' || type === 'histogram' || type === 'summary';
 }

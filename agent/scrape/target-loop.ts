@@ -17,8 +17,9 @@ import type { SampleCounts, SampleQueue } from './sample-queue.ts';
 import { ScrapeError } from './scrape-error.ts';
 import { addReportSeries, writeReport } from './scrape-reports.ts';
 import type { ResolvedTarget } from './scrape-settings.ts';
-import { type PageFormat, type SampleRefusals, ScrapedPage } from './scraped-page.ts';
+import { type PageFormat, ScrapedPage } from './scraped-page.ts';
 import { SeriesTracker } from './series-tracker.ts';
+import type { SampleRefusals } from './write-samples.ts';
 
 export interface TargetStatus {
   /** Without user and password. */

@@ -4,7 +4,7 @@
  *
  *   add(a) add(b) add(c)  ->  produce([a])  ->  produce([b, c])
  *
- * It holds references only: what bounds the memory is that nobody's send resolves before its envelope is durable.
+ * It holds references only: the gate in front of it bounds the memory (byte-gate.ts).
  */
 
 import { pause } from '#wire/backoff.ts';
@@ -21,25 +21,25 @@ export interface WaitingSend {
   readonly reject: (reason: unknown) => void;
 }
 
-export interface PartitionQueueOptions {
+export interface PartitionQueueOptions<Send extends WaitingSend> {
   /** A batch is closed before it grows over this; one larger message goes alone. */
   readonly batchBytesMax: number;
   /** A batch that is not full waits this long for more. */
   readonly lingerMs: number;
   /** Must settle every send of the batch, whatever happens, and must not reject. */
-  readonly produce: (batch: readonly WaitingSend[]) => Promise<void>;
+  readonly produce: (batch: readonly Send[]) => Promise<void>;
 }
 
-export class PartitionQueue {
-  readonly #options: PartitionQueueOptions;
-  #waiting: WaitingSend[] = [];
+export class PartitionQueue<Send extends WaitingSend> {
+  readonly #options: PartitionQueueOptions<Send>;
+  #waiting: Send[] = [];
   #isDraining = false;
 
-  constructor(options: PartitionQueueOptions) {
+  constructor(options: PartitionQueueOptions<Send>) {
     this.#options = options;
   }
 
-  add(send: WaitingSend): void {
+  add(send: Send): void {
     this.#waiting.push(send);
     if (!this.#isDraining) void this.#drain();
   }
@@ -63,9 +63,9 @@ export class PartitionQueue {
     return false;
   }
 
-  /** Sends that were aborted while they waited are left out: their callers have heard already. */
-  #takeBatch(): WaitingSend[] {
-    const batch: WaitingSend[] = [];
+  /** Sends that were aborted while they waited are left out, and settled. */
+  #takeBatch(): Send[] {
+    const batch: Send[] = [];
     let size = 0;
     let taken = 0;
     for (const send of this.#waiting) {
@@ -73,7 +73,7 @@ export class PartitionQueue {
         if (batch.length > 0 && size + send.size > this.#options.batchBytesMax) break;
         batch.push(send);
         size += send.size;
-      }
+      } else send.reject(send.abort.reason);
       taken++;
     }
     this.#waiting = this.#waiting.slice(taken);

@@ -7,28 +7,16 @@
  */
 import { createRequire } from 'node:module';
 import kafkajs, { type Assigner, type Kafka } from 'kafkajs';
-import type { MessageHeaders } from '#wire/kafka/message.ts';
 
 export interface TopicPartitions<Fields> {
   readonly topic: string;
   readonly partitions: readonly (Fields & { readonly partition: number })[];
 }
 
-/** A record as kafkajs decodes it; key and value are views of the fetched batch. */
-export interface FetchedRecord {
-  readonly offset: string;
-  readonly timestamp: string;
-  readonly key: Buffer | null;
-  readonly value: Buffer | null;
-  readonly headers?: MessageHeaders;
-  readonly isControlRecord?: boolean;
-}
-
-export interface FetchedPartition {
-  readonly partition: number;
-  readonly highWatermark: string;
-  readonly abortedTransactions?: readonly unknown[];
-  readonly messages: readonly FetchedRecord[];
+interface JoinRequest extends GroupIdentity {
+  readonly sessionTimeout: number;
+  readonly rebalanceTimeout: number;
+  readonly groupProtocols: readonly unknown[];
 }
 
 interface GroupIdentity {
@@ -45,13 +33,7 @@ export interface JoinedGroup {
 
 /** The requests that one broker answers. Each rejects with the broker's error, its name in `type`. */
 export interface Broker {
-  joinGroup(
-    request: GroupIdentity & {
-      readonly sessionTimeout: number;
-      readonly rebalanceTimeout: number;
-      readonly groupProtocols: readonly unknown[];
-    },
-  ): Promise<JoinedGroup>;
+  joinGroup(request: JoinRequest): Promise<JoinedGroup>;
   syncGroup(
     request: GroupIdentity & { readonly generationId: number; readonly groupAssignment: readonly unknown[] },
   ): Promise<{ readonly memberAssignment: Buffer }>;
@@ -76,18 +58,21 @@ export interface Broker {
     readonly isolationLevel: number;
     readonly topics: readonly TopicPartitions<{ readonly timestamp: number }>[];
   }): Promise<{ readonly responses: readonly TopicPartitions<{ readonly offset: string }>[] }>;
-  fetch(request: {
-    readonly isolationLevel: number;
-    readonly maxWaitTime: number;
-    readonly minBytes: number;
-    readonly maxBytes: number;
-    readonly topics: readonly TopicPartitions<{ readonly fetchOffset: string; readonly maxBytes: number }>[];
-  }): Promise<{
-    readonly responses: readonly {
-      readonly topicName: string;
-      readonly partitions: readonly FetchedPartition[];
-    }[];
-  }>;
+  /** What the broker knows, by API key; null before it has been asked. */
+  readonly versions: Readonly<Record<number, { readonly maxVersion: number }>> | null;
+  readonly connectionPool: ConnectionPool;
+}
+
+/** Sends a request that the broker object has no method for, or one whose answer we decode ourselves. */
+interface ConnectionPool {
+  send<Answer>(request: {
+    readonly request: object;
+    readonly response: {
+      decode(payload: Buffer): Promise<Answer>;
+      parse(answer: Answer): Promise<Answer>;
+    };
+    readonly requestTimeout?: number;
+  }): Promise<Answer>;
 }
 
 export interface Cluster {
@@ -138,17 +123,28 @@ export function openCluster(kafka: Kafka, groupId: string): OpenCluster {
 }
 
 const require = createRequire(import.meta.url);
-const filterAborted = require('kafkajs/src/consumer/filterAbortedMessages.js') as (fetched: {
-  readonly messages: readonly FetchedRecord[];
-  readonly abortedTransactions: readonly unknown[] | undefined;
-}) => FetchedRecord[];
+const joinProtocol = require('kafkajs/src/protocol/requests/joinGroup/index.js') as {
+  protocol(of: { readonly version: number }): (request: object) => {
+    readonly request: object;
+    readonly response: {
+      decode(payload: Buffer): Promise<JoinedGroup>;
+      parse(answer: JoinedGroup): Promise<JoinedGroup>;
+    };
+    readonly requestTimeout: number;
+  };
+};
+/** The first version with group_instance_id (KIP-345), of Kafka 2.3; kafkajs can write it, but its broker does not. */
+const staticJoinVersion = 5;
 
-/** Returns the records that count, from `offset` on: fetches begin at batch starts and hold transaction markers. */
-export function committedRecords(
-  { messages, abortedTransactions }: FetchedPartition,
-  offset: number,
-): FetchedRecord[] {
-  return filterAborted({ messages, abortedTransactions }).filter(
-    (record) => record.isControlRecord !== true && Number(record.offset) >= offset,
+/** Joins as the static member `instanceId`; '' joins as an ordinary one. */
+export async function joinGroup(
+  broker: Broker,
+  request: JoinRequest,
+  instanceId: string,
+): Promise<JoinedGroup> {
+  if (instanceId === '') return await broker.joinGroup(request);
+  const join = joinProtocol.protocol({ version: staticJoinVersion });
+  return await broker.connectionPool.send(
+    join({ ...request, protocolType: 'consumer', groupInstanceId: instanceId }),
   );
 }

@@ -6,12 +6,15 @@ const descriptions = {
   runs: 'Runs that were inserted and committed.',
   messages: 'Messages of those runs.',
   bytes: 'Bytes that their messages held in memory.',
-  accepted: 'Records that the store took.',
+  accepted: 'Records that the store took, or had already.',
+  repeated: 'Records that were in the store already, by the notes of their batches, and were left out.',
   rejected: 'Records that were refused for good.',
   repeated_runs: 'Runs whose intent an earlier owner had left, inserted again under the same token.',
   dead_letters: 'Messages that could not be decoded and went to the dead-letter topic.',
+  dead_letters_lost:
+    'Messages that could not be decoded, and whose letter the dead-letter topic did not take in time.',
   gaps: 'Times that a partition could not go on at its committed offset.',
-  gap_messages: 'Messages that retention removed before they were read.',
+  gap_messages: 'Messages that were gone (retention, a log that was truncated) before they were stored.',
   retries: 'Steps (read offsets, insert, commit) that failed and were repeated.',
   fetch_errors: 'Fetches that failed and were repeated.',
   rebalances: 'Times that the group shared out its partitions anew.',
@@ -37,8 +40,9 @@ export class ConsumerCounters {
   }
 
   addOutcomes(outcomes: readonly RequestOutcome[]): void {
-    for (const { accepted, rejections } of outcomes) {
+    for (const { accepted, repeated, rejections } of outcomes) {
       this.add('accepted', accepted);
+      this.add('repeated', repeated);
       for (const { count } of rejections) this.add('rejected', count);
     }
   }

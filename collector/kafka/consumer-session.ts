@@ -8,27 +8,31 @@ import { pause } from '#wire/backoff.ts';
 import { type Signal, signals } from '#wire/envelope.ts';
 import type { KafkaLog } from '#wire/kafka/client.ts';
 import type { RunInserter } from '../run.ts';
+import type { RunLimits } from './batch-queue.ts';
 import { openCluster } from './cluster.ts';
 import type { ConsumerCounters } from './consumer-counters.ts';
 import type { DeadLetterOffice } from './dead-letters.ts';
 import { Fetcher, type FetchLimits } from './fetcher.ts';
 import { type GroupAssignment, GroupMember, type GroupMemberOptions } from './group-member.ts';
 import { historyStart } from './history-start.ts';
-import type { RunLimits } from './message-buffer.ts';
-import { OpenGate, type PartitionGates } from './partition-gate.ts';
-import {
-  type FailpointStep,
-  type PartitionContext,
-  type PartitionPlace,
-  type PartitionStatus,
-  PartitionWorker,
-} from './partition-worker.ts';
+import type { MessageReader } from './message-reader.ts';
+import type {
+  FailpointStep,
+  PartitionContext,
+  PartitionPlace,
+  PartitionStatus,
+} from './partition-context.ts';
+import type { PartitionGates } from './partition-gate.ts';
+import { PartitionWorker } from './partition-worker.ts';
+import type { RunGate } from './run-gate.ts';
 
 export interface SessionOptions {
   readonly kafka: Kafka;
   readonly group: GroupMemberOptions;
   readonly topics: Readonly<Record<Signal, string>>;
   readonly insertRun: RunInserter;
+  readonly gate: RunGate;
+  readonly reader: MessageReader;
   readonly deadLetters: DeadLetterOffice;
   readonly counters: ConsumerCounters;
   readonly log: KafkaLog;
@@ -160,9 +164,12 @@ export class ConsumerSession {
   }
 
   #partitionContext(assignment: GroupAssignment, over: AbortController): PartitionContext {
-    const { insertRun, deadLetters, counters, log, limits, failpoint, fromBeginning, gates } = this.#options;
+    const { insertRun, gate, reader, deadLetters, counters, log, limits, failpoint, fromBeginning, gates } =
+      this.#options;
     return {
       insertRun,
+      gate,
+      reader,
       deadLetters,
       counters,
       log,
@@ -175,7 +182,7 @@ export class ConsumerSession {
       wakeFetcher: () => this.#fetcher?.wake(),
       gateOf: ({ signal, topic }) =>
         gates === undefined || signal !== 'traces'
-          ? new OpenGate()
+          ? undefined
           : gates.gateOf(this.#data.cluster.findTopicPartitionMetadata(topic).length),
       historyStart: async (place, offsets) =>
         gates === undefined || place.signal !== 'traces'

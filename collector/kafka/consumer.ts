@@ -3,24 +3,36 @@
  * exactly once, by the intent protocol (partition-protocol.ts). It never gives up: when Kafka is away it waits, when
  * the store is away the partitions wait, and status() says so.
  */
-import { metrics } from '@opentelemetry/api';
 import { errorMessage } from '#model/errors.ts';
 import { Backoff, pause } from '#wire/backoff.ts';
+import { createConverterPool } from '#wire/conversion/converter-pool.ts';
 import { type Signal, signals } from '#wire/envelope.ts';
 import { createKafka, type KafkaClientOptions } from '#wire/kafka/client.ts';
 import { ensureTopics, type TopicCreation } from '#wire/kafka/topics.ts';
+import { bufferBytesMaxDefault } from '#wire/transport-options.ts';
 import type { RunInserter } from '../run.ts';
 import { type ConsumerCounter, ConsumerCounters } from './consumer-counters.ts';
+import { observeConsumer } from './consumer-gauges.ts';
 import { ConsumerSession, type SessionOptions } from './consumer-session.ts';
 import { DeadLetterOffice } from './dead-letters.ts';
+import { MessageReader } from './message-reader.ts';
+import type { FailpointStep, PartitionPlace, PartitionStatus } from './partition-context.ts';
 import type { PartitionGates } from './partition-gate.ts';
-import type { FailpointStep, PartitionPlace, PartitionStatus } from './partition-worker.ts';
+import { RunGate } from './run-gate.ts';
 
 export interface KafkaConsumerOptions extends Omit<KafkaClientOptions, 'clientId'> {
   readonly clientId?: string;
   readonly groupId: string;
+  /** See GroupMemberOptions; default ''. */
+  readonly groupInstanceId?: string;
   readonly topics: Readonly<Record<Signal, string>>;
   readonly deadLetterTopic: string;
+  /** How long a topic that refuses letters is waited for (see DeadLetterOffice); 0 for ever. Default 0. */
+  readonly deadLetterWaitMs?: number;
+  /** Of a body, decompressed and after conversion. */
+  readonly bodyBytesMax?: number;
+  /** Whether what is no request on the topic of logs is stored as the body of a record. Default false. */
+  readonly takesPlainLogs?: boolean;
   readonly insertRun: RunInserter;
   /** Where a group that has never committed begins. Default true: nothing is skipped. */
   readonly fromBeginning?: boolean;
@@ -33,6 +45,9 @@ export interface KafkaConsumerOptions extends Omit<KafkaClientOptions, 'clientId
   readonly failpoint?: (step: FailpointStep, place: PartitionPlace) => void | Promise<void>;
 }
 
+/** Of bufferBytesMax: the rest is for what was fetched and waits, compressed. */
+const inflatedShare = 0.6;
+
 /** Bytes are of messages after decompression, unless said otherwise. */
 export interface KafkaConsumerLimits {
   /** A run is closed at this size, ... */
@@ -41,8 +56,10 @@ export interface KafkaConsumerLimits {
   readonly runMessagesMax: number;
   /** ... or this age of its oldest message. */
   readonly runAgeMsMax: number;
-  /** What all partitions may hold; beyond it nothing is fetched. */
+  /** What all partitions may hold together: fetched and still compressed, and inflated for the runs under way. */
   readonly bufferBytesMax: number;
+  /** Runs that are inserted at a time. */
+  readonly runsMax: number;
   /** One answer of a broker, compressed. */
   readonly fetchBytesMax: number;
   readonly partitionFetchBytesMax: number;
@@ -58,7 +75,8 @@ export const kafkaConsumerLimitDefaults: KafkaConsumerLimits = {
   runBytesMax: 32 * 1024 * 1024,
   runMessagesMax: 2000,
   runAgeMsMax: 1000,
-  bufferBytesMax: 256 * 1024 * 1024,
+  bufferBytesMax: bufferBytesMaxDefault,
+  runsMax: 8,
   fetchBytesMax: 8 * 1024 * 1024,
   partitionFetchBytesMax: 1024 * 1024,
   fetchWaitMsMax: 500,
@@ -77,6 +95,12 @@ export interface KafkaConsumerStatus {
   readonly partitions: readonly PartitionStatus[];
   /** Sum over the partitions that this member owns. */
   readonly lag: number;
+  /** Age of the oldest message in them that is not stored. */
+  readonly lagSeconds: number;
+  /** Fetched and waiting, or in a run under way: compressed. */
+  readonly fetchedBytes: number;
+  /** Inflated for runs under way, with the copies that threads get. */
+  readonly inflatedBytes: number;
   readonly counters: Readonly<Record<ConsumerCounter, number>>;
 }
 
@@ -86,13 +110,10 @@ export interface KafkaConsumer {
   status(): KafkaConsumerStatus;
 }
 
+const bodyBytesMaxDefault = 64 * 1024 * 1024;
 /** How often topics that are missing are looked for. */
 const missingTopicsPauseMs = 5000;
 const reconnectBackoff = { firstMs: 200, maxMs: 10_000 };
-const lagGauge = metrics.getMeter('sonde').createObservableGauge('sonde.kafka.consumer.lag', {
-  description: 'Messages that are in the log and not stored yet, by topic and partition.',
-});
-
 /** Returns at once; connects in the background and for as long as it takes. */
 export async function startKafkaConsumer(options: KafkaConsumerOptions): Promise<KafkaConsumer> {
   const consumer = new Consumer(options);
@@ -112,6 +133,7 @@ class Consumer implements KafkaConsumer {
   /** Kept from session to session: the group need not wait for the old seat's end. */
   #memberId = '';
   #done: Promise<void> = Promise.resolve();
+  #stopObserving: () => void = () => undefined;
 
   constructor(options: KafkaConsumerOptions) {
     this.#options = options;
@@ -122,18 +144,35 @@ class Consumer implements KafkaConsumer {
       kafka,
       group: {
         groupId: options.groupId,
+        instanceId: options.groupInstanceId ?? '',
         sessionTimeoutMs: limits.sessionTimeoutMs,
         rebalanceTimeoutMs: limits.rebalanceTimeoutMs,
         heartbeatIntervalMs: limits.heartbeatIntervalMs,
       },
       topics: options.topics,
       insertRun: options.insertRun,
-      deadLetters: new DeadLetterOffice(kafka, options.deadLetterTopic, options.log),
+      gate: new RunGate({
+        inflatedBytesMax: Math.floor(limits.bufferBytesMax * inflatedShare),
+        runsMax: limits.runsMax,
+      }),
+      reader: new MessageReader({
+        pool: createConverterPool(),
+        bodyBytesMax: options.bodyBytesMax ?? bodyBytesMaxDefault,
+        isTextTaken: options.takesPlainLogs ?? false,
+      }),
+      deadLetters: new DeadLetterOffice({
+        kafka,
+        topic: options.deadLetterTopic,
+        createTopic: options.createTopics,
+        waitMs: options.deadLetterWaitMs ?? 0,
+        log: options.log,
+      }),
       counters: this.#counters,
       log: options.log,
       fromBeginning: options.fromBeginning ?? true,
       limits: {
         ...limits,
+        fetchedBytesMax: Math.floor(limits.bufferBytesMax * (1 - inflatedShare)),
         bytesMax: limits.runBytesMax,
         messagesMax: limits.runMessagesMax,
         lingerMs: limits.runAgeMsMax,
@@ -145,15 +184,16 @@ class Consumer implements KafkaConsumer {
   }
 
   start(): void {
-    lagGauge.addCallback(this.#observeLag);
+    this.#stopObserving = observeConsumer(() => this.status());
     this.#done = this.#consume();
   }
 
   async stop(): Promise<void> {
     this.#stopping.abort(new Error('the consumer is stopping'));
     await this.#done;
-    lagGauge.removeCallback(this.#observeLag);
+    this.#stopObserving();
     await this.#session.deadLetters.close();
+    await this.#session.reader.close();
   }
 
   status(): KafkaConsumerStatus {
@@ -173,16 +213,12 @@ class Consumer implements KafkaConsumer {
       generation: this.#current?.generation ?? -1,
       partitions,
       lag: partitions.reduce((total, { lag }) => total + lag, 0),
+      lagSeconds: partitions.reduce((most, { lagSeconds }) => Math.max(most, lagSeconds), 0),
+      fetchedBytes: partitions.reduce((total, { heldBytes }) => total + heldBytes, 0),
+      inflatedBytes: this.#session.gate.heldBytes,
       counters: this.#counters.totals(),
     };
   }
-
-  readonly #observeLag = (result: {
-    observe(value: number, attributes: Record<string, string | number>): void;
-  }) => {
-    for (const { topic, partition, lag } of this.#current?.status() ?? [])
-      result.observe(lag, { topic, partition });
-  };
 
   async #consume(): Promise<void> {
     const stopping = this.#stopping.signal;
@@ -260,9 +296,12 @@ class Consumer implements KafkaConsumer {
     }
   }
 
-  #findMissingTopics(): Promise<readonly string[]> {
+  async #findMissingTopics(): Promise<readonly string[]> {
     const { log, createTopics, deadLetterTopic } = this.#options;
-    return ensureTopics(this.#session.kafka, [...this.#consumedTopics(), deadLetterTopic], createTopics, log);
+    const { kafka, deadLetters } = this.#session;
+    const missing = await ensureTopics(kafka, this.#consumedTopics(), createTopics, log);
+    // Without it everything that can be decoded goes on: a refusal is the office's trouble, and no reason to stop.
+    return (await deadLetters.ensureTopic()) ? missing : [...missing, deadLetterTopic];
   }
 
   #consumedTopics(): string[] {

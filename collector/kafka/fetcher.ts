@@ -1,31 +1,30 @@
 /**
- * Brings messages from the brokers to the partitions that have room for them: one loop per broker, so that a slow one
+ * Brings record batches from the brokers to the partitions that have room for them: one loop per broker, so that a slow one
  * holds up nobody else, and one fetch for all partitions that it leads.
  *
- * Memory is bounded by what partitions hold (bufferBytesMax over all) plus one fetch per broker. A fetch that fails is
- * tried again partition by partition, so that one that cannot be read does not hold the others.
+ * What partitions hold, and fetches under way, are bounded together (fetchedBytesMax). Half of it is shared out evenly, so
+ * that partitions that are stuck or flooded cannot take the room of others; the other half goes to whoever comes.
  */
-import kafkajs from 'kafkajs';
 import { errorMessage } from '#model/errors.ts';
 import { Backoff, pause } from '#wire/backoff.ts';
 import { type KafkaLog, kafkaErrorType } from '#wire/kafka/client.ts';
+import { readBatches } from '#wire/kafka/record-batch.ts';
 import {
   type Broker,
   type Cluster,
-  committedRecords,
   earliestTimestamp,
-  type FetchedPartition,
   latestTimestamp,
   readCommitted,
   type TopicPartitions,
 } from './cluster.ts';
 import type { ConsumerCounters } from './consumer-counters.ts';
-import type { BufferedMessage } from './message-buffer.ts';
-import type { PartitionPlace, PartitionWorker } from './partition-worker.ts';
+import { type FetchedPartition, fetchFrom } from './fetch-request.ts';
+import type { PartitionPlace } from './partition-context.ts';
+import type { PartitionWorker } from './partition-worker.ts';
 
 export interface FetchLimits {
-  /** Bytes that all partitions together may hold before fetching stops. */
-  readonly bufferBytesMax: number;
+  /** Bytes that all partitions together may hold, as they came; fetches under way are counted as if full. */
+  readonly fetchedBytesMax: number;
   /** Of one answer, as it travels (compressed). One larger record batch comes all the same. */
   readonly fetchBytesMax: number;
   readonly partitionFetchBytesMax: number;
@@ -42,6 +41,8 @@ const metadataCheckMs = 1000;
 /** A topic that is new may be unknown to its broker for a moment: looking again must not keep the group busy. */
 const topicGonePauseMs = 250;
 const idlePauseMs = 100;
+/** How long a fetch may wait for news while another partition of the broker is full. */
+const fullWaitMs = 50;
 const backoffOptions = { firstMs: 100, maxMs: 5000 };
 
 export class Fetcher {
@@ -56,6 +57,8 @@ export class Fetcher {
   /** Partitions that failed by themselves, and until when they are left alone. */
   readonly #resting = new Map<PartitionWorker, { untilMs: number; backoff: Backoff; reason: string }>();
   #wake = Promise.withResolvers<void>();
+  #underWayBytes = 0;
+  #turn = 0;
 
   constructor(options: {
     readonly cluster: Cluster;
@@ -130,92 +133,124 @@ export class Fetcher {
     const backoff = new Backoff(backoffOptions);
     while (!this.#abort.aborted) {
       const woken = this.#wake.promise;
-      const wanted = this.#wantedFrom(nodeId);
+      const { wanted, isAnyFull } = this.#wantedFrom(nodeId);
       try {
         if (wanted.length === 0) {
           await Promise.race([woken, pause(idlePauseMs)]);
           continue;
         }
-        await this.#fetch(nodeId, wanted, this.#limits.fetchWaitMsMax);
+        // A partition that is full has room again before others have news: it must not wait for them.
+        const { fetchWaitMsMax } = this.#limits;
+        await this.#fetch(nodeId, wanted, isAnyFull ? Math.min(fullWaitMs, fetchWaitMsMax) : fetchWaitMsMax);
         backoff.reset();
       } catch (error) {
         if (this.#abort.aborted) return;
         this.#counters.add('fetch_errors');
-        await this.#isolate(nodeId, wanted, error);
+        this.#log.debug({ nodeId, error: errorMessage(error) }, 'a fetch failed');
+        await this.#cluster.refreshMetadata().catch(() => undefined);
         await pause(backoff.nextMs(), this.#abort).catch(() => undefined);
       }
     }
   }
 
-  #wantedFrom(nodeId: string): Wanted[] {
-    let heldBytes = 0;
-    for (const worker of this.#workers) heldBytes += worker.heldBytes;
-    const hasRoom = heldBytes < this.#limits.bufferBytesMax;
+  #wantedFrom(nodeId: string): { wanted: Wanted[]; isAnyFull: boolean } {
     const nowMs = Date.now();
-    return this.#workers.flatMap((worker) => {
-      if (this.#leader(worker.place) !== nodeId) return [];
-      if ((this.#resting.get(worker)?.untilMs ?? 0) > nowMs) return [];
+    const wanted: Wanted[] = [];
+    let isAnyFull = false;
+    const { evenBytes, hasFreeRoom } = this.#room();
+    for (const worker of this.#workers) {
+      if (this.#leader(worker.place) !== nodeId) continue;
+      if ((this.#resting.get(worker)?.untilMs ?? 0) > nowMs) continue;
       const offset = worker.fetchOffset();
       // A run that is repeated must be read whole, room or not: it was bounded when it was made.
-      return offset === undefined || !(hasRoom || worker.isRepeating()) ? [] : [{ worker, offset }];
-    });
+      const hasRoom = hasFreeRoom || worker.heldBytes < Math.max(1, evenBytes) || worker.isRepeating();
+      if (offset !== undefined && hasRoom) wanted.push({ worker, offset });
+      else isAnyFull = true;
+    }
+    return { wanted, isAnyFull };
+  }
+
+  /** What each partition may hold whatever the others do, and whether there is room beyond. */
+  #room(): { evenBytes: number; hasFreeRoom: boolean } {
+    const { fetchedBytesMax } = this.#limits;
+    const evenBytes = fetchedBytesMax / 2 / Math.max(1, this.#workers.length);
+    let bytes = this.#underWayBytes;
+    for (const worker of this.#workers) bytes += Math.max(worker.heldBytes, evenBytes);
+    return { evenBytes, hasFreeRoom: bytes < fetchedBytesMax };
   }
 
   async #fetch(nodeId: string, wanted: readonly Wanted[], waitMsMax: number): Promise<void> {
+    const { partitionFetchBytesMax, fetchedBytesMax } = this.#limits;
     const broker = await this.#cluster.findBroker({ nodeId });
     const topics = new Map<string, { partition: number; fetchOffset: string; maxBytes: number }[]>();
-    for (const { worker, offset } of wanted) {
-      const { topic, partition } = worker.place;
+    const byPlace = new Map<string, Wanted>();
+    // A broker fills its answer from the front: each fetch begins with another partition.
+    const turn = this.#turn++ % wanted.length;
+    for (const each of [...wanted.slice(turn), ...wanted.slice(0, turn)]) {
+      const { topic, partition } = each.worker.place;
       const partitions = topics.get(topic) ?? [];
-      partitions.push({
-        partition,
-        fetchOffset: String(offset),
-        maxBytes: this.#limits.partitionFetchBytesMax,
-      });
+      partitions.push({ partition, fetchOffset: String(each.offset), maxBytes: partitionFetchBytesMax });
       topics.set(topic, partitions);
+      byPlace.set(`${topic}/${partition}`, each);
     }
-    const { responses } = await broker.fetch({
-      isolationLevel: readCommitted,
-      maxWaitTime: waitMsMax,
-      minBytes: 1,
-      maxBytes: this.#limits.fetchBytesMax,
-      topics: [...topics].map(([topic, partitions]) => ({ topic, partitions })),
-    });
-    for (const { topicName, partitions } of responses) {
-      for (const fetched of partitions) {
-        const found = wanted.find(
-          ({ worker: { place } }) => place.topic === topicName && place.partition === fetched.partition,
-        );
-        if (found !== undefined) deliver(found, fetched);
+    // All brokers together may have a quarter of the room under way.
+    const bytesMax = Math.floor(
+      Math.min(this.#limits.fetchBytesMax, fetchedBytesMax / 4 / Math.max(1, this.#loops.size)),
+    );
+    this.#underWayBytes += bytesMax;
+    try {
+      const fetched = await fetchFrom(broker, {
+        waitMsMax,
+        bytesMax,
+        topics: [...topics].map(([topic, partitions]) => ({ topic, partitions })),
+      });
+      let hasFailed = false;
+      for (const each of fetched) {
+        const found = byPlace.get(`${each.topic}/${each.partition}`);
+        if (found !== undefined && !(await this.#deliver(found, each))) hasFailed = true;
       }
+      if (hasFailed) await this.#cluster.refreshMetadata().catch(() => undefined);
+    } finally {
+      this.#underWayBytes -= bytesMax;
     }
-    for (const { worker } of wanted) this.#resting.delete(worker);
   }
 
-  /** Finds out which partitions a failed fetch failed for, and lets them rest. */
-  async #isolate(nodeId: string, wanted: readonly Wanted[], error: unknown): Promise<void> {
-    if (kafkaErrorType(error) === undefined && !(error instanceof Error && isAnswer(error))) {
-      this.#log.debug({ nodeId, error: errorMessage(error) }, 'a fetch failed');
-      await this.#cluster.refreshMetadata().catch(() => undefined);
-      return;
+  /** Returns whether the partition was read; one that was not is left alone for a while. */
+  async #deliver(wanted: Wanted, fetched: FetchedPartition): Promise<boolean> {
+    const { worker, offset } = wanted;
+    try {
+      if (fetched.error !== undefined) throw fetched.error;
+      const batches = readBatches(fetched.log, offset, fetched.aborted);
+      const position = Math.max(offset, (batches.at(-1)?.lastOffset ?? -1) + 1);
+      await worker.accept(offset, batches, position, fetched.highWatermark);
+      this.#resting.delete(worker);
+      // The end of a run that must be repeated may be gone with the log that it was in: the fetch would wait for ever.
+      if (position === offset && worker.isRepeating()) await this.#look(wanted);
+      return true;
+    } catch (error) {
+      this.#counters.add('fetch_errors');
+      await this.#rest(wanted, error);
+      return false;
     }
-    for (const each of wanted) {
-      if (this.#abort.aborted) return;
-      try {
-        await this.#fetch(nodeId, [each], 0);
-      } catch (cause) {
-        await this.#rest(each, cause);
-      }
-    }
+  }
+
+  /** Asks which offsets the log has; brokers whose answer might be of the past do not give one (KIP-207). */
+  async #look({ worker, offset }: Wanted): Promise<void> {
+    const range = await this.logRange(worker.place).catch(() => undefined);
+    if (range !== undefined) worker.outOfRange(offset, range.logStart, range.logEnd);
   }
 
   async #rest({ worker, offset }: Wanted, error: unknown): Promise<void> {
     if (kafkaErrorType(error) === 'OFFSET_OUT_OF_RANGE') {
-      const range = await this.logRange(worker.place).catch(() => undefined);
-      if (range !== undefined) worker.outOfRange(offset, range.logStart, range.logEnd);
-      return;
+      await this.#look({ worker, offset });
+      // One that has something in hand moves later: asking at once would be answered the same, again and again.
+      if (worker.fetchOffset() !== offset) return;
     }
     if (kafkaErrorType(error) === 'UNKNOWN_TOPIC_OR_PARTITION') {
+      this.#log.warn(
+        { ...worker.place, offset },
+        'a broker does not know this partition any more (was the topic deleted? what was not read is lost): joining again',
+      );
       await pause(topicGonePauseMs, this.#abort).catch(() => undefined);
       this.#onTopicGone();
       return;
@@ -225,26 +260,7 @@ export class Fetcher {
     const backoff = before?.backoff ?? new Backoff(backoffOptions);
     this.#resting.set(worker, { untilMs: Date.now() + backoff.nextMs(), backoff, reason });
     if (before?.reason !== reason) this.#log.warn({ ...worker.place, offset }, `${reason}; retrying`);
-    await this.#cluster.refreshMetadata().catch(() => undefined);
   }
-}
-
-/** An error in what the broker sent, as opposed to one in reaching it. */
-function isAnswer(error: Error): boolean {
-  return !(error instanceof kafkajs.KafkaJSError) || error instanceof kafkajs.KafkaJSProtocolError;
-}
-
-function deliver({ worker, offset }: Wanted, fetched: FetchedPartition): void {
-  const lastRecord = fetched.messages.at(-1);
-  const position = lastRecord === undefined ? offset : Math.max(offset, Number(lastRecord.offset) + 1);
-  const messages: BufferedMessage[] = committedRecords(fetched, offset).map((record) => ({
-    offset: Number(record.offset),
-    timestampMs: Number(record.timestamp),
-    key: record.key,
-    value: record.value,
-    headers: record.headers ?? {},
-  }));
-  worker.accept(offset, messages, position, Number(fetched.highWatermark));
 }
 
 /** Returns the first offset with a message of `timestamp` or later, or what a special one stands for; -1 for none. */

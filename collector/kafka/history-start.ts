@@ -2,10 +2,13 @@
  * Where a new owner of a partition begins to read again what was stored already, so that it knows what the one before
  * knew: a while before the committed offset, by the messages' own timestamps.
  */
-import { type Broker, committedRecords, readCommitted } from './cluster.ts';
+import { batchPlainBytesMax } from '#wire/kafka/compression-codecs.ts';
+import { readBatches, readRecords } from '#wire/kafka/record-batch.ts';
+import type { Broker } from './cluster.ts';
+import { fetchFrom } from './fetch-request.ts';
 import { listOffset } from './fetcher.ts';
+import type { PartitionPlace } from './partition-context.ts';
 import type { RecoveredOffsets } from './partition-protocol.ts';
-import type { PartitionPlace } from './partition-worker.ts';
 
 /** A transaction leaves a marker behind its messages: more than a few in a row are no log of ours. */
 const stepsBackMax = 64;
@@ -38,17 +41,18 @@ async function timestampBefore(
   offset: number,
   back: number,
 ): Promise<number | undefined> {
-  const { responses } = await broker.fetch({
-    isolationLevel: readCommitted,
-    maxWaitTime: 0,
-    minBytes: 1,
+  const [fetched] = await fetchFrom(broker, {
+    waitMsMax: 0,
     // A broker sends one batch of records all the same.
-    maxBytes: 1,
+    bytesMax: 1,
     topics: [{ topic, partitions: [{ partition, fetchOffset: String(offset - back), maxBytes: 1 }] }],
   });
-  const fetched = responses[0]?.partitions[0];
   if (fetched === undefined) throw new Error(`the broker sent nothing of ${topic}/${partition}`);
-  const before = committedRecords(fetched, 0).filter((record) => Number(record.offset) < offset);
-  const last = before.at(-1);
-  return last === undefined ? undefined : Number(last.timestamp);
+  if (fetched.error !== undefined) throw fetched.error;
+  for (const batch of readBatches(fetched.log, 0, fetched.aborted).reverse()) {
+    const records = await readRecords(batch, batchPlainBytesMax);
+    const last = records.findLast((record) => record.offset < offset);
+    if (last !== undefined) return last.timestampMs;
+  }
+  return undefined;
 }

@@ -3,11 +3,33 @@
  * stored, and ask for older ones first. Runs are made of what it lets through, in the order of the log, so that the
  * intent protocol knows nothing of it.
  */
-import type { BufferedMessage } from './message-buffer.ts';
+import type { KafkaRecord } from '#wire/kafka/record-batch.ts';
+
+/** A record, and what was found out of it on its way. */
+export interface GatedRecord extends KafkaRecord {
+  /** What a gate has decided of its spans; absent: all of them are stored. */
+  readonly selection?: MessageSelection;
+  /** Why it is no message that anybody can read. */
+  readonly fault?: string;
+}
+
+export interface MessageSelection {
+  /** Returns what of `bytes`, the message's value, is stored: maybe `bytes` itself, undefined for nothing. */
+  select(bytes: Uint8Array): Uint8Array | undefined;
+  /** Must be called once, when that is stored. */
+  count(): void;
+}
+
+const messageOverheadBytes = 512;
+
+/** What a message takes in memory. */
+export function messageBytes({ value }: KafkaRecord): number {
+  return (value?.length ?? 0) + messageOverheadBytes;
+}
 
 /** Messages that may be put into runs, and the offset behind the last of them. */
 export interface ReleasedMessages {
-  readonly messages: readonly BufferedMessage[];
+  readonly messages: readonly GatedRecord[];
   readonly position: number;
 }
 
@@ -23,12 +45,7 @@ export interface PartitionGate {
    * Takes what a fetch from `position` brought, nothing included. Must let messages through in order and each once;
    * `isAtEnd` says that the log has no more now. `nowMs` is of a clock that only goes forward.
    */
-  push(
-    messages: readonly BufferedMessage[],
-    position: number,
-    isAtEnd: boolean,
-    nowMs: number,
-  ): ReleasedMessages;
+  push(messages: readonly GatedRecord[], position: number, isAtEnd: boolean, nowMs: number): ReleasedMessages;
   /** Lets go of everything: what comes next is not what follows. */
   flush(): ReleasedMessages;
 }
@@ -39,24 +56,4 @@ export interface PartitionGates {
   readonly historyMs: number;
   /** `partitionCount`: of the topic. */
   gateOf(partitionCount: number): PartitionGate;
-}
-
-/** Lets everything through at once. */
-export class OpenGate implements PartitionGate {
-  readonly heldBytes = 0;
-  readonly isEmpty = true;
-  position = 0;
-
-  reset(next: number): void {
-    this.position = next;
-  }
-
-  push(messages: readonly BufferedMessage[], position: number): ReleasedMessages {
-    this.position = position;
-    return { messages, position };
-  }
-
-  flush(): ReleasedMessages {
-    return { messages: [], position: this.position };
-  }
 }

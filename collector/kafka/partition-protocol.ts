@@ -48,12 +48,12 @@ export type PartitionEvent =
   /** The partition belongs to somebody else now, or a commit was fenced. */
   | { readonly kind: 'revoked' };
 
-/** Messages that will never be read: `count` of them, or undefined where the log gives no way to know. */
+/** Messages that will never be read: `count` of them at most, or undefined where the log gives no way to know. */
 export interface OffsetGap {
   readonly from: number;
   readonly to: number;
   readonly count: number | undefined;
-  readonly reason: 'retention' | 'log_restarted';
+  readonly reason: 'retention' | 'log_restarted' | 'log_truncated';
   /** The run whose intent was pending over the gap: part of it may have been stored before. */
   readonly pending: RunRange | undefined;
 }
@@ -81,7 +81,7 @@ export function transition(state: PartitionState, event: PartitionEvent): Transi
       break;
     case 'reading':
       if (event.kind === 'run_read') return { state: readRun(state.next, state.redo, event.run) };
-      if (event.kind === 'out_of_range') return restart(state.next, state.redo, event);
+      if (event.kind === 'out_of_range') return settle(state.next, state.redo, event);
       break;
     case 'intending':
       if (event.kind === 'intent_committed') return { state: { step: 'inserting', run: state.run } };
@@ -114,10 +114,7 @@ function recover({ committed, metadata, logStart, logEnd }: RecoveredOffsets): T
       },
     };
   }
-  if (committed >= logStart && committed <= logEnd) {
-    return { state: { step: 'reading', next: committed, redo } };
-  }
-  return restart(committed, redo, { logStart, logEnd });
+  return settle(committed, redo, { logStart, logEnd });
 }
 
 /** The metadata of others (tools write notes there) says nothing; a version that we do not know says stop. */
@@ -141,8 +138,8 @@ function readRun(next: number, redo: RunRange | undefined, run: RunRange): Parti
   return { step: 'intending', run };
 }
 
-/** `next` is not in the log any more: goes on where the log begins, and says what is missing. */
-function restart(
+/** Goes on at `next` where the log still has it, else where the log begins, and says what is missing. */
+function settle(
   next: number,
   redo: RunRange | undefined,
   { logStart, logEnd }: { readonly logStart: number; readonly logEnd: number },
@@ -153,11 +150,27 @@ function restart(
       gap: { from: next, to: logStart, count: undefined, reason: 'log_restarted', pending: redo },
     };
   }
-  if (next >= logStart) return { state: { step: 'reading', next, redo } };
+  const cutCount = Math.max(0, logStart - next);
+  if (redo !== undefined && redo.last >= logEnd) {
+    // Its end has been read before, and is gone: it cannot be repeated. What is left of it may be in the store, under a
+    // token that does not come again: the notes of its batches tell.
+    const count = cutCount + redo.last + 1 - logEnd;
+    return {
+      state: { step: 'reading', next: next + cutCount, redo: undefined },
+      gap: {
+        from: cutCount > 0 ? next : logEnd,
+        to: redo.last + 1,
+        count,
+        reason: 'log_truncated',
+        pending: redo,
+      },
+    };
+  }
+  if (cutCount === 0) return { state: { step: 'reading', next, redo } };
   // What is left of a pending run keeps its name: had all of it landed, the store drops the rest.
   const isLeft = redo !== undefined && redo.last >= logStart;
   return {
     state: { step: 'reading', next: logStart, redo: isLeft ? redo : undefined },
-    gap: { from: next, to: logStart, count: logStart - next, reason: 'retention', pending: redo },
+    gap: { from: next, to: logStart, count: cutCount, reason: 'retention', pending: redo },
   };
 }

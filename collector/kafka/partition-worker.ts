@@ -4,55 +4,27 @@
  */
 import { errorMessage, UnavailableError } from '#model/errors.ts';
 import { abortable, Backoff, pause } from '#wire/backoff.ts';
-import type { Signal } from '#wire/envelope.ts';
-import type { KafkaLog } from '#wire/kafka/client.ts';
-import type { RequestOutcome, RunInserter } from '../run.ts';
-import type { ConsumerCounters } from './consumer-counters.ts';
-import type { DeadLetterOffice } from './dead-letters.ts';
+import type { KafkaRecord, RecordBatch } from '#wire/kafka/record-batch.ts';
+import type { BatchQueue, Run } from './batch-queue.ts';
 import { isFenced } from './group-member.ts';
-import { type BufferedMessage, MessageBuffer, type Run, type RunLimits } from './message-buffer.ts';
-import { insertWithMisfits } from './misfit-runs.ts';
-import type { PartitionGate, ReleasedMessages } from './partition-gate.ts';
+import { type OpenedRun, openRun } from './opened-run.ts';
+import type {
+  FailpointStep,
+  PartitionContext,
+  PartitionPlace,
+  PartitionStatus,
+} from './partition-context.ts';
+import { PartitionIntake } from './partition-intake.ts';
 import {
   initialState,
   intentMetadata,
+  type OffsetGap,
   type PartitionEvent,
   type PartitionState,
-  type RecoveredOffsets,
   transition,
 } from './partition-protocol.ts';
-import { type DeadLetter, runRequests, runToken } from './run-requests.ts';
-
-/** The steps that a failpoint can stand before. */
-export type FailpointStep = 'intending' | 'inserting' | 'committing';
-
-export interface PartitionPlace {
-  readonly signal: Signal;
-  readonly topic: string;
-  readonly partition: number;
-}
-
-/** What the session does for its partitions. */
-export interface PartitionContext {
-  recover(place: PartitionPlace): Promise<RecoveredOffsets>;
-  /** Returns what messages of a partition go through before they are put into runs. */
-  gateOf(place: PartitionPlace): PartitionGate;
-  /** Returns from where on a gate has to read again before it reads from the committed offset. */
-  historyStart(place: PartitionPlace, offsets: RecoveredOffsets): Promise<number>;
-  commit(place: PartitionPlace, offset: number, metadata: string): Promise<void>;
-  /** Whether nobody else can own our partitions yet. */
-  holdsSeat(): boolean;
-  /** Our generation is over: join again. */
-  lostSeat(): void;
-  /** There is room again. */
-  wakeFetcher(): void;
-  readonly insertRun: RunInserter;
-  readonly deadLetters: DeadLetterOffice;
-  readonly counters: ConsumerCounters;
-  readonly log: KafkaLog;
-  readonly limits: RunLimits & { readonly lingerMs: number };
-  readonly failpoint: ((step: FailpointStep, place: PartitionPlace) => void | Promise<void>) | undefined;
-}
+import type { GatePass } from './run-gate.ts';
+import { type InsertedRun, insertOpened } from './run-insertion.ts';
 
 const backoffOptions = { firstMs: 100, maxMs: 10_000 };
 /** Keeps a worker that breaks again and again from keeping the group busy. */
@@ -61,18 +33,21 @@ const brokenPauseMs = 1000;
 export class PartitionWorker {
   readonly place: PartitionPlace;
   readonly #context: PartitionContext;
-  readonly #gate: PartitionGate;
-  readonly #buffer = new MessageBuffer();
+  readonly #intake: PartitionIntake;
+  readonly #queue: BatchQueue;
   readonly #abandon = new AbortController();
+  /** Ends the wait for a turn. */
+  readonly #finishing = new AbortController();
   #state: PartitionState = initialState;
   #run: Run | undefined;
+  #pass: GatePass | undefined;
   #trouble = '';
   /** What the gate threw: a broken invariant, as content is never its fault. */
   #gateFault: unknown;
-  #isFinishing = false;
   #highWatermark = 0;
   #committed = 0;
-  /** Where the gate begins to read. */
+  #storedTimestampMs: number | undefined;
+  /** Where a gate begins to read. */
   #historyStart = 0;
   /** Ends the wait for messages. */
   #wakeReader: () => void = () => undefined;
@@ -80,7 +55,8 @@ export class PartitionWorker {
   constructor(place: PartitionPlace, context: PartitionContext) {
     this.place = place;
     this.#context = context;
-    this.#gate = context.gateOf(place);
+    this.#intake = new PartitionIntake(context.gateOf(place));
+    this.#queue = this.#intake.queue;
   }
 
   /** Resolves when the partition is released; never rejects. */
@@ -102,14 +78,14 @@ export class PartitionWorker {
         this.#apply({ kind: 'revoked' });
       }
     }
-    this.#buffer.reset(0);
-    this.#gate.reset(0, 0);
+    this.#pass?.leave();
+    this.#intake.reset(0, 0);
     this.#run = undefined;
   }
 
   /** Lets the run under way end, and begins no other. One that cannot end now is left to the next owner. */
   finish(): void {
-    this.#isFinishing = true;
+    this.#finishing.abort(new Error('the partition is being released'));
     if (this.#trouble !== '') this.abandon();
     this.#wakeReader();
   }
@@ -129,9 +105,9 @@ export class PartitionWorker {
     ) {
       return undefined;
     }
-    if (this.#isFinishing || (this.#buffer.isFull(this.#context.limits) && !this.isRepeating()))
+    if (this.#finishing.signal.aborted || (this.#queue.isFull(this.#context.limits) && !this.isRepeating()))
       return undefined;
-    return this.#gate.position;
+    return this.#intake.position;
   }
 
   /** Whether it waits for the rest of a run that must be repeated: then its size is not ours to choose. */
@@ -140,16 +116,16 @@ export class PartitionWorker {
   }
 
   /** Takes what a fetch from `offset` brought; a fetch that was overtaken by a reset is ignored. */
-  accept(
+  async accept(
     offset: number,
-    messages: readonly BufferedMessage[],
+    batches: readonly RecordBatch[],
     position: number,
     highWatermark: number,
-  ): void {
-    if (offset !== this.#gate.position || this.#state.step === 'released') return;
+  ): Promise<void> {
+    if (offset !== this.#intake.position || this.#state.step === 'released') return;
     this.#highWatermark = highWatermark;
     try {
-      this.#take(this.#gate.push(messages, position, position >= highWatermark, performance.now()));
+      if (await this.#intake.take(offset, batches, position, position >= highWatermark)) this.#wakeReader();
     } catch (error) {
       // Whoever fetches is not to blame, and would try for ever.
       this.#gateFault ??= error;
@@ -159,24 +135,21 @@ export class PartitionWorker {
 
   /** The broker does not have `offset` any more. */
   outOfRange(offset: number, logStart: number, logEnd: number): void {
-    if (offset !== this.#gate.position || this.#state.step !== 'reading') return;
-    const next = this.#buffer.position;
-    if (offset < next && logStart <= next && next <= logEnd) {
-      // Retention took the beginning of what was to be read again.
-      this.#gate.reset(next, Math.max(offset, logStart));
+    if (offset !== this.#intake.position || this.#state.step !== 'reading') return;
+    if (this.#intake.outOfRange(offset, logStart, logEnd)) {
       this.#context.wakeFetcher();
       return;
     }
-    // What would end the wait of messages will not come any more.
-    if (!this.#gate.isEmpty) this.#take(this.#gate.flush());
-    if (!this.#buffer.isEmpty) return;
+    // What is in hand is inserted first; but a run that must be repeated whole never would be.
+    const { redo } = this.#state;
+    if (redo === undefined ? !this.#queue.isEmpty : offset >= logStart && redo.last < logEnd) return;
     this.#apply({ kind: 'out_of_range', logStart, logEnd });
     this.#wakeReader();
   }
 
-  /** Bytes that wait for the store: buffered, and in the run under way. */
+  /** Bytes held, as they came: waiting, and in the run under way. */
   get heldBytes(): number {
-    return this.#buffer.bytes + (this.#run?.bytes ?? 0);
+    return this.#queue.bytes + (this.#run?.bytes ?? 0);
   }
 
   status(): PartitionStatus {
@@ -188,15 +161,22 @@ export class PartitionWorker {
       state,
       isWaiting: this.#trouble !== '' || this.#state.step === 'blocked',
       committedOffset: this.#committed,
-      lag: Math.max(0, this.#highWatermark - this.#committed),
-      heldBytes: this.heldBytes + this.#gate.heldBytes,
+      lag: this.#lag,
+      lagSeconds: this.#lagSeconds(Date.now()),
+      heldBytes: this.heldBytes + this.#intake.heldBytes,
     };
   }
 
-  #take({ messages, position }: ReleasedMessages): void {
-    if (position === this.#buffer.position) return;
-    this.#buffer.append(messages, position, Date.now());
-    this.#wakeReader();
+  get #lag(): number {
+    return Math.max(0, this.#highWatermark - this.#committed);
+  }
+
+  /** How old the oldest message is that is not stored; where none was fetched, at most as old as the last stored one. */
+  #lagSeconds(nowMs: number): number {
+    if (this.#lag === 0) return 0;
+    const first = this.#run?.batches.find(({ recordCount }) => recordCount > 0)?.firstTimestampMs;
+    const oldestMs = first ?? this.#queue.oldestTimestampMs ?? this.#storedTimestampMs;
+    return oldestMs === undefined ? 0 : Math.max(0, (nowMs - oldestMs) / 1000);
   }
 
   #apply(event: PartitionEvent): void {
@@ -205,27 +185,21 @@ export class PartitionWorker {
     if (gap !== undefined) {
       this.#context.counters.add('gaps');
       this.#context.counters.add('gap_messages', gap.count ?? 0);
-      this.#context.log.error(
-        { ...this.place, ...gap },
-        gap.reason === 'retention'
-          ? `retention removed ${gap.count} messages before they were read: they are lost`
-          : 'the log ends before the committed offset (topic made anew, or truncated): reading it from its beginning',
-      );
+      this.#context.log.error({ ...this.place, ...gap }, gapText(gap));
     }
     const isFresh = event.kind === 'recovered' || event.kind === 'out_of_range';
-    if (isFresh && state.step === 'reading') {
-      this.#buffer.reset(state.next);
-      this.#gate.reset(state.next, this.#historyStart);
-    }
+    if (isFresh && state.step === 'reading') this.#intake.reset(state.next, this.#historyStart);
     if (state.step === 'reading') this.#context.wakeFetcher();
   }
 
   async #perform(state: PartitionState): Promise<PartitionEvent> {
     switch (state.step) {
       case 'recovering': {
-        const offsets = await this.#insist('reading the committed offset', () =>
+        await this.#failpoint('recovering');
+        const offsets = await this.#whileOwned('reading the committed offset', () =>
           this.#context.recover(this.place),
         );
+        if (offsets === undefined) return { kind: 'revoked' };
         this.#committed = offsets.committed ?? offsets.logStart;
         this.#highWatermark = offsets.logEnd;
         this.#historyStart = await this.#insist('looking for where to read again', () =>
@@ -234,24 +208,25 @@ export class PartitionWorker {
         return { kind: 'recovered', offsets };
       }
       case 'reading':
+        await this.#failpoint('reading');
         return await this.#read(state);
       case 'intending':
-        await this.#pass('intending');
+        await this.#failpoint('intending');
         return await this.#commit(state.run.first, intentMetadata(state.run.last), {
           kind: 'intent_committed',
         });
       case 'inserting':
-        await this.#pass('inserting');
+        await this.#failpoint('inserting');
         return await this.#insert();
       case 'committing': {
-        await this.#pass('committing');
+        await this.#failpoint('committing');
         const event = await this.#commit(state.run.last + 1, '', { kind: 'run_committed' });
         if (event.kind === 'run_committed') this.#committed = state.run.last + 1;
         this.#run = undefined;
         return event;
       }
       case 'blocked':
-        if (!this.#isFinishing) await this.#untilWoken(undefined);
+        if (!this.#finishing.signal.aborted) await this.#untilWoken(undefined);
         return { kind: 'revoked' };
       case 'released':
         throw new Error('BUG: a released partition has nothing to do');
@@ -264,23 +239,24 @@ export class PartitionWorker {
     const { limits } = this.#context;
     for (;;) {
       this.#abandon.signal.throwIfAborted();
-      if (this.#isFinishing) return { kind: 'revoked' };
+      if (this.#finishing.signal.aborted) return { kind: 'revoked' };
       if (this.#gateFault !== undefined) throw this.#gateFault;
       if (this.#state.step !== 'reading' || this.#state.redo !== redo) {
         // The log was cut while we waited: what is to be read has changed.
         return await this.#perform(this.#state);
       }
-      const nowMs = Date.now();
-      let waitMs: number | undefined;
+      const waitMs = redo === undefined ? this.#lingerMs() : undefined;
       if (redo !== undefined) {
-        this.#run = this.#buffer.takeExactly(redo, nowMs);
+        this.#run = this.#queue.takeExactly(redo, Date.now());
         this.#trouble = this.#run === undefined ? `waits for offset ${redo.last} to repeat a run` : '';
-      } else if (!this.#buffer.isEmpty) {
-        waitMs = this.#buffer.oldestArrivalMs + limits.lingerMs - nowMs;
-        if (waitMs <= 0 || this.#buffer.isFull(limits)) this.#run = this.#buffer.takeRun(limits, nowMs);
+        if (this.#run !== undefined) this.#context.counters.add('repeated_runs');
+      } else if (waitMs !== undefined && waitMs <= 0) {
+        // What comes while it waits for its turn makes the run larger.
+        this.#pass = await this.#enter(() => this.#queue.runPlainBytes(limits));
+        if (this.#pass === undefined) continue;
+        this.#run = this.#queue.takeRun(limits, Date.now());
       }
       if (this.#run !== undefined) {
-        if (redo !== undefined) this.#context.counters.add('repeated_runs');
         this.#context.wakeFetcher();
         return { kind: 'run_read', run: this.#run.range };
       }
@@ -288,55 +264,109 @@ export class PartitionWorker {
     }
   }
 
+  /** How long what was fetched waits for more; undefined where there is nothing. */
+  #lingerMs(): number | undefined {
+    const { limits } = this.#context;
+    if (this.#queue.isEmpty) return undefined;
+    return this.#queue.isFull(limits) ? 0 : this.#queue.oldestArrivalMs + limits.lingerMs - Date.now();
+  }
+
+  /** Returns undefined when the partition is being released. */
+  async #enter(plainBytes: () => number): Promise<GatePass | undefined> {
+    const signal = AbortSignal.any([this.#abandon.signal, this.#finishing.signal]);
+    return await this.#context.gate.enter(plainBytes, signal).catch(() => undefined);
+  }
+
   async #insert(): Promise<PartitionEvent> {
-    const { counters, deadLetters, insertRun } = this.#context;
-    const run = this.#run;
-    if (run === undefined) throw new Error('BUG: no run to insert');
-    const { topic, partition } = this.place;
-    const token = runToken(topic, partition, run);
-    let faulty: readonly DeadLetter[] = [];
-    const isInserted = await this.#insist('inserting', async () => {
-      // Somebody else may own the partition by now, and have moved on past what the store remembers.
-      if (!this.#context.holdsSeat()) return false;
-      const { requests, sources, deadLetters: refused } = runRequests(this.place, run.messages);
-      const outcomes =
-        requests.length === 0 ? [] : await insertWithMisfits(insertRun, requests, sources, token);
-      counters.addOutcomes(outcomes);
-      faulty = [...refused, ...undecodable(outcomes, sources, requests)];
-      return true;
+    const { counters, deadLetters } = this.#context;
+    const inserted = await this.#insist('inserting', async () => {
+      // A pass that was given back is asked for again; a run that is being finished is let through.
+      this.#pass ??= await this.#context.gate.enter(
+        () => this.#run!.plainBytes + this.#run!.bodyBytes,
+        this.#abandon.signal,
+      );
+      return await this.#insertOnce(this.#run!);
     });
-    if (!isInserted) {
+    if (inserted === undefined) {
       this.#context.lostSeat();
       return { kind: 'revoked' };
     }
+    const { faulty, messageCount, bytes } = inserted;
     if (faulty.length > 0) {
+      this.#pass?.rest(faulty.reduce((total, { message }) => total + (message.value?.length ?? 0), 0));
       const { signal: abandoned } = this.#abandon;
-      await abortable(deadLetters.post(faulty, this.place, abandoned), abandoned);
-      counters.add('dead_letters', faulty.length);
+      const lost = await abortable(deadLetters.post(faulty, this.place, abandoned), abandoned);
+      counters.add('dead_letters', faulty.length - lost);
+      counters.add('dead_letters_lost', lost);
     }
-    for (const { selection } of run.messages) selection?.count();
+    this.#leaveGate();
     counters.add('runs');
-    counters.add('messages', run.messages.length);
-    counters.add('bytes', run.bytes);
+    counters.add('messages', messageCount);
+    counters.add('bytes', bytes);
+    const last = this.#run?.batches.findLast(({ recordCount }) => recordCount > 0);
+    this.#storedTimestampMs = last?.firstTimestampMs ?? this.#storedTimestampMs;
     return { kind: 'inserted' };
   }
 
-  async #commit(offset: number, metadata: string, done: PartitionEvent): Promise<PartitionEvent> {
-    const isCommitted = await this.#insist('committing', async () => {
-      try {
-        await this.#context.commit(this.place, offset, metadata);
-        return true;
-      } catch (error) {
-        if (isFenced(error)) return false;
-        throw error;
-      }
-    });
-    if (isCommitted) return done;
-    this.#context.lostSeat();
-    return { kind: 'revoked' };
+  /** Returns undefined where the seat may be lost. */
+  async #insertOnce(run: Run): Promise<InsertedRun | undefined> {
+    const opened = await this.#open(run);
+    // Somebody else may own the partition by now, and have moved on past what the store remembers.
+    if (!this.#context.holdsSeat()) return undefined;
+    return await insertOpened(this.place, run.range, opened, this.#context);
   }
 
-  async #pass(step: FailpointStep): Promise<void> {
+  /** Inflates the run, in as much room as it turns out to need. */
+  async #open(run: Run): Promise<OpenedRun> {
+    const opened = await openRun(run);
+    if (!('messages' in opened)) return await this.#open(await this.#grow(opened));
+    // What foreign producers compress themselves takes room too, when it is read.
+    const bodyBytes = opened.messages.reduce((total, message) => total + this.#bodyBytes(message), 0);
+    if (run.bodyBytes >= bodyBytes) return opened;
+    return await this.#open(await this.#grow({ ...run, bodyBytes }));
+  }
+
+  #bodyBytes({ value, headers }: KafkaRecord): number {
+    return value === null ? 0 : this.#context.reader.expectedBytes(this.place.signal, value, headers);
+  }
+
+  /** Gives the run's place back, and waits for one with more room. */
+  async #grow(run: Run): Promise<Run> {
+    this.#run = run;
+    this.#leaveGate();
+    this.#pass = await this.#context.gate.enter(() => run.plainBytes + run.bodyBytes, this.#abandon.signal);
+    return run;
+  }
+
+  #leaveGate(): void {
+    this.#pass?.leave();
+    this.#pass = undefined;
+  }
+
+  async #commit(offset: number, metadata: string, done: PartitionEvent): Promise<PartitionEvent> {
+    const isCommitted = await this.#whileOwned('committing', async () => {
+      await this.#context.commit(this.place, offset, metadata);
+      return true;
+    });
+    return isCommitted === undefined ? { kind: 'revoked' } : done;
+  }
+
+  /** Repeats what failed; undefined where our generation is over, so that we must join again. */
+  async #whileOwned<Result>(what: string, attempt: () => Promise<Result>): Promise<Result | undefined> {
+    const result = await this.#insist(what, async () => {
+      try {
+        return { value: await attempt() };
+      } catch (error) {
+        if (!isFenced(error)) throw error;
+        this.#context.log.info({ ...this.place, error: errorMessage(error) }, `${what}: joining again`);
+        return undefined;
+      }
+    });
+    if (result === undefined) this.#context.lostSeat();
+    return result?.value;
+  }
+
+  async #failpoint(step: FailpointStep): Promise<void> {
     const { failpoint } = this.#context;
     if (failpoint !== undefined)
       await abortable(Promise.resolve(failpoint(step, this.place)), this.#abandon.signal);
@@ -357,7 +387,9 @@ export class PartitionWorker {
         if (trouble !== this.#trouble) this.#context.log.warn({ ...this.place }, `${trouble}; retrying`);
         this.#trouble = trouble;
         this.#context.counters.add('retries');
-        if (this.#isFinishing) this.abandon();
+        // Others take their turns meanwhile; what was inflated is inflated again.
+        this.#leaveGate();
+        if (this.#finishing.signal.aborted) this.abandon();
         await pause(backoff.nextMs(error instanceof UnavailableError ? error.retryAfterMs : 0), signal);
       }
     }
@@ -374,26 +406,15 @@ export class PartitionWorker {
   }
 }
 
-export interface PartitionStatus {
-  readonly topic: string;
-  readonly partition: number;
-  /** The protocol's step, or what it waits for. */
-  readonly state: string;
-  readonly isWaiting: boolean;
-  readonly committedOffset: number;
-  /** Messages in the log that are not committed, as far as the last fetch knew. */
-  readonly lag: number;
-  readonly heldBytes: number;
-}
-
-function undecodable(
-  outcomes: readonly RequestOutcome[],
-  sources: readonly BufferedMessage[],
-  requests: readonly { readonly tenant: string }[],
-): DeadLetter[] {
-  return outcomes.flatMap(({ decodeError }, index) =>
-    decodeError === undefined
-      ? []
-      : [{ message: sources[index]!, tenant: requests[index]!.tenant, reason: decodeError }],
-  );
+function gapText({ reason, count }: OffsetGap): string {
+  switch (reason) {
+    case 'retention':
+      return `retention removed ${count} messages before they were read: they are lost`;
+    case 'log_restarted':
+      return 'the log ends before the committed offset (topic made anew, or truncated): reading it from its beginning';
+    case 'log_truncated':
+      return `the log ends within a run that was under way (truncated): ${count} messages that it had are gone, unless they were stored before`;
+    default:
+      return reason satisfies never;
+  }
 }

@@ -13,8 +13,8 @@
  */
 import { DecodeError } from '#model/errors.ts';
 import { messageFacts } from '#wire/kafka/message.ts';
-import { type BufferedMessage, messageBytes } from '../kafka/message-buffer.ts';
 import type { PartitionGate, ReleasedMessages } from '../kafka/partition-gate.ts';
+import { type GatedRecord, messageBytes } from '../kafka/partition-gate.ts';
 import type { PolicySet } from './policy-set.ts';
 import { verdictDropped, verdictPassed } from './policy-set.ts';
 import type { EarlyReason, SamplingCounters } from './sampling-counters.ts';
@@ -36,7 +36,7 @@ export interface WindowLimits {
 /** A message in the window. */
 interface Waiting {
   /** Undefined where it is history: only its traces matter. */
-  readonly message: BufferedMessage | undefined;
+  readonly message: GatedRecord | undefined;
   readonly bytes: number;
   readonly logMs: number;
   readonly liveMs: number;
@@ -111,14 +111,14 @@ export class TraceWindow implements PartitionGate {
   }
 
   push(
-    messages: readonly BufferedMessage[],
+    messages: readonly GatedRecord[],
     position: number,
     isAtEnd: boolean,
     nowMs: number,
   ): ReleasedMessages {
     if (this.#atEndSinceMs !== undefined) this.#liveMs += Math.min(lookMsMax, nowMs - this.#atEndSinceMs);
     this.#atEndSinceMs = isAtEnd ? nowMs : undefined;
-    const released: BufferedMessage[] = [];
+    const released: GatedRecord[] = [];
     for (const message of messages) this.#take(message, released);
     this.#position = position;
     this.#releaseByClock(released);
@@ -130,13 +130,13 @@ export class TraceWindow implements PartitionGate {
   }
 
   flush(): ReleasedMessages {
-    const released: BufferedMessage[] = [];
+    const released: GatedRecord[] = [];
     while (!this.isEmpty) this.#release(released, 'gap');
     this.#compact();
     return { messages: released, position: Math.max(this.#next, this.#position) };
   }
 
-  #take(message: BufferedMessage, released: BufferedMessage[]): void {
+  #take(message: GatedRecord, released: GatedRecord[]): void {
     const { decisionWaitMs, lateWaitMs, heldBytesMax, tracesMax } = this.#limits;
     const table = this.#table;
     this.#logMs = Math.max(this.#logMs, message.timestampMs);
@@ -157,7 +157,7 @@ export class TraceWindow implements PartitionGate {
     }
   }
 
-  #releaseByClock(released: BufferedMessage[]): void {
+  #releaseByClock(released: GatedRecord[]): void {
     while (!this.isEmpty && this.#liveMs - this.#waiting[this.#gone]!.liveMs >= this.#clockWaitMs)
       this.#release(released);
   }
@@ -168,7 +168,7 @@ export class TraceWindow implements PartitionGate {
     return first < decided && (this.isEmpty || first < this.#waiting[this.#gone]!.decidedBefore);
   }
 
-  #read(message: BufferedMessage): Waiting {
+  #read(message: GatedRecord): Waiting {
     const table = this.#table;
     const { tenant, fault } = messageFacts(message.headers);
     const entry = fault === undefined ? this.#tenants.entryOf(tenant) : undefined;
@@ -206,7 +206,7 @@ export class TraceWindow implements PartitionGate {
   }
 
   /** Lets the oldest message go: decides every trace that began in it or before. */
-  #release(released: BufferedMessage[], reason?: EarlyReason): void {
+  #release(released: GatedRecord[], reason?: EarlyReason): void {
     const waiting = this.#waiting[this.#gone++]!;
     this.#bytes -= waiting.bytes;
     const table = this.#table;
@@ -224,7 +224,7 @@ export class TraceWindow implements PartitionGate {
     table.decide(policies.decide(table.facts, decisionMs));
   }
 
-  #selected(waiting: Waiting, message: BufferedMessage): BufferedMessage {
+  #selected(waiting: Waiting, message: GatedRecord): GatedRecord {
     const { policies, spans, tenant, tracesFrom, tracesEnd } = waiting;
     if (policies === undefined) return message;
     const table = this.#table;

@@ -6,7 +6,8 @@
  * Results are written by hand: a matrix of millions of numbers must not become objects first.
  */
 import type { Labels } from '#model/labels.ts';
-import type { QueryOutcome, QueryResult } from '../promql/query-result.ts';
+import { allBuckets, type FloatHistogram } from '../promql/histogram/float-histogram.ts';
+import type { MatrixSeries, QueryOutcome, QueryResult } from '../promql/query-result.ts';
 import type { SeriesExemplars } from '../promql/source.ts';
 
 /** `data` is JSON text. Empty annotations are left out, as Prometheus does. */
@@ -43,23 +44,47 @@ function renderResultValue(result: QueryResult): string {
     case 'string':
       return `[${renderTime(result.timeMs)},${JSON.stringify(result.value)}]`;
     case 'vector': {
-      const samples = result.samples.map(
-        ({ labels, value }) =>
-          `{"metric":${renderMetric(labels)},"value":${renderPoint(result.timeMs, value)}}`,
-      );
+      const samples = result.samples.map(({ labels, value, histogram }) => {
+        const point =
+          histogram === undefined
+            ? `"value":${renderPoint(result.timeMs, value)}`
+            : `"histogram":${renderHistogramPoint(result.timeMs, histogram)}`;
+        return `{"metric":${renderMetric(labels)},${point}}`;
+      });
       return `[${samples.join(',')}]`;
     }
     case 'matrix': {
-      const series = result.series.map(({ labels, timestamps, values }) => {
+      const series = result.series.map(({ labels, timestamps, values, histograms }) => {
         const points: string[] = new Array(values.length);
         for (let i = 0; i < values.length; i++) points[i] = renderPoint(timestamps[i], values[i]);
-        return `{"metric":${renderMetric(labels)},"values":[${points.join(',')}]}`;
+        const numbers = points.length === 0 ? '' : `,"values":[${points.join(',')}]`;
+        return `{"metric":${renderMetric(labels)}${numbers}${renderHistograms(histograms)}}`;
       });
       return `[${series.join(',')}]`;
     }
     default:
       return result satisfies never;
   }
+}
+
+function renderHistograms(histograms: MatrixSeries['histograms']): string {
+  if (histograms === undefined || histograms.values.length === 0) return '';
+  const { timestamps, values } = histograms;
+  const points = values.map((histogram, i) => renderHistogramPoint(timestamps[i], histogram));
+  return `,"histograms":[${points.join(',')}]`;
+}
+
+/** A bucket's first number says which bounds belong to it: 0 the upper, 1 the lower, 2 none, 3 both. */
+function renderHistogramPoint(timeMs: number, histogram: FloatHistogram): string {
+  const buckets: string[] = [];
+  for (const { lower, upper, count, includesLower, includesUpper } of allBuckets(histogram)) {
+    if (count === 0) continue;
+    const rule = includesLower ? (includesUpper ? 3 : 1) : includesUpper ? 0 : 2;
+    buckets.push(`[${rule},"${renderValue(lower)}","${renderValue(upper)}","${renderValue(count)}"]`);
+  }
+  const list = buckets.length === 0 ? '' : `,"buckets":[${buckets.join(',')}]`;
+  const totals = `"count":"${renderValue(histogram.count)}","sum":"${renderValue(histogram.sum)}"`;
+  return `[${renderTime(timeMs)},{${totals}${list}}]`;
 }
 
 function renderPoint(timeMs: number, value: number): string {

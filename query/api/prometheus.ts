@@ -60,8 +60,8 @@ const truncatedWarning = 'results truncated due to limit';
 const prometheusVersion = '3.5.0';
 
 const pathsMissing = [
-  ...['parse_query', 'targets', 'targets/metadata', 'targets/relabel_steps'],
-  ...['scrape_pools', 'scrape_pools/config', 'alertmanagers', 'status/config', 'status/flags'],
+  ...['parse_query', 'targets/metadata', 'targets/relabel_steps'],
+  ...['scrape_pools/config', 'alertmanagers', 'status/config', 'status/flags'],
   ...['status/runtimeinfo', 'status/tsdb/blocks', 'status/walreplay', 'status/self_metrics'],
   ...['features', 'notifications', 'notifications/live', 'openapi.yaml', 'read', 'search/metric_names'],
   ...['search/label_names', 'search/label_values', 'cardinality/active_series'],

@@ -1,5 +1,5 @@
 /** The arithmetic and comparison operators on two numbers, with Go's corner cases. */
-import type { ArithmeticOperator, BinaryOperator, ComparisonOperator } from './tree.ts';
+import { type ArithmeticOperator, type BinaryOperator, type ComparisonOperator, isTrim } from './tree.ts';
 
 /** Go's math.Pow where it differs from ECMAScript: 1 to anything is 1, -1 to an infinity too. */
 function power(base: number, exponent: number): number {
@@ -35,12 +35,15 @@ export interface NumberOperator {
 }
 
 const leftValue = (left: number) => left;
+const never = () => false;
 
 /** How an operator works on numbers. A comparison keeps the left value, or says 0 or 1 with `bool`. */
 export function numberOperator(operator: BinaryOperator, returnsBool: boolean): NumberOperator {
   if (Object.hasOwn(arithmetic, operator)) {
     return { value: arithmetic[operator as ArithmeticOperator], keeps: undefined };
   }
+  // Without a histogram there is nothing to trim.
+  if (isTrim(operator)) return { value: leftValue, keeps: never };
   const compare = comparison[operator as ComparisonOperator];
   if (compare === undefined) throw new Error(`BUG: ${operator} does not work on numbers`);
   if (returnsBool) return { value: (left, right) => (compare(left, right) ? 1 : 0), keeps: undefined };

@@ -1,4 +1,4 @@
-/** The quantile of a classic histogram at one time, as Prometheus interpolates it. */
+/** Quantiles and fractions of a classic histogram at one time, as Prometheus interpolates them. */
 
 export interface Bucket {
   /** Inclusive upper bound. */
@@ -41,6 +41,33 @@ function interpolate(q: number, buckets: readonly Bucket[]): number {
     rank -= buckets[index - 1].count;
   }
   return start + (buckets[index].bound - start) * (rank / count);
+}
+
+/** The part of the observations between two values; `buckets` are sorted in place. NaN as for a quantile. */
+export function bucketFraction(lower: number, upper: number, buckets: Bucket[]): number {
+  buckets.sort((a, b) => (a.bound < b.bound ? -1 : a.bound > b.bound ? 1 : 0));
+  if (buckets[buckets.length - 1].bound !== Infinity) return NaN;
+  const merged = mergeEqualBounds(buckets);
+  const total = merged[merged.length - 1].count;
+  if (total === 0 || Number.isNaN(lower) || Number.isNaN(upper)) return NaN;
+  if (lower >= upper) return 0;
+  return (rankOf(upper, merged) - rankOf(lower, merged)) / total;
+}
+
+/** The observations below a value. Those of the lowest bucket are between zero and its bound, if that is positive. */
+function rankOf(value: number, buckets: readonly Bucket[]): number {
+  let start = buckets[0].bound > 0 ? 0 : -Infinity;
+  let before = 0;
+  for (const { bound, count } of buckets) {
+    if (start >= value) return before;
+    if (bound > value) {
+      if (start === -Infinity) return bound === Infinity ? before : count;
+      return bound === Infinity ? before : before + (count - before) * ((value - start) / (bound - start));
+    }
+    start = bound;
+    before = count;
+  }
+  return before;
 }
 
 function mergeEqualBounds(buckets: readonly Bucket[]): Bucket[] {

@@ -8,11 +8,14 @@
 import { LimitError } from '#model/errors.ts';
 import type { InstantQuery } from '../instant.ts';
 import { Annotations } from './annotations.ts';
+import { resolveDurations } from './duration-expression.ts';
 import { evaluateSubquery } from './evaluate-range-call.ts';
 import { streamRawSamples } from './evaluate-selector.ts';
 import type { Evaluation } from './evaluation.ts';
 import { createEvaluation } from './evaluator.ts';
 import { executionError } from './execution-error.ts';
+import type { FloatHistogram } from './histogram/float-histogram.ts';
+import { findStatsOnlySelectors } from './histogram/stats-only-selectors.ts';
 import { parsePromql } from './parser.ts';
 import { type PromqlLimits, QueryBudget } from './query-budget.ts';
 import { QueryGate } from './query-gate.ts';
@@ -20,6 +23,7 @@ import type { MatrixSeries, QueryOutcome, QueryResult } from './query-result.ts'
 import { QueryTimeoutError } from './query-timeout-error.ts';
 import type { SampleSource } from './source.ts';
 import {
+  compareLabels,
   dropMetricSchema,
   gridEndMs,
   mergeSameLabels,
@@ -27,7 +31,6 @@ import {
   type StepSeries,
   type Value,
 } from './step-series.ts';
-import { checkSupport } from './support-check.ts';
 import { type Expression, unwrapParentheses } from './tree.ts';
 import { expressionType, typeName } from './type-check.ts';
 
@@ -74,14 +77,15 @@ export function createPromqlEngine(options: PromqlEngineOptions): PromqlEngine {
   const gate = new QueryGate(options.limits.concurrency);
   return {
     instant: async (request) => {
-      const expression = parse(request.query);
+      const expression = resolveDurations(parsePromql(request.query), { stepMs: 0, rangeMs: 0 });
       const grid = { startMs: request.timeMs, stepMs: 1, count: 1 };
-      return run(options, gate, request, grid, 0, (evaluation) =>
+      return run(options, gate, request, expression, grid, 0, (evaluation) =>
         answerInstant(evaluation, expression, grid),
       );
     },
     range: async (request) => {
-      const expression = parse(request.query);
+      const { startMs, endMs, stepMs } = request;
+      const expression = resolveDurations(parsePromql(request.query), { stepMs, rangeMs: endMs - startMs });
       const type = expressionType(expression);
       if (type === 'matrix' || type === 'string') {
         throw executionError(
@@ -89,18 +93,11 @@ export function createPromqlEngine(options: PromqlEngineOptions): PromqlEngine {
         );
       }
       const grid = rangeGrid(request, options.limits);
-      return run(options, gate, request, grid, request.stepMs, async (evaluation) =>
+      return run(options, gate, request, expression, grid, request.stepMs, async (evaluation) =>
         answerRange(evaluation, await evaluation.evaluate(expression, grid), grid),
       );
     },
   };
-}
-
-/** Parses and refuses what is not supported yet. Throws ParseError. */
-function parse(query: string): Expression {
-  const expression = parsePromql(query);
-  checkSupport(query, expression);
-  return expression;
 }
 
 function rangeGrid({ startMs, endMs, stepMs }: PromqlRangeRequest, { stepsMax }: PromqlLimits): StepGrid {
@@ -115,6 +112,7 @@ async function run(
   options: PromqlEngineOptions,
   gate: QueryGate,
   request: QueryRequest,
+  expression: Expression,
   grid: StepGrid,
   queryStepMs: number,
   answer: (evaluation: Evaluation) => Promise<QueryResult>,
@@ -134,6 +132,7 @@ async function run(
         queryStepMs,
         subqueryStepMs: options.subqueryStepMs ?? minuteMs,
         delaysNameRemoval: options.delaysNameRemoval ?? false,
+        statsOnlySelectors: findStatsOnlySelectors(expression),
         budget: new QueryBudget(options.limits, abort),
         annotations,
         abort,
@@ -164,7 +163,7 @@ async function answerInstant(
   if (inner.kind === 'subquery') {
     const samples = await evaluateSubquery(evaluation, inner, grid);
     const series = samples
-      .filter(({ values }) => values.length > 0)
+      .filter((one) => !isEmpty(one))
       .map((one) => ({ ...one, labels: one.dropsName ? dropMetricSchema(one.labels) : one.labels }));
     return { type: 'matrix', series: sortMatrix(series) };
   }
@@ -175,7 +174,10 @@ async function answerInstant(
   return {
     type: 'vector',
     timeMs,
-    samples: series.map(({ labels, values }) => ({ labels, value: values[0] })),
+    samples: series.map(({ labels, values, histograms }) => {
+      const histogram = histograms?.[0];
+      return histogram === undefined ? { labels, value: values[0] } : { labels, value: NaN, histogram };
+    }),
   };
 }
 
@@ -188,7 +190,7 @@ function answerRange(evaluation: Evaluation, value: Value, grid: StepGrid): Quer
   }
   evaluation.budget.addSamples(value.series.length * grid.count);
   const series = finishNames(value.series).map((one) => compact(one, times));
-  return { type: 'matrix', series: sortMatrix(series.filter(({ values }) => values.length > 0)) };
+  return { type: 'matrix', series: sortMatrix(series.filter((one) => !isEmpty(one))) };
 }
 
 /** Removes the names that were marked for it. */
@@ -197,25 +199,33 @@ function finishNames(series: readonly StepSeries[]): readonly StepSeries[] {
   return mergeSameLabels(named);
 }
 
-function compact({ labels, values, present }: StepSeries, times: Float64Array): MatrixSeries {
-  if (!present.includes(0)) return { labels, timestamps: times, values };
+function compact({ labels, values, present, histograms }: StepSeries, times: Float64Array): MatrixSeries {
+  if (histograms === undefined) {
+    if (!present.includes(0)) return { labels, timestamps: times, values };
+    const isKept = (_value: number, i: number) => present[i] === 1;
+    return { labels, timestamps: times.filter(isKept), values: values.filter(isKept) };
+  }
+  const isNumber = (_value: number, i: number) => present[i] === 1 && histograms[i] === undefined;
+  const isHistogram = (_value: number, i: number) => present[i] === 1 && histograms[i] !== undefined;
   return {
     labels,
-    timestamps: times.filter((_time, i) => present[i] === 1),
-    values: values.filter((_value, i) => present[i] === 1),
+    timestamps: times.filter(isNumber),
+    values: values.filter(isNumber),
+    histograms: {
+      timestamps: times.filter(isHistogram),
+      values: histograms.filter(
+        (histogram, i) => histogram !== undefined && present[i] === 1,
+      ) as FloatHistogram[],
+    },
   };
 }
 
+function isEmpty({ values, histograms }: MatrixSeries): boolean {
+  return values.length === 0 && (histograms?.values.length ?? 0) === 0;
+}
+
 function sortMatrix(series: readonly MatrixSeries[]): MatrixSeries[] {
-  return [...series].sort((a, b) => {
-    for (let i = 0; i < Math.min(a.labels.length, b.labels.length); i++) {
-      for (const part of [0, 1] as const) {
-        const [left, right] = [a.labels[i][part], b.labels[i][part]];
-        if (left !== right) return left < right ? -1 : 1;
-      }
-    }
-    return a.labels.length - b.labels.length;
-  });
+  return [...series].sort((a, b) => compareLabels(a.labels, b.labels));
 }
 
 /** The engine as rules and scaling signals use it. Rejects where a query answers a string or a range vector. */

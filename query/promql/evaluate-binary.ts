@@ -1,9 +1,20 @@
 /** Binary operators: dispatches on the sides' types; scalars with scalars and vectors are worked here. */
 import { numberOperator } from './binary-operators.ts';
 import { type Evaluation, withoutName } from './evaluation.ts';
+import { executionError } from './execution-error.ts';
+import { incompatibleTypes } from './histogram/histogram-notes.ts';
+import { operateOnHistograms } from './histogram/histogram-operators.ts';
 import { evaluateSetOperator } from './set-operator.ts';
-import { emptySeries, mergeSameLabels, type StepGrid, type StepSeries, type Value } from './step-series.ts';
-import { type Binary, isComparison, isSetOperator } from './tree.ts';
+import {
+  emptyMixedSeries,
+  emptySeries,
+  mergeSameLabels,
+  type StepGrid,
+  type StepSeries,
+  setValue,
+  type Value,
+} from './step-series.ts';
+import { type Binary, isSetOperator, isTrim, losesMetricName } from './tree.ts';
 import { matchVectors } from './vector-matching.ts';
 
 export async function evaluateBinary(
@@ -20,6 +31,9 @@ export async function evaluateBinary(
     return { kind: 'vector', series: evaluatePair(evaluation, expression, left.series, right.series, grid) };
   }
   if (left.kind === 'scalar' && right.kind === 'scalar') {
+    if (isTrim(expression.operator)) {
+      throw executionError(`operator "${expression.operator}" not allowed for Scalar operations`);
+    }
     const { value } = numberOperator(expression.operator, true);
     return { kind: 'scalar', values: left.values.map((number, i) => value(number, right.values[i])) };
   }
@@ -34,19 +48,34 @@ export async function evaluateBinary(
 
 function withScalar(
   evaluation: Evaluation,
-  { operator, returnsBool }: Binary,
+  expression: Binary,
   series: readonly StepSeries[],
   scalar: Float64Array,
   scalarIsLeft: boolean,
 ): Value {
+  const { operator, returnsBool } = expression;
   const { value, keeps } = numberOperator(operator, returnsBool);
-  const losesName = !isComparison(operator) || returnsBool;
+  const losesName = losesMetricName(operator) || returnsBool;
   const results: StepSeries[] = [];
   for (const one of series) {
-    const result = emptySeries(one.labels, scalar.length, one.dropsName);
+    const empty = one.histograms === undefined ? emptySeries : emptyMixedSeries;
+    const result = empty(one.labels, scalar.length, one.dropsName);
     let hasValue = false;
     for (let i = 0; i < scalar.length; i++) {
       if (one.present[i] === 0) continue;
+      const histogram = one.histograms?.[i];
+      if (histogram !== undefined) {
+        const [first, second] = scalarIsLeft ? [scalar[i], histogram] : [histogram, scalar[i]];
+        const combined = operateOnHistograms(expression, evaluation.annotations, first, second);
+        if (combined === undefined) continue;
+        setValue(result, i, combined);
+        hasValue = true;
+        continue;
+      }
+      if (isTrim(operator)) {
+        evaluation.annotations.inform(incompatibleTypes(0, operator, 0), expression);
+        continue;
+      }
       const left = scalarIsLeft ? scalar[i] : one.values[i];
       const right = scalarIsLeft ? one.values[i] : scalar[i];
       if (keeps !== undefined && !keeps(left, right)) continue;

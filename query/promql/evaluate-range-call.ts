@@ -1,14 +1,17 @@
 /** Functions of a range vector: a kernel runs over each series' windows, in place, on the samples' columns. */
 
 import { labelValue, metricNameLabel } from '#model/labels.ts';
+import { checkExtendedRange, streamExtendedRange } from './evaluate-extended-range.ts';
 import { readSeries } from './evaluate-selector.ts';
 import { type Evaluation, evaluateScalar, evaluateVector, fixedTimeMs, withoutName } from './evaluation.ts';
 import { executionError } from './execution-error.ts';
 import type { RangeFunction, RangeWindow } from './functions/function-kinds.ts';
+import type { FloatHistogram } from './histogram/float-histogram.ts';
+import { ignoredInMixedRange } from './histogram/histogram-notes.ts';
 import type { QueryBudget } from './query-budget.ts';
 import { type WindowEnds, windowEnds, withoutStale } from './sample-window.ts';
 import type { SeriesSamples } from './source.ts';
-import { emptySeries, type StepGrid, type StepSeries } from './step-series.ts';
+import { emptyMixedSeries, emptySeries, type StepGrid, type StepSeries, setValue } from './step-series.ts';
 import { type Call, type MatrixSelector, type Subquery, unwrapParentheses } from './tree.ts';
 
 /** Yields each series that the function has a value for at some step. */
@@ -18,18 +21,24 @@ export async function* streamRangeCall(
   implementation: RangeFunction,
   grid: StepGrid,
 ): AsyncGenerator<StepSeries> {
-  const args = await scalarArguments(evaluation, call, grid);
   const range = rangeArgument(call);
+  if (range.kind === 'matrix' && range.selector.modifier !== undefined) {
+    const { modifier } = range.selector;
+    checkExtendedRange(call.name, modifier);
+    yield* streamExtendedRange(evaluation, call, implementation, range, modifier, grid);
+    return;
+  }
+  const args = await scalarArguments(evaluation, call, grid);
   const ends = rangeEnds(evaluation, range, grid);
   let isFirst = true;
   for await (const samples of streamSamples(evaluation, range, grid, ends)) {
     evaluation.budget.addSamples(grid.count);
-    const window = createWindow(samples, range.rangeMs, args);
+    const window = createWindow(evaluation, range, samples, args);
     const series = await runKernel(evaluation.budget, window, implementation, ends, grid);
     if (series === undefined) continue;
     if (isFirst) implementation.annotate?.(evaluation, call, args);
     isFirst = false;
-    if (implementation.isForCounters) noteNonCounter(evaluation, samples, range);
+    if (implementation.isForCounters && samples.values.length > 0) noteNonCounter(evaluation, samples, range);
     yield implementation.keepsName ? series : withoutName(evaluation, series);
   }
 }
@@ -67,9 +76,8 @@ async function* streamSamples(
     for (const series of await evaluateSubquery(evaluation, range, grid)) yield series;
     return;
   }
-  const { matchers } = range.selector;
-  const request = { matchers, startMs: ends.firstMs - range.rangeMs, endMs: ends.lastMs };
-  for await (const samples of readSeries(evaluation, request)) yield withoutStale(samples);
+  const bounds = { startMs: ends.firstMs - range.rangeMs, endMs: ends.lastMs };
+  for await (const samples of readSeries(evaluation, range.selector, bounds)) yield withoutStale(samples);
 }
 
 /** A series of a subquery; `dropsName` as in StepSeries. */
@@ -99,69 +107,135 @@ export async function evaluateSubquery(
 /** Bounds the columns of a subquery before they are allocated: 1 s steps over a week. */
 export const subqueryStepsMax = 700_000;
 
-function compact({ labels, dropsName, values, present }: StepSeries, grid: StepGrid): SubquerySamples {
+function compact(
+  { labels, dropsName, values, present, histograms }: StepSeries,
+  grid: StepGrid,
+): SubquerySamples {
+  const timeOf = (step: number) => grid.startMs + step * grid.stepMs;
+  const isNumber = (step: number) => present[step] === 1 && histograms?.[step] === undefined;
   let count = 0;
-  for (const flag of present) count += flag;
+  for (let step = 0; step < present.length; step++) if (isNumber(step)) count++;
   const timestamps = new Float64Array(count);
   const kept = new Float64Array(count);
   let index = 0;
   for (let step = 0; step < present.length; step++) {
-    if (present[step] === 0) continue;
-    timestamps[index] = grid.startMs + step * grid.stepMs;
+    if (!isNumber(step)) continue;
+    timestamps[index] = timeOf(step);
     kept[index++] = values[step];
   }
-  return { labels, dropsName, timestamps, values: kept };
+  const samples = { labels, dropsName, timestamps, values: kept };
+  if (histograms === undefined) return samples;
+  const steps = [...present.keys()].filter((step) => present[step] === 1 && histograms[step] !== undefined);
+  return {
+    ...samples,
+    histograms: {
+      timestamps: Float64Array.from(steps, timeOf),
+      // What is known of resets between neighbours of the store says nothing of those that are steps apart.
+      values: steps.map((step) => withoutHint(histograms[step]!)),
+    },
+  };
 }
 
+function withoutHint(histogram: FloatHistogram): FloatHistogram {
+  return histogram.resetHint === 'gauge' ? histogram : { ...histogram, resetHint: 'unknown' };
+}
+
+interface SeriesWindow extends RangeWindow {
+  readonly labels: SeriesSamples['labels'];
+  readonly dropsName: boolean;
+}
+
+const noTimes = new Float64Array();
+
 function createWindow(
+  evaluation: Evaluation,
+  range: MatrixSelector | Subquery,
   samples: SeriesSamples & { readonly dropsName?: boolean },
-  rangeMs: number,
   args: readonly Float64Array[],
-): RangeWindow & { dropsName: boolean; labels: SeriesSamples['labels'] } {
+): SeriesWindow {
   return {
     labels: samples.labels,
+    metricName: labelValue(samples.labels, metricNameLabel),
     dropsName: samples.dropsName ?? false,
     timestamps: samples.timestamps,
     values: samples.values,
+    startTimes: samples.startTimes,
+    histogramTimes: samples.histograms?.timestamps ?? noTimes,
+    histogramStartTimes: samples.histograms?.startTimes,
+    histograms: samples.histograms?.values ?? [],
     from: 0,
     to: 0,
+    histogramFrom: 0,
+    histogramTo: 0,
     startMs: 0,
     endMs: 0,
-    rangeMs,
+    rangeMs: range.rangeMs,
     step: 0,
     stepTimeMs: 0,
     args,
     result: 0,
+    warn: (fact) => evaluation.annotations.warn(fact, range),
+    inform: (fact) => evaluation.annotations.inform(fact, range),
   };
 }
 
 async function runKernel(
   budget: QueryBudget,
-  window: ReturnType<typeof createWindow>,
-  { kernel }: RangeFunction,
+  window: SeriesWindow,
+  implementation: RangeFunction,
   ends: WindowEnds,
   grid: StepGrid,
 ): Promise<StepSeries | undefined> {
-  const series = emptySeries(window.labels, grid.count, window.dropsName);
-  const { timestamps } = window;
+  const { timestamps, histogramTimes } = window;
+  const empty = histogramTimes.length === 0 ? emptySeries : emptyMixedSeries;
+  const series = empty(window.labels, grid.count, window.dropsName);
   let hasValue = false;
   for (let step = 0; step < grid.count; step++) {
     const endMs = ends.firstMs + step * ends.stepMs;
     const startMs = endMs - window.rangeMs;
     while (window.to < timestamps.length && timestamps[window.to] <= endMs) window.to++;
     while (window.from < window.to && timestamps[window.from] <= startMs) window.from++;
-    if (window.from === window.to) continue;
-    if (budget.addWindow(window.to - window.from)) await budget.breathe();
+    if (histogramTimes.length > 0) moveHistograms(window, startMs, endMs);
+    const histogramCount = window.histogramTo - window.histogramFrom;
+    if (window.from === window.to && histogramCount === 0) continue;
+    if (budget.addWindow(window.to - window.from + histogramCount)) await budget.breathe();
     window.startMs = startMs;
     window.endMs = endMs;
     window.step = step;
     window.stepTimeMs = grid.startMs + step * grid.stepMs;
-    if (!kernel(window)) continue;
-    series.values[step] = window.result;
-    series.present[step] = 1;
+    if (histogramCount === 0) {
+      if (!implementation.kernel(window)) continue;
+      series.values[step] = window.result;
+      series.present[step] = 1;
+    } else {
+      const value = histogramWindowValue(window, implementation);
+      if (value === undefined) continue;
+      setValue(series, step, value);
+    }
     hasValue = true;
   }
   return hasValue ? series : undefined;
+}
+
+function moveHistograms(window: SeriesWindow, startMs: number, endMs: number): void {
+  const { histogramTimes } = window;
+  while (window.histogramTo < histogramTimes.length && histogramTimes[window.histogramTo] <= endMs) {
+    window.histogramTo++;
+  }
+  while (window.histogramFrom < window.histogramTo && histogramTimes[window.histogramFrom] <= startMs) {
+    window.histogramFrom++;
+  }
+}
+
+/** The function's value of a window with histograms; one that has no use for them looks at the numbers alone. */
+function histogramWindowValue(
+  window: SeriesWindow,
+  { kernel, histogramKernel }: RangeFunction,
+): number | FloatHistogram | undefined {
+  if (histogramKernel !== undefined) return histogramKernel(window);
+  if (window.from === window.to) return undefined;
+  window.inform(ignoredInMixedRange(window.metricName));
+  return kernel(window) ? window.result : undefined;
 }
 
 /** rate() of something that does not look like a counter gets Prometheus's hint. */

@@ -1,9 +1,11 @@
 /** Instant selectors: at each step the newest sample within the lookback, unless it is a stale marker. */
 import type { Evaluation } from './evaluation.ts';
 import { fixedTimeMs } from './evaluation.ts';
+import { statsOnly } from './histogram/reset-hints.ts';
 import { halves, isStale, type WindowEnds, windowEnds, withoutStale } from './sample-window.ts';
-import type { SampleRequest, SeriesSamples } from './source.ts';
-import { emptySeries, type StepGrid, type StepSeries } from './step-series.ts';
+import { smoothedPerStep } from './smoothed-selector.ts';
+import type { HistogramSamples, SeriesSamples } from './source.ts';
+import { emptyMixedSeries, emptySeries, type StepGrid, type StepSeries, setValue } from './step-series.ts';
 import type { MatrixSelector, VectorSelector } from './tree.ts';
 
 /** Yields each series that has a value at some step. */
@@ -12,7 +14,7 @@ export async function* streamSelector(
   selector: VectorSelector,
   grid: StepGrid,
 ): AsyncGenerator<StepSeries> {
-  yield* streamNewest(evaluation, selector, grid, newestValue);
+  yield* streamNewest(evaluation, selector, grid, 'value');
 }
 
 /** As streamSelector, but the values are the samples' own times in seconds. */
@@ -21,42 +23,70 @@ export async function* streamTimestamps(
   selector: VectorSelector,
   grid: StepGrid,
 ): AsyncGenerator<StepSeries> {
-  yield* streamNewest(evaluation, selector, grid, newestTime);
+  yield* streamNewest(evaluation, selector, grid, 'time');
 }
 
-const newestValue = (samples: SeriesSamples, index: number) => samples.values[index];
-const newestTime = (samples: SeriesSamples, index: number) => samples.timestamps[index] / 1000;
+/** As streamSelector, but the values are when the samples' counters began, in seconds; 0 where nobody said. */
+export async function* streamStartTimes(
+  evaluation: Evaluation,
+  selector: VectorSelector,
+  grid: StepGrid,
+): AsyncGenerator<StepSeries> {
+  yield* streamNewest(evaluation, selector, grid, 'start_time');
+}
+
+/** What is read of the newest sample. */
+type SamplePart = 'value' | 'time' | 'start_time';
 
 async function* streamNewest(
   evaluation: Evaluation,
   selector: VectorSelector,
   grid: StepGrid,
-  read: (samples: SeriesSamples, index: number) => number,
+  part: SamplePart,
 ): AsyncGenerator<StepSeries> {
   const ends = windowEnds(grid, selector.offsetMs, fixedTimeMs(evaluation, selector.at));
-  const request = {
-    matchers: selector.matchers,
+  const isSmoothed = selector.modifier === 'smoothed';
+  const range = {
     startMs: ends.firstMs - evaluation.lookbackMs,
-    endMs: ends.lastMs,
+    endMs: ends.lastMs + (isSmoothed ? evaluation.lookbackMs : 0),
   };
-  for await (const samples of readSeries(evaluation, request)) {
+  for await (const samples of readSeries(evaluation, selector, range)) {
     evaluation.budget.addSamples(grid.count);
-    const series = newestPerStep(samples, ends, grid.count, evaluation.lookbackMs, read);
+    if (isSmoothed && part === 'value') {
+      const smoothed = smoothedPerStep(evaluation, selector, withoutStale(samples), ends, grid.count);
+      if (smoothed !== undefined) yield smoothed;
+      continue;
+    }
+    const series = newestPerStep(samples, ends, grid.count, evaluation.lookbackMs, part);
     if (series !== undefined) yield series;
   }
 }
 
-/** Reads from the source, and counts what is read. */
+/** Reads the selector's series from the source, and counts what is read. Times are left-open. */
 export async function* readSeries(
   evaluation: Evaluation,
-  request: SampleRequest,
+  selector: VectorSelector,
+  range: { readonly startMs: number; readonly endMs: number },
 ): AsyncGenerator<SeriesSamples> {
   const { source, budget, abort } = evaluation;
-  for await (const samples of source.select(request, abort)) {
-    budget.addSeries(samples.values.length);
+  const needsStatsOnly = evaluation.statsOnlySelectors.has(selector);
+  for await (const samples of source.select({ matchers: selector.matchers, ...range }, abort)) {
+    const { histograms } = samples;
+    budget.addSeries(samples.values.length + histogramSamples(histograms));
     await budget.breathe();
-    yield samples;
+    if (histograms === undefined || !needsStatsOnly) yield samples;
+    else yield { ...samples, histograms: { ...histograms, values: statsOnly(histograms.values) } };
   }
+}
+
+/** How many plain samples' worth a series' histograms count for: its buckets, and a few for the rest of each. */
+function histogramSamples(histograms: HistogramSamples | undefined): number {
+  if (histograms === undefined) return 0;
+  let count = 0;
+  for (const { positive, negative } of histograms.values) {
+    count += 4 + positive.counts.length + negative.counts.length;
+  }
+  return count;
 }
 
 function newestPerStep(
@@ -64,24 +94,44 @@ function newestPerStep(
   ends: WindowEnds,
   stepCount: number,
   lookbackMs: number,
-  read: (samples: SeriesSamples, index: number) => number,
+  part: SamplePart,
 ): StepSeries | undefined {
-  const { timestamps, values } = samples;
+  const { timestamps, values, histograms } = samples;
   const words = halves(values);
-  const series = emptySeries(samples.labels, stepCount);
+  const isMixed = histograms !== undefined && part === 'value';
+  const series = (isMixed ? emptyMixedSeries : emptySeries)(samples.labels, stepCount);
+  const histogramTimes = histograms?.timestamps ?? noTimes;
   let hasValue = false;
   let next = 0;
+  let nextHistogram = 0;
   for (let step = 0; step < stepCount; step++) {
     const endMs = ends.firstMs + step * ends.stepMs;
     while (next < timestamps.length && timestamps[next] <= endMs) next++;
-    const newest = next - 1;
-    if (newest < 0 || timestamps[newest] <= endMs - lookbackMs || isStale(words, newest)) continue;
-    series.values[step] = read(samples, newest);
-    series.present[step] = 1;
+    while (nextHistogram < histogramTimes.length && histogramTimes[nextHistogram] <= endMs) nextHistogram++;
+    const timeMs = next === 0 ? -Infinity : timestamps[next - 1];
+    const histogramMs = nextHistogram === 0 ? -Infinity : histogramTimes[nextHistogram - 1];
+    const newestMs = Math.max(timeMs, histogramMs);
+    if (newestMs <= endMs - lookbackMs) continue;
+    if (histogramMs > timeMs) {
+      const startMs = histograms!.startTimes?.[nextHistogram - 1] ?? 0;
+      const histogram = histograms!.values[nextHistogram - 1];
+      setValue(series, step, partOf(part, histogramMs, startMs, histogram));
+    } else {
+      if (isStale(words, next - 1)) continue;
+      const startMs = samples.startTimes?.[next - 1] ?? 0;
+      setValue(series, step, partOf(part, timeMs, startMs, values[next - 1]));
+    }
     hasValue = true;
   }
   return hasValue ? series : undefined;
 }
+
+function partOf<Sample>(part: SamplePart, timeMs: number, startMs: number, value: Sample): Sample | number {
+  if (part === 'value') return value;
+  return (part === 'time' ? timeMs : startMs) / 1000;
+}
+
+const noTimes = new Float64Array();
 
 /** The samples of a range selector at one time: what an instant query of `x[5m]` answers. */
 export async function* streamRawSamples(
@@ -90,9 +140,8 @@ export async function* streamRawSamples(
   timeMs: number,
 ): AsyncGenerator<SeriesSamples> {
   const endMs = (fixedTimeMs(evaluation, selector.at) ?? timeMs) - selector.offsetMs;
-  const request = { matchers: selector.matchers, startMs: endMs - rangeMs, endMs };
-  for await (const samples of readSeries(evaluation, request)) {
+  for await (const samples of readSeries(evaluation, selector, { startMs: endMs - rangeMs, endMs })) {
     const kept = withoutStale(samples);
-    if (kept.values.length > 0) yield kept;
+    if (kept.values.length > 0 || (kept.histograms?.values.length ?? 0) > 0) yield kept;
   }
 }

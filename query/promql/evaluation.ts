@@ -3,7 +3,7 @@ import type { Annotations } from './annotations.ts';
 import type { QueryBudget } from './query-budget.ts';
 import type { SampleSource } from './source.ts';
 import { dropMetricSchema, type StepGrid, type StepSeries, type Value } from './step-series.ts';
-import type { AtModifier, Expression } from './tree.ts';
+import type { AtModifier, Expression, VectorSelector } from './tree.ts';
 
 export interface Evaluation {
   readonly text: string;
@@ -18,6 +18,8 @@ export interface Evaluation {
   readonly subqueryStepMs: number;
   /** Names go when the whole query is done, not in the function that makes them meaningless. */
   readonly delaysNameRemoval: boolean;
+  /** Selectors of whose histograms only count and sum are asked for. */
+  readonly statsOnlySelectors: ReadonlySet<VectorSelector>;
   readonly budget: QueryBudget;
   readonly annotations: Annotations;
   readonly abort: AbortSignal;

@@ -8,11 +8,13 @@ import { streamSelector } from './evaluate-selector.ts';
 import { type Evaluation, evaluateScalar, evaluateVector, withoutName } from './evaluation.ts';
 import type { ValueFunction } from './functions/function-kinds.ts';
 import { functionImplementation } from './functions/registry.ts';
+import { multiplyHistogram } from './histogram/histogram-arithmetic.ts';
 import { isStepInvariant } from './step-invariance.ts';
 import {
   assertUniqueLabels,
   constantScalar,
   mergeSameLabels,
+  numbersOnly,
   type StepGrid,
   type StepSeries,
   type Value,
@@ -108,7 +110,11 @@ async function evaluateUnary(
   if (operator === '+' || value.kind === 'string') return value;
   if (value.kind === 'scalar') return { kind: 'scalar', values: value.values.map((number) => -number) };
   const series = value.series.map((one) =>
-    withoutName(evaluation, { ...one, values: one.values.map((number) => -number) }),
+    withoutName(evaluation, {
+      ...one,
+      values: one.values.map((number) => -number),
+      histograms: one.histograms?.map((histogram) => histogram && multiplyHistogram(histogram, -1)),
+    }),
   );
   return { kind: 'vector', series: mergeSameLabels(series) };
 }
@@ -143,7 +149,7 @@ async function mapValues(
   const args: Float64Array[] = [];
   for (const arg of call.args.slice(1)) args.push(await evaluateScalar(evaluation, arg, grid));
   evaluation.budget.addSamples(input.length * grid.count);
-  const series = input.map((one) => {
+  const series = input.map(numbersOnly).map((one) => {
     const values = new Float64Array(grid.count);
     for (let i = 0; i < grid.count; i++) if (one.present[i] === 1) values[i] = map(one.values[i], i, args);
     return withoutName(evaluation, { ...one, values });
@@ -160,6 +166,7 @@ function broadcast(evaluation: Evaluation, value: Value, grid: StepGrid): Value 
     ...one,
     values: new Float64Array(grid.count).fill(one.values[0]),
     present: new Uint8Array(grid.count).fill(one.present[0]),
+    histograms: one.histograms && new Array(grid.count).fill(one.histograms[0]),
   }));
   return { kind: 'vector', series };
 }

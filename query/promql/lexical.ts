@@ -74,7 +74,8 @@ const durationWords = new Set(['step', 'range', 'min', 'max', 'min_of', 'max_of'
 /** Just after '[', and as long as no number or duration was read. */
 const brackets: ScanContext = {
   operators: [']', '(', ')', '+', '-', '*', '/', '%', '^', ','],
-  leadsTo: { ']': 'statement' },
+  // What ends a call, or a group, is a duration too.
+  leadsTo: { ']': 'statement', ')': 'bracketsRest' },
   afterQuantity: 'bracketsRest',
   words: durationWords,
   hasStrings: false,

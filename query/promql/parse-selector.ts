@@ -1,13 +1,24 @@
 /** Parses selectors: `name{label="value"}`, and what may follow them: ranges, `offset`, `@`. */
 import type { LabelMatcher } from '#model/labels.ts';
 import { metricNameLabel } from '#model/labels.ts';
-import { parseDurationMs, parseNumber } from '../language/quantity.ts';
 import { unquote } from '../language/quoted-string.ts';
 import { compileRegex } from '../language/regex.ts';
-import type { Token } from '../language/scanner.ts';
 import { isNumberWord } from './lexical.ts';
-import { type ParserInput, parseError, unsupported } from './parser-input.ts';
-import type { AtModifier, Expression, MatrixSelector, Subquery, VectorSelector } from './tree.ts';
+import {
+  type ParsedDuration,
+  parseBracketDuration,
+  parseOffsetDuration,
+  quantitySeconds,
+} from './parse-duration.ts';
+import { type ParserInput, parseError } from './parser-input.ts';
+import type {
+  AtModifier,
+  Expression,
+  MatrixSelector,
+  RangeModifier,
+  Subquery,
+  VectorSelector,
+} from './tree.ts';
 
 const durationsExpected = 'number, duration, step(), or range()';
 
@@ -17,7 +28,8 @@ export function parseVectorSelector(input: ParserInput): VectorSelector {
   const name = input.token.kind === 'word' ? input.next().text : '';
   const matchers = name === '' || input.isOperator('{') ? parseMatchers(input) : [];
   if (name !== '') matchers.push({ name: metricNameLabel, op: '=', value: name });
-  return { kind: 'vector', name, matchers, offsetMs: 0, at: undefined, start, end: input.endBefore };
+  const rest = { offsetMs: 0, at: undefined, modifier: undefined };
+  return { kind: 'vector', name, matchers, ...rest, start, end: input.endBefore };
 }
 
 function parseMatchers(input: ParserInput): LabelMatcher[] {
@@ -66,7 +78,7 @@ export function parsePostfix(input: ParserInput, first: Expression): Expression 
     else if (input.isOperator('@')) expression = parseAt(input, expression);
     else if (input.isWord('offset')) expression = parseOffset(input, expression);
     else if (input.isWord('anchored') || input.isWord('smoothed')) {
-      throw unsupported(input.text, input.token, `the modifier "${input.token.text.toLowerCase()}" is`);
+      expression = parseModifier(input, expression);
     } else return expression;
   }
 }
@@ -74,104 +86,48 @@ export function parsePostfix(input: ParserInput, first: Expression): Expression 
 function parseBrackets(input: ParserInput, expression: Expression): MatrixSelector | Subquery {
   input.countOperator();
   const open = input.next();
-  const rangeMs = parsePositiveDuration(input, 'subquery or range selector', durationsExpected);
+  const { ms: rangeMs, expression: rangeExpression } = parseBracketDuration(
+    input,
+    'subquery or range selector',
+    durationsExpected,
+  );
   if (input.accept(':')) {
-    let stepMs: number | undefined;
+    let step: ParsedDuration | undefined;
     if (!input.isOperator(']')) {
-      stepMs = parsePositiveDuration(input, 'subquery selector', `${durationsExpectedOr('"]"')}`);
+      step = parseBracketDuration(input, 'subquery selector', durationsExpectedOr('"]"'));
     }
     input.expect(']', 'subquery selector', '"]"');
     const range = { start: expression.start, end: input.endBefore };
-    return { kind: 'subquery', expression, rangeMs, stepMs, offsetMs: 0, at: undefined, ...range };
+    const durations = {
+      rangeMs,
+      rangeExpression,
+      stepMs: step?.expression === undefined ? step?.ms : undefined,
+      stepExpression: step?.expression,
+    };
+    return { kind: 'subquery', expression, ...durations, offsetMs: 0, at: undefined, ...range };
   }
   input.expect(']', 'subquery or range', '":" or "]"');
   const brackets = { start: open.start, end: input.endBefore };
   if (expression.kind !== 'vector') {
     throw parseError(input.text, brackets, 'ranges only allowed for vector selectors');
   }
-  if (expression.offsetMs !== 0) {
+  if (expression.offsetMs !== 0 || expression.offsetExpression !== undefined) {
     throw parseError(input.text, brackets, 'no offset modifiers allowed before range');
   }
   if (expression.at !== undefined) {
     throw parseError(input.text, brackets, 'no @ modifiers allowed before range');
   }
-  return { kind: 'matrix', selector: expression, rangeMs, start: expression.start, end: brackets.end };
+  const range = { start: expression.start, end: brackets.end };
+  return { kind: 'matrix', selector: expression, rangeMs, rangeExpression, ...range };
 }
 
 function durationsExpectedOr(last: string): string {
   return `number, duration, step(), range(), or ${last}`;
 }
 
-function parsePositiveDuration(input: ParserInput, context: string, expected: string): number {
-  const start = input.token.start;
-  const ms = parseSignedDuration(input, context, expected);
-  refuseDurationExpression(input);
-  if (ms <= 0)
-    throw parseError(input.text, { start, end: input.endBefore }, 'duration must be greater than 0');
-  return ms;
-}
-
-/** Milliseconds of a number (seconds) or duration with an optional sign. */
-function parseSignedDuration(input: ParserInput, context: string, expected: string): number {
-  const sign = input.isOperator('-') ? -1 : 1;
-  const start = input.token.start;
-  if (input.isOperator('-') || input.isOperator('+')) input.next();
-  const token = input.token;
-  if (token.kind !== 'number' && token.kind !== 'duration') {
-    if (token.kind === 'word' || input.isOperator('(')) refuseDurationWord(input);
-    throw input.unexpected(context, expected);
-  }
-  const seconds = sign * quantitySeconds(input);
-  if (Math.abs(seconds) > durationSecondsMax) {
-    throw parseError(input.text, { start, end: input.endBefore }, 'duration out of range');
-  }
-  return Math.round(seconds * 1000);
-}
-
-/** 63 bits of nanoseconds. */
-const durationSecondsMax = 2 ** 63 / 1e9;
-
-function refuseDurationWord(input: ParserInput): void {
-  if (!input.isOperator('(') && !/^(step|range|min|max|min_of|max_of)$/i.test(input.token.text)) return;
-  throw unsupported(input.text, input.token, 'duration expressions are');
-}
-
-function refuseDurationExpression(input: ParserInput): void {
-  const token = input.token;
-  if (token.kind === 'operator' && '+-*/%^'.includes(token.text)) {
-    throw unsupported(input.text, token, 'duration expressions are');
-  }
-}
-
-/** Reads the number or duration here as seconds. */
-export function quantitySeconds(input: ParserInput): number {
-  const token = input.next();
-  if (token.kind === 'duration') {
-    const ms = parseDurationMs(token.text);
-    if (ms === undefined) throw parseError(input.text, token, durationMistake(token));
-    return ms / 1000;
-  }
-  const value = parseNumber(token.text);
-  if (value === undefined) {
-    throw parseError(
-      input.text,
-      token,
-      `error parsing number: strconv.ParseFloat: parsing "${token.text}": invalid syntax`,
-    );
-  }
-  return value;
-}
-
-function durationMistake(token: Token): string {
-  return /^(\d+(y|w|d|h|m|s|ms))*$/.test(token.text) &&
-    /^(\d+y)?(\d+w)?(\d+d)?(\d+h)?(\d+m)?(\d+s)?(\d+ms)?$/.test(token.text)
-    ? 'duration out of range'
-    : `not a valid duration string: "${token.text}"`;
-}
-
 function parseOffset(input: ParserInput, expression: Expression): Expression {
   input.next();
-  const offsetMs = parseSignedDuration(input, 'offset', durationsExpected);
+  const { ms: offsetMs, expression: offsetExpression } = parseOffsetDuration(input);
   const end = input.endBefore;
   const selector = expression.kind === 'matrix' ? expression.selector : expression;
   if (selector.kind !== 'vector' && selector.kind !== 'subquery') {
@@ -181,12 +137,27 @@ function parseOffset(input: ParserInput, expression: Expression): Expression {
       'offset modifier must be preceded by an instant vector selector or range vector selector or a subquery',
     );
   }
-  if (selector.offsetMs !== 0) {
+  if (selector.offsetMs !== 0 || selector.offsetExpression !== undefined) {
     throw parseError(input.text, expression, 'offset may not be set multiple times');
   }
   if (expression.kind === 'matrix')
-    return { ...expression, selector: { ...expression.selector, offsetMs }, end };
-  return { ...selector, offsetMs, end };
+    return { ...expression, selector: { ...expression.selector, offsetMs, offsetExpression }, end };
+  return { ...selector, offsetMs, offsetExpression, end };
+}
+
+function parseModifier(input: ParserInput, expression: Expression): Expression {
+  const modifier = input.next().text.toLowerCase() as RangeModifier;
+  const end = input.endBefore;
+  const fail = (fact: string) => parseError(input.text, expression, fact);
+  if (expression.kind === 'subquery') throw fail(`${modifier} modifier is not supported for subqueries`);
+  const selector = expression.kind === 'matrix' ? expression.selector : expression;
+  if (selector.kind !== 'vector') throw fail(`${modifier} modifier not implemented`);
+  if (selector.modifier !== undefined && selector.modifier !== modifier) {
+    throw fail('anchored and smoothed modifiers cannot be used together');
+  }
+  if (expression.kind === 'matrix') return { ...expression, selector: { ...selector, modifier }, end };
+  if (modifier === 'anchored') throw fail('anchored modifier can only be used with range selectors');
+  return { ...selector, modifier, end };
 }
 
 function parseAt(input: ParserInput, expression: Expression): Expression {

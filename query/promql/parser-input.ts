@@ -29,12 +29,6 @@ export function parseError(text: string, range: Ranged, fact: string): ParseErro
   return new ParseError(`${line}:${column}: parse error: ${fact}`, range.start, range.end);
 }
 
-/** What PromQL has and this engine has not: `1:5: subqueries are not supported yet`. */
-export function unsupported(text: string, range: Ranged, what: string): ParseError {
-  const { line, column } = lineColumn(text, range.start);
-  return new ParseError(`${line}:${column}: ${what} not supported yet`, range.start, range.end);
-}
-
 export class ParserInput {
   readonly text: string;
   readonly #tokens: readonly Token[];

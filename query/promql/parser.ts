@@ -8,8 +8,9 @@
 import { quoteText, unquote } from '../language/quoted-string.ts';
 import { functionSignature } from './function-table.ts';
 import { aggregatorWords, isKeyword, isMetricWord, isNumberWord, operatorWords } from './lexical.ts';
-import { parsePostfix, parseVectorSelector, quantitySeconds } from './parse-selector.ts';
-import { ParserInput, parseError, unsupported } from './parser-input.ts';
+import { quantitySeconds } from './parse-duration.ts';
+import { parsePostfix, parseVectorSelector } from './parse-selector.ts';
+import { ParserInput, parseError } from './parser-input.ts';
 import {
   type Aggregation,
   type AggregationOperator,
@@ -61,7 +62,6 @@ function binaryOperator(input: ParserInput): BinaryOperator | undefined {
   const { kind, text } = input.token;
   const name = kind === 'word' ? text.toLowerCase() : text;
   if (kind === 'word' ? !operatorWords.has(name) : kind !== 'operator') return undefined;
-  if (name === '</' || name === '>/') throw unsupported(input.text, input.token, `the operator "${name}" is`);
   return Object.hasOwn(operatorPrecedence, name) ? (name as BinaryOperator) : undefined;
 }
 
@@ -90,11 +90,44 @@ function parseMatching(input: ParserInput, operator: BinaryOperator): VectorMatc
       if (input.isOperator('(')) include = parseGroupingLabels(input);
     }
   }
-  for (const fill of ['fill', 'fill_left', 'fill_right']) {
-    const isCall = input.following.kind === 'operator' && input.following.text === '(';
-    if (input.isWord(fill) && isCall) throw unsupported(input.text, input.token, `the modifier "${fill}" is`);
+  return { cardinality, isOn, labels, include, ...parseFills(input) };
+}
+
+/** `fill(0)`, or `fill_left(0)` and `fill_right(1)` in any order. */
+function parseFills(input: ParserInput): Pick<VectorMatching, 'fillLeft' | 'fillRight'> {
+  let fillLeft: number | undefined;
+  let fillRight: number | undefined;
+  for (;;) {
+    const { token, following } = input;
+    const isCall = following.kind === 'operator' && following.text === '(';
+    const name = token.kind === 'word' && isCall ? token.text.toLowerCase() : '';
+    if (name === 'fill' && fillLeft === undefined && fillRight === undefined) {
+      const value = parseFillValue(input);
+      return { fillLeft: value, fillRight: value };
+    }
+    if (name === 'fill_left' && fillLeft === undefined) fillLeft = parseFillValue(input);
+    else if (name === 'fill_right' && fillRight === undefined) fillRight = parseFillValue(input);
+    else return { fillLeft, fillRight };
   }
-  return { cardinality, isOn, labels, include };
+}
+
+function parseFillValue(input: ParserInput): number {
+  input.next();
+  input.next();
+  const sign = input.isOperator('-') ? -1 : 1;
+  if (input.isOperator('-') || input.isOperator('+')) input.next();
+  const { token } = input;
+  const isWord = token.kind === 'word' && isNumberWord(token.text);
+  if (token.kind !== 'number' && token.kind !== 'duration' && !isWord) {
+    throw input.unexpected('fill modifier', 'number');
+  }
+  const value = isWord ? numberWordValue(input.next().text) : quantitySeconds(input);
+  input.expect(')', 'fill modifier', '")"');
+  return sign * value;
+}
+
+function numberWordValue(word: string): number {
+  return word.toLowerCase() === 'inf' ? Infinity : NaN;
 }
 
 function parseGroupingLabels(input: ParserInput): string[] {
@@ -168,7 +201,7 @@ function parseWord(input: ParserInput): Expression {
     input.next();
     return {
       kind: 'number',
-      value: text.toLowerCase() === 'inf' ? Infinity : NaN,
+      value: numberWordValue(text),
       isDuration: false,
       start,
       end,

@@ -8,7 +8,14 @@
 import { metricNameLabel } from '#model/labels.ts';
 import { quoteText } from '../language/quoted-string.ts';
 import { isMetricNameText } from './metric-name.ts';
-import type { AtModifier, Binary, Expression, VectorSelector } from './tree.ts';
+import type {
+  Binary,
+  DurationExpression,
+  Expression,
+  Subquery,
+  VectorMatching,
+  VectorSelector,
+} from './tree.ts';
 
 export function printPromql(expression: Expression): string {
   switch (expression.kind) {
@@ -19,10 +26,15 @@ export function printPromql(expression: Expression): string {
     case 'vector':
       return printSelector(expression, '');
     case 'matrix':
-      return printSelector(expression.selector, `[${printDuration(expression.rangeMs)}]`);
+      return printSelector(
+        expression.selector,
+        `[${printRange(expression.rangeMs, expression.rangeExpression)}]`,
+      );
     case 'subquery': {
-      const step = expression.stepMs === undefined ? '' : printDuration(expression.stepMs);
-      const brackets = `[${printDuration(expression.rangeMs)}:${step}]`;
+      const { stepMs, stepExpression, rangeMs, rangeExpression } = expression;
+      const step =
+        stepMs === undefined && stepExpression === undefined ? '' : printRange(stepMs ?? 0, stepExpression);
+      const brackets = `[${printRange(rangeMs, rangeExpression)}:${step}]`;
       return `${printPromql(expression.expression)}${brackets}${printTime(expression)}`;
     }
     case 'parentheses':
@@ -56,7 +68,40 @@ function printBinary({ operator, left, right, returnsBool, matching }: Binary): 
     const side = cardinality === 'many-to-one' ? 'left' : 'right';
     modifier += ` group_${side} (${include.map(printLabelName).join(', ')})`;
   }
-  return `${printPromql(left)} ${operator}${modifier} ${printPromql(right)}`;
+  return `${printPromql(left)} ${operator}${modifier}${printFills(matching)} ${printPromql(right)}`;
+}
+
+function printFills({ fillLeft, fillRight }: VectorMatching): string {
+  if (fillLeft !== undefined && Object.is(fillLeft, fillRight)) return ` fill (${printNumber(fillLeft)})`;
+  const left = fillLeft === undefined ? '' : ` fill_left (${printNumber(fillLeft)})`;
+  const right = fillRight === undefined ? '' : ` fill_right (${printNumber(fillRight)})`;
+  return left + right;
+}
+
+function printRange(ms: number, expression: DurationExpression | undefined): string {
+  return expression === undefined ? printDuration(ms) : printDurationExpression(expression);
+}
+
+function printDurationExpression(expression: DurationExpression): string {
+  switch (expression.kind) {
+    case 'literal':
+      return expression.isDuration
+        ? printDurationNumber(expression.seconds)
+        : printNumber(expression.seconds);
+    case 'step':
+    case 'range':
+      return `${expression.kind}()`;
+    case 'parentheses':
+      return `(${printDurationExpression(expression.inner)})`;
+    case 'sign':
+      return `${expression.operator}${printDurationExpression(expression.inner)}`;
+    case 'choice':
+      return `${expression.name}(${printDurationExpression(expression.left)}, ${printDurationExpression(expression.right)})`;
+    case 'operation':
+      return `${printDurationExpression(expression.left)} ${expression.operator} ${printDurationExpression(expression.right)}`;
+    default:
+      return expression satisfies never;
+  }
 }
 
 function printSelector(selector: VectorSelector, brackets: string): string {
@@ -68,19 +113,15 @@ function printSelector(selector: VectorSelector, brackets: string): string {
       : `${printLabelName(matcher.name)}${matcher.op}${quoteText(matcher.value)}`,
   );
   const braces = quoted.length > 0 || name === '' ? `{${quoted.join(',')}}` : '';
-  return `${name}${braces}${brackets}${printTime(selector)}`;
+  const modifier = selector.modifier === undefined ? '' : ` ${selector.modifier}`;
+  return `${name}${braces}${brackets}${modifier}${printTime(selector)}`;
 }
 
-function printTime({
-  at,
-  offsetMs,
-}: {
-  readonly at: AtModifier | undefined;
-  readonly offsetMs: number;
-}): string {
+function printTime({ at, offsetMs, offsetExpression }: VectorSelector | Subquery): string {
   let text = '';
   if (typeof at === 'number') text += ` @ ${(at / 1000).toFixed(3)}`;
   else if (at !== undefined) text += ` @ ${at}()`;
+  if (offsetExpression !== undefined) return `${text} offset ${printDurationExpression(offsetExpression)}`;
   if (offsetMs > 0) text += ` offset ${printDuration(offsetMs)}`;
   if (offsetMs < 0) text += ` offset -${printDuration(-offsetMs)}`;
   return text;

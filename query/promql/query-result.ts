@@ -1,9 +1,12 @@
 /** What a query answers: Prometheus's four value types, and the annotations beside them. */
 import type { Labels } from '#model/labels.ts';
+import type { FloatHistogram } from './histogram/float-histogram.ts';
 
 export interface VectorSample {
   readonly labels: Labels;
+  /** NaN where there is a histogram. */
   readonly value: number;
+  readonly histogram?: FloatHistogram | undefined;
 }
 
 export interface MatrixSeries {
@@ -11,6 +14,10 @@ export interface MatrixSeries {
   /** Milliseconds since 1970. */
   readonly timestamps: Float64Array;
   readonly values: Float64Array;
+  /** At other times than the numbers. */
+  readonly histograms?:
+    | { readonly timestamps: Float64Array; readonly values: readonly FloatHistogram[] }
+    | undefined;
 }
 
 export type QueryResult =

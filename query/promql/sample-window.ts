@@ -8,6 +8,11 @@ const staleLow = 2;
 const isLittleEndian = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
 const lowIndex = isLittleEndian ? 0 : 1;
 
+/** A stale marker as two words in the order of memory. */
+export const staleWords: readonly [number, number] = isLittleEndian
+  ? [staleLow, staleHigh]
+  : [staleHigh, staleLow];
+
 /** The values' 32-bit halves: any arithmetic on a NaN would lose the marker. */
 export function halves(values: Float64Array): Uint32Array {
   return new Uint32Array(values.buffer, values.byteOffset, values.length * 2);
@@ -33,7 +38,13 @@ export function withoutStale(samples: SeriesSamples): SeriesSamples {
     keptTimestamps[kept] = timestamps[i];
     keptValues[kept++] = values[i];
   }
-  return { labels: samples.labels, timestamps: keptTimestamps, values: keptValues };
+  const startTimes = samples.startTimes?.filter((_time, i) => !isStale(words, i));
+  return {
+    ...samples,
+    timestamps: keptTimestamps,
+    values: keptValues,
+    ...(startTimes === undefined ? {} : { startTimes }),
+  };
 }
 
 /** Where a selector looks at each step: the end of its window, with `offset` and `@` applied. */

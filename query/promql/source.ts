@@ -1,5 +1,6 @@
 /** What the PromQL engine asks of storage. `query/sql/` answers from ClickHouse; tests answer from memory. */
 import type { LabelMatcher, Labels } from '#model/labels.ts';
+import type { FloatHistogram } from './histogram/float-histogram.ts';
 
 /** Samples of one series in time order, timestamps unique. Stale markers are kept as their exact NaN bits. */
 export interface SeriesSamples {
@@ -7,6 +8,17 @@ export interface SeriesSamples {
   /** Milliseconds since 1970. */
   readonly timestamps: Float64Array;
   readonly values: Float64Array;
+  /** When the counter of each sample began, in milliseconds since 1970; 0 where nobody said. */
+  readonly startTimes?: Float64Array;
+  /** Of the same series, at other times. The end of a series is a stale marker among `values`. */
+  readonly histograms?: HistogramSamples;
+}
+
+/** In time order; hints of counter resets are decided (histogram/reset-hints.ts). */
+export interface HistogramSamples {
+  readonly timestamps: Float64Array;
+  readonly values: readonly FloatHistogram[];
+  readonly startTimes?: Float64Array;
 }
 
 export interface SampleRequest {

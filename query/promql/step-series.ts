@@ -1,9 +1,11 @@
 /**
  * Values while a query is evaluated: columns over the query's steps, never one object per sample.
- * `present[i]` is 1 where a series has a value at step i; NaN is a value like others.
+ * `present[i]` is 1 where a series has a value at step i; NaN is a value like others. Where `histograms[i]` is one, it is
+ * the value, and `values[i]` says nothing.
  */
 import { type Labels, metricNameLabel } from '#model/labels.ts';
 import { executionError } from './execution-error.ts';
+import type { FloatHistogram } from './histogram/float-histogram.ts';
 
 /** The times at which an expression is evaluated: startMs + i * stepMs for i < count. */
 export interface StepGrid {
@@ -18,6 +20,8 @@ export interface StepSeries {
   readonly dropsName: boolean;
   readonly values: Float64Array;
   readonly present: Uint8Array;
+  /** One place per step; undefined where all values are numbers. */
+  readonly histograms?: (FloatHistogram | undefined)[] | undefined;
 }
 
 export interface ScalarValue {
@@ -46,6 +50,35 @@ export function emptySeries(labels: Labels, stepCount: number, dropsName = false
   return { labels, dropsName, values: new Float64Array(stepCount), present: new Uint8Array(stepCount) };
 }
 
+/** A series without values whose steps may become histograms. */
+export function emptyMixedSeries(labels: Labels, stepCount: number, dropsName = false): StepSeries {
+  return {
+    ...emptySeries(labels, stepCount, dropsName),
+    histograms: new Array<FloatHistogram | undefined>(stepCount).fill(undefined),
+  };
+}
+
+/** Sets the value of a step; a histogram only in a series from emptyMixedSeries. */
+export function setValue(series: StepSeries, step: number, value: number | FloatHistogram): void {
+  series.present[step] = 1;
+  if (typeof value === 'number') series.values[step] = value;
+  else if (series.histograms !== undefined) series.histograms[step] = value;
+  else throw new Error('BUG: a histogram in a series of numbers');
+}
+
+/** The value of a step that has one. */
+export function valueAt(series: StepSeries, step: number): number | FloatHistogram {
+  return series.histograms?.[step] ?? series.values[step];
+}
+
+/** The same series where it is a number; histograms are left out. */
+export function numbersOnly(series: StepSeries): StepSeries {
+  const { histograms } = series;
+  if (histograms === undefined) return series;
+  const present = series.present.map((flag, step) => (histograms[step] === undefined ? flag : 0));
+  return { ...series, present, histograms: undefined };
+}
+
 export function constantScalar(value: number, stepCount: number): ScalarValue {
   return { kind: 'scalar', values: new Float64Array(stepCount).fill(value) };
 }
@@ -71,6 +104,17 @@ export function matchingKey(labels: Labels, names: ReadonlySet<string>, isOn: bo
 export function dropMetricSchema(labels: Labels): Labels {
   const isSchema = (name: string) => name === metricNameLabel || name === '__type__' || name === '__unit__';
   return labels.some(([name]) => isSchema(name)) ? labels.filter(([name]) => !isSchema(name)) : labels;
+}
+
+/** Prometheus's order of label sets: pair by pair, a shorter one first. */
+export function compareLabels(a: Labels, b: Labels): number {
+  for (let i = 0; i < Math.min(a.length, b.length); i++) {
+    for (const part of [0, 1] as const) {
+      const [left, right] = [a[i][part], b[i][part]];
+      if (left !== right) return left < right ? -1 : 1;
+    }
+  }
+  return a.length - b.length;
 }
 
 /** Labels as Prometheus writes them: `up{job="a"}`. */
@@ -107,15 +151,16 @@ export function mergeSameLabels(series: readonly StepSeries[]): readonly StepSer
       continue;
     }
     if (!copied.has(target)) {
-      target = { ...target, values: target.values.slice(), present: target.present.slice() };
+      const stepCount = target.present.length;
+      const histograms = target.histograms?.slice() ?? emptyMixedSeries([], stepCount).histograms;
+      target = { ...target, values: target.values.slice(), present: target.present.slice(), histograms };
       copied.add(target);
       merged.set(key, target);
     }
     for (let i = 0; i < one.present.length; i++) {
       if (one.present[i] === 0) continue;
       if (target.present[i] === 1) throw executionError(sameLabelsFact);
-      target.present[i] = 1;
-      target.values[i] = one.values[i];
+      setValue(target, i, valueAt(one, i));
     }
   }
   return merged.size === series.length ? series : [...merged.values()];

@@ -24,19 +24,46 @@ export interface StringLiteral extends Ranged {
   readonly value: string;
 }
 
+/** How a duration is computed; one that is written as a literal is a number of milliseconds. */
+export type DurationExpression =
+  | { readonly kind: 'literal'; readonly seconds: number; readonly isDuration: boolean }
+  | { readonly kind: 'step' }
+  | { readonly kind: 'range' }
+  | { readonly kind: 'parentheses'; readonly inner: DurationExpression }
+  | { readonly kind: 'sign'; readonly operator: '+' | '-'; readonly inner: DurationExpression }
+  | {
+      readonly kind: 'choice';
+      readonly name: 'min' | 'max' | 'min_of' | 'max_of';
+      readonly left: DurationExpression;
+      readonly right: DurationExpression;
+    }
+  | {
+      readonly kind: 'operation';
+      readonly operator: string;
+      readonly left: DurationExpression;
+      readonly right: DurationExpression;
+    };
+
+/** What a selector answers at times between samples; of a range selector, at the bounds of its windows. */
+export type RangeModifier = 'anchored' | 'smoothed';
+
 export interface VectorSelector extends Ranged {
   readonly kind: 'vector';
   /** The metric name where it stands outside the braces, else ''. Its matcher is the last of `matchers`. */
   readonly name: string;
   readonly matchers: readonly LabelMatcher[];
   readonly offsetMs: number;
+  /** What offsetMs will be, where it is computed. */
+  readonly offsetExpression?: DurationExpression | undefined;
   readonly at: AtModifier | undefined;
+  readonly modifier: RangeModifier | undefined;
 }
 
 export interface MatrixSelector extends Ranged {
   readonly kind: 'matrix';
   readonly selector: VectorSelector;
   readonly rangeMs: number;
+  readonly rangeExpression?: DurationExpression | undefined;
 }
 
 export interface Subquery extends Ranged {
@@ -46,6 +73,9 @@ export interface Subquery extends Ranged {
   /** Undefined where the default applies. */
   readonly stepMs: number | undefined;
   readonly offsetMs: number;
+  readonly rangeExpression?: DurationExpression | undefined;
+  readonly stepExpression?: DurationExpression | undefined;
+  readonly offsetExpression?: DurationExpression | undefined;
   readonly at: AtModifier | undefined;
 }
 
@@ -62,8 +92,10 @@ export interface Unary extends Ranged {
 
 export type ArithmeticOperator = '+' | '-' | '*' | '/' | '%' | '^' | 'atan2';
 export type ComparisonOperator = '==' | '!=' | '<' | '<=' | '>' | '>=';
+/** They keep the part of a histogram below, or above, a number. */
+export type TrimOperator = '</' | '>/';
 export type SetOperator = 'and' | 'or' | 'unless';
-export type BinaryOperator = ArithmeticOperator | ComparisonOperator | SetOperator;
+export type BinaryOperator = ArithmeticOperator | ComparisonOperator | TrimOperator | SetOperator;
 
 export type Cardinality = 'one-to-one' | 'many-to-one' | 'one-to-many' | 'many-to-many';
 
@@ -75,6 +107,9 @@ export interface VectorMatching {
   readonly labels: readonly string[];
   /** Labels that group_left or group_right copies from the one side. */
   readonly include: readonly string[];
+  /** The value that stands for a series which a side does not have. */
+  readonly fillLeft: number | undefined;
+  readonly fillRight: number | undefined;
 }
 
 export interface Binary extends Ranged {
@@ -144,6 +179,8 @@ export const operatorPrecedence: Readonly<Record<BinaryOperator, number>> = {
   '<=': 3,
   '>': 3,
   '>=': 3,
+  '</': 3,
+  '>/': 3,
   '+': 4,
   '-': 4,
   '*': 5,
@@ -154,7 +191,16 @@ export const operatorPrecedence: Readonly<Record<BinaryOperator, number>> = {
 };
 
 export function isComparison(operator: BinaryOperator): operator is ComparisonOperator {
-  return operatorPrecedence[operator] === 3;
+  return operatorPrecedence[operator] === 3 && !isTrim(operator);
+}
+
+export function isTrim(operator: BinaryOperator): operator is TrimOperator {
+  return operator === '</' || operator === '>/';
+}
+
+/** Whether the result is no longer the metric's own value. */
+export function losesMetricName(operator: BinaryOperator): boolean {
+  return operatorPrecedence[operator] > 3;
 }
 
 export function isSetOperator(operator: BinaryOperator): operator is SetOperator {

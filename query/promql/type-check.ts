@@ -133,6 +133,13 @@ function checkBinary(text: string, expression: Binary): void {
   if (!areVectors && matching.labels.length > 0) {
     throw parseError(text, expression, 'vector matching only allowed between instant vectors');
   }
+  const fills = matching.fillLeft !== undefined || matching.fillRight !== undefined;
+  if (fills && !areVectors) {
+    throw parseError(text, expression, 'filling in missing series only allowed between instant vectors');
+  }
+  if (fills && isSetOperator(operator)) {
+    throw parseError(text, expression, 'filling in missing series not allowed for set operators');
+  }
   if (areVectors && isSetOperator(operator) && matching.cardinality !== 'many-to-many') {
     throw parseError(text, expression, `no grouping allowed for "${operator}" operation`);
   }

@@ -6,16 +6,20 @@ import { type Labels, labelValue, sortLabels } from '#model/labels.ts';
 import { type NumberOperator, numberOperator } from './binary-operators.ts';
 import type { Evaluation } from './evaluation.ts';
 import { executionError } from './execution-error.ts';
+import { incompatibleTypes } from './histogram/histogram-notes.ts';
+import { operateOnHistograms } from './histogram/histogram-operators.ts';
 import {
   dropMetricSchema,
+  emptyMixedSeries,
   emptySeries,
   labelsKey,
   matchingKey,
   renderLabels,
   type StepGrid,
   type StepSeries,
+  setValue,
 } from './step-series.ts';
-import { type Binary, isComparison, type VectorMatching } from './tree.ts';
+import { type Binary, isTrim, losesMetricName, type VectorMatching } from './tree.ts';
 
 export function matchVectors(
   evaluation: Evaluation,
@@ -24,7 +28,9 @@ export function matchVectors(
   right: readonly StepSeries[],
   grid: StepGrid,
 ): readonly StepSeries[] {
-  if (left.length === 0 || right.length === 0) return [];
+  const { fillLeft, fillRight } = expression.matching;
+  if (left.length === 0 && fillLeft === undefined) return [];
+  if (right.length === 0 && fillRight === undefined) return [];
   const match = new VectorMatch(evaluation, expression, grid);
   return expression.matching.cardinality === 'one-to-many' ? match.run(right, left) : match.run(left, right);
 }
@@ -43,6 +49,7 @@ class VectorMatch {
   readonly #matching: VectorMatching;
   readonly #names: ReadonlySet<string>;
   readonly #results = new Map<string, StepSeries>();
+  #hasHistograms = false;
 
   constructor(evaluation: Evaluation, expression: Binary, grid: StepGrid) {
     this.#evaluation = evaluation;
@@ -54,9 +61,12 @@ class VectorMatch {
   }
 
   run(many: readonly StepSeries[], one: readonly StepSeries[]): readonly StepSeries[] {
+    const hasHistograms = ({ histograms }: StepSeries) => histograms !== undefined;
+    this.#hasHistograms = many.some(hasHistograms) || one.some(hasHistograms);
     const groups = new Map<string, Group>();
     for (const series of one) this.#group(groups, series).one.push(series);
     for (const series of many) this.#group(groups, series).many.push(series);
+    for (const group of groups.values()) this.#fill(group);
     const isMatchable = this.#stepsWithBothSides(many, one);
     for (const group of groups.values()) {
       if (group.one.length > 1) this.#refuseDuplicates(group.one, isMatchable);
@@ -72,12 +82,40 @@ class VectorMatch {
     return group;
   }
 
+  /** Adds what stands for series that a side does not have, at the steps at which it has none. */
+  #fill(group: Group): void {
+    const { fillLeft, fillRight, cardinality } = this.#matching;
+    const [fillMany, fillOne] = cardinality === 'one-to-many' ? [fillRight, fillLeft] : [fillLeft, fillRight];
+    const { many, one } = group;
+    const manyAt = unionOf(many, this.#grid.count);
+    const oneAt = unionOf(one, this.#grid.count);
+    const labels = this.#matchedLabels([...many, ...one][0].labels);
+    const standIn = (value: number, present: Uint8Array): StepSeries => ({
+      labels,
+      dropsName: false,
+      values: new Float64Array(present.length).fill(value),
+      present,
+    });
+    if (fillMany !== undefined)
+      many.push(
+        standIn(
+          fillMany,
+          oneAt.map((flag, i) => flag & (1 - manyAt[i])),
+        ),
+      );
+    if (fillOne !== undefined)
+      one.push(
+        standIn(
+          fillOne,
+          manyAt.map((flag, i) => flag & (1 - oneAt[i])),
+        ),
+      );
+  }
+
   /** Prometheus does not look for duplicates at a step where one side is empty. */
   #stepsWithBothSides(many: readonly StepSeries[], one: readonly StepSeries[]): Uint8Array {
-    const both = new Uint8Array(this.#grid.count);
-    for (const { present } of many) for (let i = 0; i < both.length; i++) both[i] |= present[i];
-    const other = new Uint8Array(this.#grid.count);
-    for (const { present } of one) for (let i = 0; i < both.length; i++) other[i] |= present[i];
+    const both = unionOf(many, this.#grid.count);
+    const other = unionOf(one, this.#grid.count);
     return both.map((flag, i) => flag & other[i]);
   }
 
@@ -123,7 +161,8 @@ class VectorMatch {
     if (existing !== undefined) return { series: existing, isShared: true };
     this.#evaluation.budget.addSamples(this.#grid.count);
     const dropsName = this.#evaluation.delaysNameRemoval && this.#expression.returnsBool;
-    const series = emptySeries(labels, this.#grid.count, dropsName);
+    const empty = this.#hasHistograms ? emptyMixedSeries : emptySeries;
+    const series = empty(labels, this.#grid.count, dropsName);
     this.#results.set(key, series);
     return { series, isShared: false };
   }
@@ -140,6 +179,12 @@ class VectorMatch {
       if (many.present[i] === 0 || one.present[i] === 0) continue;
       if (matched[i] === 1) throw executionError(this.#duplicateFact());
       matched[i] = 1;
+      if (this.#hasHistograms && this.#combineHistograms(many, one, series, i)) continue;
+      if (isTrim(this.#expression.operator)) {
+        const fact = incompatibleTypes(0, this.#expression.operator, 0);
+        this.#evaluation.annotations.inform(fact, this.#expression);
+        continue;
+      }
       const left = isSwapped ? one.values[i] : many.values[i];
       const right = isSwapped ? many.values[i] : one.values[i];
       if (keeps !== undefined && !keeps(left, right)) continue;
@@ -151,6 +196,27 @@ class VectorMatch {
     }
   }
 
+  /** Returns false where both values of the step are numbers. */
+  #combineHistograms(many: StepSeries, one: StepSeries, series: StepSeries, step: number): boolean {
+    const [leftSeries, rightSeries] =
+      this.#matching.cardinality === 'one-to-many' ? [one, many] : [many, one];
+    const left = leftSeries.histograms?.[step];
+    const right = rightSeries.histograms?.[step];
+    if (left === undefined && right === undefined) return false;
+    const combined = operateOnHistograms(
+      this.#expression,
+      this.#evaluation.annotations,
+      left ?? leftSeries.values[step],
+      right ?? rightSeries.values[step],
+    );
+    if (combined === undefined) return true;
+    if (series.present[step] === 1) {
+      throw executionError('vector cannot contain metrics with the same labelset');
+    }
+    setValue(series, step, combined);
+    return true;
+  }
+
   #duplicateFact(): string {
     return this.#matching.cardinality === 'one-to-one'
       ? 'multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)'
@@ -160,7 +226,7 @@ class VectorMatch {
   #resultLabels(many: Labels, one: Labels): Labels {
     const { operator, returnsBool } = this.#expression;
     const { cardinality, isOn, include } = this.#matching;
-    const losesName = !isComparison(operator) || (returnsBool && !this.#evaluation.delaysNameRemoval);
+    const losesName = losesMetricName(operator) || (returnsBool && !this.#evaluation.delaysNameRemoval);
     let labels = losesName ? dropMetricSchema(many) : many;
     if (cardinality === 'one-to-one') labels = labels.filter(([name]) => this.#names.has(name) === isOn);
     if (include.length === 0) return labels;
@@ -168,6 +234,13 @@ class VectorMatch {
     const included = include.map((name) => [name, labelValue(one, name)] as const);
     return sortLabels([...kept, ...new Map(included)]);
   }
+}
+
+/** The steps at which any of the series has a value. */
+function unionOf(series: readonly StepSeries[], stepCount: number): Uint8Array {
+  const union = new Uint8Array(stepCount);
+  for (const { present } of series) for (let i = 0; i < stepCount; i++) union[i] |= present[i];
+  return union;
 }
 
 function dropMetricSchemaUnless(isOn: boolean, labels: Labels): Labels {

@@ -7,8 +7,10 @@
 import type { LabelMatcher } from '#model/labels.ts';
 import { metricNameLabel } from '#model/labels.ts';
 import type { QueryParams, Store } from '#store/store.ts';
+import { staleWords } from '../promql/sample-window.ts';
 import type { ExemplarSource, SampleRequest, SampleSource, SeriesSamples } from '../promql/source.ts';
 import { listExemplars } from './exemplars.ts';
+import { countHistogramNumbers, type HistogramRun, readHistograms } from './histograms.ts';
 import { matchersSql } from './matcher-sql.ts';
 import { createMetricRead, type MetricRead } from './metric-read.ts';
 import { decodeSampleRuns, type SampleRun } from './sample-block.ts';
@@ -66,11 +68,15 @@ async function* selectSamples(
   const { matchers, startMs, endMs } = request;
   if (endMs <= startMs || endMs < 0) return;
   const series = await resolveSeries(read, matchers, { startMs, endMs }, seriesMax, abort);
+  if (series.length === 0) return;
   const samplesPerSeries = Math.ceil((endMs - Math.max(0, startMs)) / sampleIntervalMsGuess) + 1;
-  const sliceLength = Math.max(1, Math.floor(sliceSamplesMax / samplesPerSeries));
+  const all = seriesWhere(matchers, series, false);
+  const numbers = await countHistogramNumbers(read, all.sql, rowsParams(request, all.params), abort);
+  const numbersPerSeries = samplesPerSeries + numbers / series.length;
+  const sliceLength = Math.max(1, Math.floor(sliceSamplesMax / numbersPerSeries));
   for (let start = 0; start < series.length; start += sliceLength) {
     const slice = series.slice(start, start + sliceLength);
-    yield* selectSlice(read, request, slice, slice.length < series.length, abort);
+    yield* selectSlice(read, request, slice, slice.length < series.length, numbers > 0, abort);
   }
 }
 
@@ -79,12 +85,18 @@ async function* selectSlice(
   request: SampleRequest,
   series: readonly StoredSeries[],
   isPart: boolean,
+  hasHistograms: boolean,
   abort: AbortSignal | undefined,
 ): AsyncGenerator<SeriesSamples> {
   const where = seriesWhere(request.matchers, series, isPart);
-  const recent: RunCollector[] = [];
+  const histograms = new RunCollector<HistogramRun>(series);
+  if (hasHistograms) {
+    const runs = await readHistograms(read, where.sql, rowsParams(request, where.params), abort);
+    for (const run of runs) histograms.add(run);
+  }
+  const recent: RunCollector<SampleRun>[] = [];
   for (const table of rowTables) {
-    const runs = new RunCollector(series);
+    const runs = new RunCollector<SampleRun>(series);
     const sql = rowsSql(table, where.sql);
     for await (const run of readRuns(read, sql, rowsParams(request, where.params), abort)) runs.add(run);
     recent.push(runs);
@@ -93,16 +105,29 @@ async function* selectSlice(
   let closed: SampleRun[] = [];
   const finish = () => {
     const runs = [...closed, ...recent.flatMap((collected) => collected.take(index))];
-    const merged = mergeRuns(runs, request.startMs, request.endMs);
+    const [histogramRun] = histograms.take(index);
+    if (histogramRun !== undefined) runs.push(staleMarkers(histogramRun));
+    const merged = mergeRuns(runs, request.startMs, request.endMs) ?? noSamples;
     const { labels } = series[index++];
     closed = [];
-    return merged === undefined ? [] : [{ labels, ...merged }];
+    const found = histogramRun?.samples;
+    if (found !== undefined && found.values.length > 0) return [{ labels, ...merged, histograms: found }];
+    return merged.values.length === 0 ? [] : [{ labels, ...merged }];
   };
   for await (const run of readRuns(read, chunkSql(where.sql), chunkParams(request, where.params), abort)) {
     while (index < series.length && compareIds(series[index], run) < 0) yield* finish();
     if (index < series.length && compareIds(series[index], run) === 0) closed.push(run);
   }
   while (index < series.length) yield* finish();
+}
+
+const noSamples = { timestamps: new Float64Array(), values: new Float64Array() };
+
+/** Where a series of histograms ends: the markers are read as those of numbers. */
+function staleMarkers({ idHigh, idLow, staleMs }: HistogramRun): SampleRun {
+  const values = new Float64Array(staleMs.length);
+  new Uint32Array(values.buffer).set(staleMs.length === 0 ? [] : [...staleMs].flatMap(() => staleWords));
+  return { idHigh, idLow, timestamps: staleMs, values };
 }
 
 interface Where {
@@ -190,9 +215,9 @@ async function* readRuns(
 }
 
 /** Keeps runs, which come ordered by id, by the series that they are of. */
-class RunCollector {
+class RunCollector<Run extends SeriesId> {
   readonly #series: readonly StoredSeries[];
-  readonly #runs: SampleRun[][];
+  readonly #runs: Run[][];
   #index = 0;
 
   constructor(series: readonly StoredSeries[]) {
@@ -201,14 +226,14 @@ class RunCollector {
   }
 
   /** Runs of other series are left out. */
-  add(run: SampleRun): void {
+  add(run: Run): void {
     while (this.#index < this.#series.length && compareIds(this.#series[this.#index], run) < 0) this.#index++;
     if (this.#index === this.#series.length || compareIds(this.#series[this.#index], run) !== 0) return;
     this.#runs[this.#index].push(run);
   }
 
   /** Hands over a series' runs. */
-  take(index: number): SampleRun[] {
+  take(index: number): Run[] {
     const runs = this.#runs[index];
     this.#runs[index] = [];
     return runs;

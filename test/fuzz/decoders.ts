@@ -13,12 +13,19 @@ import { transcoderOptionsDefault } from '#collector/transcode/transcoder-option
 import { DecodeError, RefusedError } from '#model/errors.ts';
 import { readBlocks } from '#store/native/block-reader.ts';
 import { BlockSplitter } from '#store/native/block-splitter.ts';
-import type { Signal } from '#wire/envelope.ts';
+import { type Signal, signals } from '#wire/envelope.ts';
 import { decompressLz4Frame } from '#wire/kafka/lz4-frame.ts';
+import { recognisePayload } from '#wire/kafka/payload.ts';
+import { readBatches, readRecords } from '#wire/kafka/record-batch.ts';
 import { decompressSnappy } from '#wire/kafka/snappy-frame.ts';
+import { encodeTextLog } from '#wire/kafka/text-log.ts';
+import { requestShapes } from '#wire/otlp-json/request-shapes.ts';
+import { dumpFields } from '#wire/protobuf/field-dump.ts';
 import { decodeContent } from '#wire/receive/content-encoding.ts';
+import { remoteWriteShape } from '#wire/remote-write/request-shapes.ts';
 import { inspectedContainer } from '../support/docker-engine.ts';
 import { framedSnappy } from '../support/framed-snappy.ts';
+import { recordBatch, uncompressedBatch } from '../support/kafka-record-batch.ts';
 import { hexId, podObject } from '../support/kube-objects.ts';
 import type { Lcg } from '../support/lcg.ts';
 import { encodeLogsRequest, encodeMetricsRequest, encodeTraceRequest } from '../support/naive/otlp-proto.ts';
@@ -33,6 +40,7 @@ import {
 import { converters } from './converters.ts';
 import { discoveryDecoders } from './discovery-decoders.ts';
 import { createChecked, type FuzzedDecoder, fuzzContext } from './fuzzed-decoder.ts';
+import { producerDecoders } from './producer-decoders.ts';
 import { receivers } from './receivers.ts';
 import { scrapedPages } from './scraped-pages.ts';
 import { sampledSpans } from './span-samplers.ts';
@@ -196,6 +204,23 @@ export const decoders: readonly FuzzedDecoder[] = [
     decode: (bytes) => new BlockSplitter().push(bytes),
     mayThrow: [DecodeError],
   },
+  ...signals.map(
+    (signal): FuzzedDecoder => ({
+      name: `Kafka message of ${signal}, recognised and shown`,
+      make: logs,
+      decode: (bytes) => {
+        dumpFields(bytes, signal === 'remote_write' ? remoteWriteShape : requestShapes[signal], 10);
+        return recognisePayload(signal, bytes, { contentType: '', encoding: '', isTextTaken: false });
+      },
+      mayThrow: [RefusedError],
+    }),
+  ),
+  {
+    name: 'Kafka log line',
+    make: (random) => Buffer.from(JSON.stringify(`line ${random.int(1000)}`)),
+    decode: (bytes) => encodeTextLog(bytes, 1),
+    mayThrow: [],
+  },
   {
     name: 'Kafka lz4',
     make: (random) => lz4Frame(logs(random)),
@@ -208,6 +233,19 @@ export const decoders: readonly FuzzedDecoder[] = [
     decode: (bytes) => decompressSnappy(Buffer.from(bytes), bytesMax),
     mayThrow: [DecodeError],
   },
+  {
+    name: 'Kafka record batches',
+    make: (random) => recordBatch(logs(random)),
+    decode: (bytes) => readBatches(Buffer.from(bytes), 0, []),
+    mayThrow: [DecodeError],
+  },
+  {
+    name: 'Kafka records',
+    make: (random) => recordBatch(logs(random)).subarray(61),
+    decode: (bytes) => readRecords(uncompressedBatch(bytes), bytesMax),
+    mayThrow: [DecodeError],
+  },
   ...discoveryDecoders,
+  ...producerDecoders,
   ...scrapedPages,
 ];

@@ -55,7 +55,11 @@ export const scrapedPages = (Object.keys(makers) as PageFormat[]).map((format): 
   const transcode = createChecked('remote_write');
   // The target lives on, as targets do; a limit that some of the histograms are over.
   const tracker = new SeriesTracker(20_000);
-  const settings = pageSettings({ isTakingClassicHistograms: true, limits: { nativeHistogramBuckets: 3 } });
+  const settings = pageSettings({
+    isTakingClassicHistograms: true,
+    isConvertingClassicHistograms: true,
+    limits: { nativeHistogramBuckets: 3 },
+  });
   const page = new ScrapedPage(tracker, settings);
   let timestampMs = generatorUnixMs;
   return {

@@ -14,6 +14,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { Readable, type Transform } from 'node:stream';
 import { finished, pipeline } from 'node:stream/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { createGunzip, createGzip, createZstdCompress, createZstdDecompress } from 'node:zlib';
 import { drainPending } from 'chdb';
@@ -34,7 +35,11 @@ export type Failure =
   /** Nothing is run. */
   | { readonly kind: 'drop' }
   /** All of it is run, and the answer is lost. */
-  | { readonly kind: 'drop-answer' };
+  | { readonly kind: 'drop-answer' }
+  /** All of it is run, and the answer does not come for so long. */
+  | { readonly kind: 'late-answer'; readonly ms: number }
+  /** Somebody between answers instead, in words of its own. */
+  | { readonly kind: 'status'; readonly status: number; readonly text: string };
 
 export interface ClickhouseHttpOptions {
   readonly port?: number;
@@ -134,6 +139,11 @@ class Gateway {
     this.queries.push(sent);
     const query = this.#isCluster ? onOneServer(sent) : sent;
     const failure = this.#takeFailure(query);
+    if (failure?.kind === 'status') {
+      response.writeHead(failure.status, { 'content-type': 'text/html' });
+      response.end(failure.text);
+      return;
+    }
     if (failure?.kind === 'drop') {
       request.socket.destroy();
       return;
@@ -144,7 +154,7 @@ class Gateway {
     if (this.#credentials !== undefined && request.headers.authorization !== this.#credentials) {
       throw new Error('Code: 516. DB::Exception: Authentication failed. (AUTHENTICATION_FAILED)');
     }
-    const call = { request, response, query, params: url.searchParams, dropsAnswer: failure !== undefined };
+    const call = { request, response, query, params: url.searchParams, failure };
     if (killPattern.test(query)) this.#kill(call);
     else await this.#run(call, inUrl === null ? undefined : body);
   }
@@ -240,7 +250,7 @@ interface Call {
   readonly response: ServerResponse;
   readonly query: string;
   readonly params: URLSearchParams;
-  readonly dropsAnswer: boolean;
+  readonly failure: Failure | undefined;
 }
 
 interface Scope {
@@ -282,8 +292,9 @@ async function readBody(request: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(pieces, byteCount);
 }
 
-async function answer({ request, response, params, dropsAnswer }: Call, body: Readable): Promise<void> {
-  if (dropsAnswer) {
+async function answer({ request, response, params, failure }: Call, body: Readable): Promise<void> {
+  if (failure?.kind === 'late-answer') await delay(failure.ms);
+  if (failure?.kind === 'drop-answer') {
     body.destroy();
     request.socket.destroy();
     return;

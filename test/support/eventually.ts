@@ -1,13 +1,14 @@
 /** Polls until a condition holds: how tests wait for what happens elsewhere, instead of sleeping. */
 import { setTimeout as delay } from 'node:timers/promises';
 
-const timeoutMs = 25_000;
+const timeoutMsDefault = 25_000;
 const intervalMs = 20;
 
 /** Resolves with the first value that is neither undefined nor false. `describe` says in the failure what was seen. */
 export async function eventually<Value>(
   look: () => Value | undefined | false | Promise<Value | undefined | false>,
   describe: () => unknown = () => '',
+  timeoutMs = timeoutMsDefault,
 ): Promise<Value> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {

@@ -7,7 +7,8 @@
  *   node test/support/kafka.ts      prints brokers=127.0.0.1:PORT and runs until Ctrl-C or the end of a piped stdin
  */
 import { execFile, spawn, spawnSync } from 'node:child_process';
-import { existsSync, fstatSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { existsSync, fstatSync, readFileSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -22,15 +23,33 @@ export interface TestKafka {
   readonly brokers: string[];
   /** False for KAFKA_BROKERS: such a cluster cannot be killed or restarted. */
   readonly isOwned: boolean;
+  /** The broker's process; undefined for KAFKA_BROKERS. */
+  readonly pid: number | undefined;
+  /** Where a proxy finds the broker, if one was announced; else 0. */
+  readonly proxiedPort: number;
   /** Ends the broker as a power cut would: nothing is flushed. */
   kill9(): Promise<void>;
-  /** Starts it again on the same port and data after kill9. */
+  /** Ends the broker as an operator does: it hands over what it leads, and closes its files. */
+  terminate(): Promise<void>;
+  /** Starts it again on the same port and data. */
   start(): Promise<void>;
   /** Ends the broker and removes its data. */
   stop(): Promise<void>;
 }
 
-const kafkaVersion = '4.3.1';
+/** Where a broker stands among others, and what clients are told. */
+export interface BrokerPlace {
+  readonly nodeId: number;
+  readonly port: number;
+  readonly controllerPort: number;
+  /** controller.quorum.voters */
+  readonly voters: string;
+  /** A second way in: clients that come by `listens` are sent to `advertised`, where a proxy stands. */
+  readonly proxied?: { readonly listens: number; readonly advertised: number };
+}
+
+/** KAFKA_VERSION=3.9.1 runs the tests on another one. */
+const kafkaVersion = process.env.KAFKA_VERSION ?? '4.3.1';
 const cacheDirectory = join(import.meta.dirname, '../.cache', `kafka-${kafkaVersion}`);
 const libraryDirectory = join(cacheDirectory, 'lib');
 const startTimeoutMs = 60_000;
@@ -52,9 +71,13 @@ export function kafkaMissing(): string | undefined {
 
 /**
  * Returns a running Kafka, or undefined (with the reason printed) where none can be had; in CI that is an error.
- * `properties` are added to the broker's configuration.
+ * `properties` are added to the broker's configuration; `{port}` and `{controllerPort}` in them are this broker's ports.
+ * `proxyPort` is where a proxy listens for some of the clients.
  */
-export async function startKafka(properties: Record<string, string> = {}): Promise<TestKafka | undefined> {
+export async function startKafka(
+  properties: Record<string, string> = {},
+  proxyPort?: number,
+): Promise<TestKafka | undefined> {
   const missing = kafkaMissing();
   if (missing !== undefined) {
     if (process.env.CI)
@@ -65,9 +88,39 @@ export async function startKafka(properties: Record<string, string> = {}): Promi
   const external = process.env.KAFKA_BROKERS;
   if (external) return externalKafka(external.split(','));
   await fetchLibraries();
-  const broker = await OwnedBroker.create(properties);
+  const broker = await OwnedBroker.create(await loneBroker(proxyPort), properties);
   await broker.start();
   return broker;
+}
+
+/**
+ * Starts brokers that know each other, all at once: the first ones wait for a majority. Must only be called where
+ * kafkaMissing() is undefined. `properties` are added to each one's configuration.
+ */
+export async function startOwnedBrokers(
+  places: readonly BrokerPlace[],
+  properties: Record<string, string>,
+): Promise<OwnedBroker[]> {
+  await fetchLibraries();
+  const brokers = await Promise.all(places.map((place) => OwnedBroker.create(place, properties)));
+  try {
+    await Promise.all(brokers.map((broker) => broker.start()));
+  } catch (error) {
+    await Promise.all(brokers.map((broker) => broker.stop()));
+    throw error;
+  }
+  return brokers;
+}
+
+async function loneBroker(proxyPort: number | undefined): Promise<BrokerPlace> {
+  const [port, controllerPort, listens] = (await freePorts(3)) as [number, number, number];
+  return {
+    nodeId: 1,
+    port,
+    controllerPort,
+    voters: `1@127.0.0.1:${controllerPort}`,
+    ...(proxyPort === undefined ? {} : { proxied: { listens, advertised: proxyPort } }),
+  };
 }
 
 /** `describe` with a Kafka for the whole block. Skips loudly where there is none; fails instead in CI. */
@@ -75,6 +128,7 @@ export function describeKafka(
   name: string,
   body: (kafka: () => TestKafka) => void,
   properties: Record<string, string> = {},
+  proxyPort: () => Promise<number | undefined> = async () => undefined,
 ): void {
   const missing = kafkaMissing();
   if (missing !== undefined && !process.env.CI) {
@@ -83,7 +137,7 @@ export function describeKafka(
   describe.skipIf(missing !== undefined && !process.env.CI)(name, () => {
     let kafka: TestKafka | undefined;
     beforeAll(async () => {
-      kafka = await startKafka(properties);
+      kafka = await startKafka(properties, await proxyPort());
     }, 180_000);
     afterAll(async () => kafka?.stop());
     body(() => {
@@ -93,27 +147,58 @@ export function describeKafka(
   });
 }
 
-class OwnedBroker implements TestKafka {
+/** Sends a file with Apache Kafka's own client, once with each codec; undefined where only KAFKA_BROKERS is there. */
+export function runJavaProducer(
+  broker: string,
+  topic: string,
+  path: string,
+  codecs: readonly string[],
+): { status: number | null; stderr: string } | undefined {
+  if (!existsSync(libraryDirectory)) return undefined;
+  const source = join(import.meta.dirname, 'JavaProducer.java');
+  const { status, stderr } = spawnSync(java, [...javaArguments(source), broker, topic, path, ...codecs]);
+  return { status, stderr: stderr.toString() };
+}
+
+export class OwnedBroker implements TestKafka {
   readonly isOwned = true;
   readonly brokers: string[];
-  readonly #directory: string;
+  readonly proxiedPort: number;
+  #directory: string;
   #pid = 0;
   #guard: ReturnType<typeof spawn> | undefined;
 
-  private constructor(directory: string, port: number) {
+  private constructor(directory: string, { port, proxied }: BrokerPlace) {
     this.#directory = directory;
     this.brokers = [`127.0.0.1:${port}`];
+    this.proxiedPort = proxied?.listens ?? 0;
   }
 
-  static async create(properties: Record<string, string>): Promise<OwnedBroker> {
+  static async create(place: BrokerPlace, properties: Record<string, string>): Promise<OwnedBroker> {
     const directory = await mkdtemp(join(tmpdir(), 'sonde-kafka-'));
-    const [port, controllerPort] = await freePorts(2);
+    await writeFile(join(directory, 'server.properties'), serverProperties(directory, place, properties));
+    const data = join(directory, 'data');
+    await cp(await formattedStorage(), data, { recursive: true });
+    // A broker is refused where another one has its identity.
+    const identity = join(data, 'meta.properties');
     await writeFile(
-      join(directory, 'server.properties'),
-      serverProperties(directory, port!, controllerPort!, properties),
+      identity,
+      (await readFile(identity, 'utf8'))
+        .replace(/^node\.id=.*$/m, `node.id=${place.nodeId}`)
+        .replace(/^directory\.id=.*$/m, `directory.id=${randomBytes(16).toString('base64url')}`),
     );
-    await cp(await formattedStorage(), join(directory, 'data'), { recursive: true });
-    return new OwnedBroker(directory, port!);
+    return new OwnedBroker(directory, place);
+  }
+
+  /** Moves its data to another directory and forgets the old one, as a machine is replaced and its disk kept. */
+  async moveData(): Promise<void> {
+    const from = this.#directory;
+    const to = await mkdtemp(join(tmpdir(), 'sonde-kafka-'));
+    await cp(from, to, { recursive: true });
+    await rm(from, { recursive: true, force: true });
+    const path = join(to, 'server.properties');
+    await writeFile(path, (await readFile(path, 'utf8')).replaceAll(from, to));
+    this.#directory = to;
   }
 
   async start(): Promise<void> {
@@ -140,6 +225,10 @@ class OwnedBroker implements TestKafka {
     await this.#untilReady();
   }
 
+  get pid(): number {
+    return this.#pid;
+  }
+
   async kill9(): Promise<void> {
     if (this.#guard === undefined) return;
     const guard = this.#guard;
@@ -147,6 +236,22 @@ class OwnedBroker implements TestKafka {
     const ended = new Promise((resolve) => guard.once('exit', resolve));
     guard.stdin?.end();
     await ended;
+  }
+
+  async terminate(): Promise<void> {
+    process.kill(this.#pid, 'SIGTERM');
+    const deadline = Date.now() + startTimeoutMs;
+    while (isAlive(this.#pid) && Date.now() < deadline) await sleep(50);
+    await this.kill9();
+  }
+
+  /** Stops the process where it stands, with all its connections open; it goes on with resume(). */
+  pause(): void {
+    process.kill(this.#pid, 'SIGSTOP');
+  }
+
+  resume(): void {
+    process.kill(this.#pid, 'SIGCONT');
   }
 
   async stop(): Promise<void> {
@@ -177,7 +282,16 @@ class OwnedBroker implements TestKafka {
 
 function externalKafka(brokers: string[]): TestKafka {
   const refuse = () => Promise.reject(new Error('a Kafka from KAFKA_BROKERS cannot be killed or started'));
-  return { brokers, isOwned: false, kill9: refuse, start: refuse, stop: async () => undefined };
+  return {
+    brokers,
+    isOwned: false,
+    pid: undefined,
+    proxiedPort: 0,
+    kill9: refuse,
+    terminate: refuse,
+    start: refuse,
+    stop: async () => undefined,
+  };
 }
 
 function javaArguments(mainClass: string): string[] {
@@ -192,15 +306,18 @@ function javaArguments(mainClass: string): string[] {
 
 function serverProperties(
   directory: string,
-  port: number,
-  controllerPort: number,
+  { nodeId, port, controllerPort, voters, proxied }: BrokerPlace,
   extra: Record<string, string>,
 ): string {
+  const listeners = `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`;
+  const more = (to: number | undefined) => (to === undefined ? '' : `,PROXIED://127.0.0.1:${to}`);
   const properties: Record<string, string> = {
     'process.roles': 'broker,controller',
-    'node.id': '1',
-    'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
-    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
+    'node.id': String(nodeId),
+    'controller.quorum.voters': voters,
+    listeners: `${listeners}${more(proxied?.listens)}`,
+    'advertised.listeners': `${listeners}${more(proxied?.advertised)}`,
+    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT',
     'controller.listener.names': 'CONTROLLER',
     'inter.broker.listener.name': 'PLAINTEXT',
     'log.dirs': join(directory, 'data'),
@@ -220,7 +337,9 @@ function serverProperties(
   };
   return Object.entries(properties)
     .map(([name, value]) => `${name}=${value}\n`)
-    .join('');
+    .join('')
+    .replaceAll('{port}', String(port))
+    .replaceAll('{controllerPort}', String(controllerPort));
 }
 
 /** Resolves Kafka and its run-time dependencies with Maven, once per version. */
@@ -249,13 +368,25 @@ async function fetchLibraries(): Promise<void> {
   await rm(directory, { recursive: true, force: true });
 }
 
+/** Runs one of Kafka's own command line tools to its end. Must be called after a broker has been started. */
+export async function runKafkaTool(mainClass: string, args: readonly string[]): Promise<void> {
+  await run(java, [...javaArguments(mainClass), ...args]);
+}
+
 /** Returns a freshly formatted log directory to copy: formatting once saves a second of Java per broker. */
 async function formattedStorage(): Promise<string> {
   const template = join(cacheDirectory, 'formatted');
   if (existsSync(template)) return template;
   const directory = await mkdtemp(join(cacheDirectory, 'format-'));
   const configPath = join(directory, 'server.properties');
-  await writeFile(configPath, serverProperties(directory, 9092, 9093, {}));
+  await writeFile(
+    configPath,
+    serverProperties(
+      directory,
+      { nodeId: 1, port: 9092, controllerPort: 9093, voters: '1@127.0.0.1:9093' },
+      {},
+    ),
+  );
   await run(java, [...javaArguments('kafka.tools.StorageTool'), 'format', '-t', clusterId, '-c', configPath]);
   await publish(join(directory, 'data'), template);
   await rm(directory, { recursive: true, force: true });
@@ -269,7 +400,7 @@ async function publish(from: string, to: string): Promise<void> {
   });
 }
 
-async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number): Promise<number[]> {
   const servers = await Promise.all(
     Array.from({ length: count }, () => {
       const server = createServer();
@@ -283,8 +414,8 @@ async function freePorts(count: number): Promise<number[]> {
 
 function isAlive(pid: number): boolean {
   try {
-    process.kill(pid, 0);
-    return true;
+    // One that has ended may wait for its parent to ask how.
+    return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
   } catch {
     return false;
   }

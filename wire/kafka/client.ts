@@ -19,7 +19,8 @@ export interface KafkaClientOptions {
   /** host:port of some brokers; the others are learnt from them. */
   readonly brokers: readonly string[];
   readonly clientId: string;
-  readonly ssl?: ConnectionOptions | undefined;
+  /** TLS, asked for at each connection; absent: none. */
+  readonly tls?: (() => ConnectionOptions) | undefined;
   readonly sasl?: SASLOptions | undefined;
   readonly log: KafkaLog;
 }
@@ -39,8 +40,7 @@ export function createKafka(options: KafkaClientOptions): Kafka {
     connectionTimeout: connectTimeoutMs,
     requestTimeout: requestTimeoutMs,
     retry: { retries: 2, initialRetryTime: 100, maxRetryTime: 1000 },
-    socketFactory: openSocket,
-    ...(options.ssl === undefined ? {} : { ssl: options.ssl }),
+    socketFactory: ({ host, port, onConnect }) => openSocket({ host, port, onConnect, ssl: options.tls?.() }),
     ...(options.sasl === undefined ? {} : { sasl: options.sasl }),
     logLevel: kafkajs.logLevel.INFO,
     logCreator:
@@ -51,12 +51,17 @@ export function createKafka(options: KafkaClientOptions): Kafka {
 }
 
 /** As kafkajs does it, without Nagle's delay: a commit must not wait for the acknowledgement of what went before. */
-function openSocket({ host, port, ssl, onConnect }: ISocketFactoryArgs): Socket {
-  const isSecure = ssl !== undefined && ssl !== null;
+function openSocket({
+  host,
+  port,
+  ssl,
+  onConnect,
+}: Omit<ISocketFactoryArgs, 'ssl'> & { ssl: ConnectionOptions | undefined }): Socket {
   const name = isIP(host) === 0 ? { servername: host } : {};
-  const socket = isSecure
-    ? connectTls({ host, port, ...name, ...ssl }, onConnect)
-    : connectTcp({ host, port }, onConnect);
+  const socket =
+    ssl === undefined
+      ? connectTcp({ host, port }, onConnect)
+      : connectTls({ host, port, ...name, ...ssl }, onConnect);
   socket.setMaxListeners(listenersMax);
   socket.setKeepAlive(true, keepAliveMs);
   socket.setNoDelay(true);

@@ -1,14 +1,17 @@
 /**
  * An envelope as a Kafka message and back: the body is the value, its facts are headers (see ../bus.ts).
- * Messages of others may lack every header: they belong to the default tenant and are OTLP or remote write protobuf.
+ * Messages of others may lack every header: they belong to the default tenant, and payload.ts finds out what they are.
  */
 import { errorMessage } from '#model/errors.ts';
-import { parseTenant, tenantDefault } from '#model/tenant.ts';
+import { parseTenant, tenantDefault, tenantHeader } from '#model/tenant.ts';
 import {
   contentTypeOtlp,
   contentTypeRemoteWrite2,
   headerBatchId,
+  headerContentEncoding,
   headerContentType,
+  headerEncoding,
+  headerOriginTimestamp,
   headerTenant,
 } from '../bus.ts';
 import type { Envelope } from '../envelope.ts';
@@ -26,8 +29,15 @@ export interface OutgoingMessage {
 
 export interface MessageFacts {
   readonly tenant: string;
+  /** '' where the producer gave none. */
   readonly batchId: string;
-  /** Why the message cannot be what the topic holds; undefined where it can. */
+  readonly contentType: string;
+  readonly contentEncoding: string;
+  /** An encoding as the OpenTelemetry Collector names them: `raw`, `otlp_json`. '' where none is named. */
+  readonly encoding: string;
+  /** When a message that is replayed came first, in milliseconds since 1970; undefined for any other. */
+  readonly originTimestampMs: number | undefined;
+  /** Why the message belongs to nobody; undefined where it does. */
   readonly fault: string | undefined;
 }
 
@@ -54,28 +64,34 @@ export function messageSize({ key, value, headers }: OutgoingMessage): number {
   return size;
 }
 
-/** Reads the headers. Never throws: what is wrong is the `fault`, under the default tenant. */
+/**
+ * Reads the headers, in any case. Never throws: what is wrong is the `fault`, under the default tenant. `tenant` wins over
+ * `X-Scope-OrgID`, which the Collector's exporter copies where its include_metadata_keys name it.
+ */
 export function messageFacts(headers: MessageHeaders): MessageFacts {
-  const batchId = headerText(headers, headerBatchId) ?? '';
-  const contentType = headerText(headers, headerContentType);
-  let tenant = tenantDefault;
+  const facts = {
+    batchId: headerText(headers, headerBatchId) ?? '',
+    contentType: headerText(headers, headerContentType) ?? '',
+    contentEncoding: headerText(headers, headerContentEncoding) ?? '',
+    encoding: headerText(headers, headerEncoding)?.trim().toLowerCase() ?? '',
+    originTimestampMs: unixMs(headerText(headers, headerOriginTimestamp)),
+  };
   try {
-    tenant = parseTenant(headerText(headers, headerTenant));
+    const tenant = parseTenant(headerText(headers, headerTenant) ?? headerText(headers, tenantHeader));
+    return { ...facts, tenant, fault: undefined };
   } catch (error) {
-    return { tenant, batchId, fault: errorMessage(error) };
+    return { ...facts, tenant: tenantDefault, fault: errorMessage(error) };
   }
-  if (contentType !== undefined && contentType.split(';')[0]!.trim().toLowerCase() !== contentTypeOtlp) {
-    return {
-      tenant,
-      batchId,
-      fault: `content-type ${JSON.stringify(contentType)} is not supported: send ${contentTypeOtlp}`,
-    };
-  }
-  return { tenant, batchId, fault: undefined };
 }
 
-function headerText(headers: MessageHeaders, name: string): string | undefined {
-  const value = headers[name];
+/** Returns a header's first value as text. `name` is lower-case; producers write headers in any case. */
+export function headerText(headers: MessageHeaders, name: string): string | undefined {
+  const value =
+    headers[name] ?? headers[Object.keys(headers).find((key) => key.toLowerCase() === name) ?? ''];
   const first = Array.isArray(value) ? (value[0] as Buffer | string | undefined) : (value as Buffer | string);
   return first === undefined || first === null ? undefined : first.toString();
+}
+
+function unixMs(text: string | undefined): number | undefined {
+  return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
 }

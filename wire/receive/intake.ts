@@ -10,6 +10,7 @@ import { metrics } from '@opentelemetry/api';
 import { ConcurrencyLimit } from '#model/concurrency-limit.ts';
 import type { Conversion } from '../conversion/conversion.ts';
 import type { ConverterPool } from '../conversion/converter-pool.ts';
+import { countRejections } from '../conversion/rejection-counter.ts';
 import type { Delivery, EnvelopeSink, Signal } from '../envelope.ts';
 import { freeBytes } from '../free-bytes.ts';
 import { clockedIdentity, contentIdentity, senderIdentity } from './batch-identity.ts';
@@ -45,11 +46,6 @@ const byteCounter = meter.createCounter('sonde.receive.bytes', {
   description: 'Bytes of accepted requests after decompression.',
   unit: 'By',
 });
-const rejectionCounter = meter.createCounter('sonde.receive.rejections', {
-  description: 'Entries that were left out while a foreign format was converted, by format and reason.',
-});
-/** Counted like a rejection, and told to the sender, but no failure. */
-const reasonIgnored = 'no_place_for_value';
 
 const nothing: Delivery = { accepted: 0, rejected: 0, reason: '' };
 
@@ -117,11 +113,6 @@ export function createIntake(options: IntakeOptions): (push: Push) => Promise<Pu
 async function decode({ received, encoding, form, hold }: Push, bytesMax: number): Promise<PlainContent> {
   if (received.length === 0) return { bytes: received, isMovable: false };
   return decodeContent(received, encoding ?? form.encodingDefault, bytesMax, hold);
-}
-
-function countRejections(format: string, { rejections, ignored }: Conversion): void {
-  for (const { reason, count } of rejections) rejectionCounter.add(count, { format, reason });
-  if (ignored > 0) rejectionCounter.add(ignored, { format, reason: reasonIgnored });
 }
 
 function outcomeOf(delivery: Delivery, conversion: Conversion | undefined): PushOutcome {

@@ -1,5 +1,5 @@
 /** Both listeners of a host that takes telemetry in: HTTP (OTLP and every other push protocol) and OTLP over gRPC. */
-import type { FastifyBaseLogger } from 'fastify';
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import { closeHttpServer, createHttpServer, listen, portError } from '#model/http-server.ts';
 import type { Telemetry } from '#model/telemetry.ts';
 import type { EnvelopeSink } from '../envelope.ts';
@@ -16,6 +16,8 @@ export interface ReceiversOptions {
   readonly inflightBytesMax: number;
   readonly log: FastifyBaseLogger;
   readonly telemetry: Pick<Telemetry, 'serveMetrics'>;
+  /** Adds routes that the HTTP listener has besides, in a scope of their own. */
+  readonly moreRoutes?: (scope: FastifyInstance) => void;
   readonly unready: () => readonly string[] | Promise<readonly string[]>;
 }
 
@@ -31,6 +33,10 @@ export async function startReceivers(options: ReceiversOptions): Promise<Receive
   const app = createHttpServer(options);
   await app.register((scope, _options, done) => {
     registerHttpReceiver(scope, { ...options, routes: allRoutes });
+    done();
+  });
+  await app.register((scope, _options, done) => {
+    options.moreRoutes?.(scope);
     done();
   });
   await app.register((scope, _options, done) => {

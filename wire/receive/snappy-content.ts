@@ -48,6 +48,20 @@ export function decodeSnappy(bytes: Uint8Array, admit: (plainBytes: number) => v
   return Buffer.concat(parts, plainBytes);
 }
 
+/** Whether `bytes` are snappy in one of its forms: a block must add up to exactly the length that it says. */
+export function isSnappy(bytes: Uint8Array): boolean {
+  const input = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (input.subarray(0, streamIdentifier.length).equals(streamIdentifier)) return true;
+  const header = blockHeader(input);
+  return header !== undefined && elementsPlainBytes(input, header.start) === header.plainBytes;
+}
+
+/** Returns what the bytes say that they become, without looking further: Infinity where they are framed. */
+export function statedSnappyBytes(bytes: Uint8Array): number {
+  const isFramed = streamIdentifier.every((byte, index) => bytes[index] === byte);
+  return isFramed ? Number.POSITIVE_INFINITY : (blockHeader(bytes)?.plainBytes ?? 0);
+}
+
 function decodeChunk(chunk: Buffer, type: number, admit: (plainBytes: number) => void): Uint8Array {
   const content = chunk.subarray(crcBytes);
   if (type === typePlain) admit(content.length);
@@ -60,13 +74,9 @@ function decodeChunk(chunk: Buffer, type: number, admit: (plainBytes: number) =>
 
 /** A block says first how long it will be, so the limit is checked before allocation. */
 function decodeBlock(bytes: Buffer, admit: (plainBytes: number) => void): Uint8Array {
-  let plainBytes = 0;
-  let start = 0;
-  for (let byte = 0x80; byte >= 0x80 && start < lengthBytesMax; start++) {
-    if (start === bytes.length) throw damaged('it ends in its length');
-    byte = bytes[start]!;
-    plainBytes += (byte & 0x7f) * 2 ** (7 * start);
-  }
+  const header = blockHeader(bytes);
+  if (header === undefined) throw damaged('it ends in its length');
+  const { plainBytes, start } = header;
   admit(plainBytes);
   if (elementsPlainBytes(bytes, start) !== plainBytes) throw damaged('its parts are not as long as it says');
   try {
@@ -74,6 +84,17 @@ function decodeBlock(bytes: Buffer, admit: (plainBytes: number) => void): Uint8A
   } catch (error) {
     throw damaged(errorMessage(error), error);
   }
+}
+
+function blockHeader(bytes: Uint8Array): { readonly plainBytes: number; readonly start: number } | undefined {
+  let plainBytes = 0;
+  let start = 0;
+  for (let byte = 0x80; byte >= 0x80 && start < lengthBytesMax; start++) {
+    if (start === bytes.length) return undefined;
+    byte = bytes[start]!;
+    plainBytes += (byte & 0x7f) * 2 ** (7 * start);
+  }
+  return { plainBytes, start };
 }
 
 // element => tag:u8 (low 2 bits: kind)   literal (0) => length - 1 in the tag, or behind it in 1 to 4 bytes; byte*

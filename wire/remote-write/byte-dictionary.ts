@@ -8,6 +8,8 @@
 const slotsMin = 64;
 /** Bytes behind the last entry, so that whoever copies entries in 8-byte words may read past the end. */
 export const arenaSlackBytes = 16;
+/** What trim keeps for more entries: a sixteenth. */
+const trimmedShareShift = 4;
 
 export class ByteDictionary {
   #arena = new Uint8Array(1024);
@@ -18,6 +20,8 @@ export class ByteDictionary {
   /** Open addressing: entry number + 1, or 0 where free. Never more than half full. */
   #slots = new Int32Array(slotsMin * 2);
   #count = 0;
+  /** Of what find() was asked last. */
+  #soughtHash = 0;
 
   get count(): number {
     return this.#count;
@@ -37,6 +41,11 @@ export class ByteDictionary {
     return this.#view;
   }
 
+  /** Entry i lies at [ends[i], ends[i + 1]) of the arena. As the arena, replaced as it grows. */
+  get ends(): Uint32Array {
+    return this.#ends;
+  }
+
   start(index: number): number {
     return this.#ends[index]!;
   }
@@ -48,6 +57,7 @@ export class ByteDictionary {
   /** Returns the number of the bytes at [start, end) of `source`, or -1. `view` must cover the same memory. */
   find(source: Uint8Array, view: DataView, start: number, end: number): number {
     const hash = hashBytes(source, view, start, end);
+    this.#soughtHash = hash;
     const mask = this.#slots.length - 1;
     for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
       const index = this.#slots[slot]! - 1;
@@ -59,18 +69,28 @@ export class ByteDictionary {
   /** Returns the number of the bytes at [start, end) of `source`, which get the next number where they are new. */
   intern(source: Uint8Array, view: DataView, start: number, end: number): number {
     const known = this.find(source, view, start, end);
-    return known >= 0 ? known : this.#add(source, start, end, hashBytes(source, view, start, end));
+    return known >= 0 ? known : this.#add(source, view, start, end, this.#soughtHash);
   }
 
-  /** Adds bytes that find() has just not found, and returns their number. */
+  /** Adds bytes that the last find() was asked for and has not found, and returns their number. */
   append(source: Uint8Array, view: DataView, start: number, end: number): number {
-    return this.#add(source, start, end, hashBytes(source, view, start, end));
+    return this.#add(source, view, start, end, this.#soughtHash);
   }
 
   /** Whether an entry's bytes stand at `start` of `source`, and end before `end`. */
   startsWith(index: number, source: Uint8Array, view: DataView, start: number, end: number): boolean {
     const length = this.#ends[index + 1]! - this.#ends[index]!;
     return start + length < end && this.#equals(index, source, view, start, start + length);
+  }
+
+  /** Gives up most of the memory that is kept for more entries: a few of them must not make all of it be copied. */
+  trim(): void {
+    const { bytes } = this;
+    this.#arena = this.#arena.slice(0, bytes + (bytes >>> trimmedShareShift) + arenaSlackBytes);
+    this.#view = new DataView(this.#arena.buffer);
+    const length = Math.max(this.#count + 1 + (this.#count >>> trimmedShareShift), slotsMin);
+    this.#ends = this.#ends.slice(0, length);
+    this.#hashes = this.#hashes.slice(0, length);
   }
 
   /** Forgets every entry and keeps the memory. */
@@ -101,7 +121,7 @@ export class ByteDictionary {
     return true;
   }
 
-  #add(source: Uint8Array, start: number, end: number, hash: number): number {
+  #add(source: Uint8Array, view: DataView, start: number, end: number, hash: number): number {
     const index = this.#count;
     const arenaStart = this.#ends[index]!;
     const arenaEnd = arenaStart + end - start;
@@ -111,7 +131,7 @@ export class ByteDictionary {
       this.#arena = arena;
       this.#view = new DataView(arena.buffer);
     }
-    this.#arena.set(source.subarray(start, end), arenaStart);
+    copyEntry(source, view, start, end, this.#arena, this.#view, arenaStart);
     if (index + 2 > this.#ends.length) {
       this.#ends = growInts(this.#ends, Uint32Array);
       this.#hashes = growInts(this.#hashes, Int32Array);
@@ -135,6 +155,22 @@ export class ByteDictionary {
     while (this.#slots[slot] !== 0) slot = (slot + 1) & mask;
     this.#slots[slot] = index + 1;
   }
+}
+
+// A call of set, with the view that it needs, costs as much as copying some hundred bytes.
+function copyEntry(
+  source: Uint8Array,
+  view: DataView,
+  start: number,
+  end: number,
+  target: Uint8Array,
+  targetView: DataView,
+  targetStart: number,
+): void {
+  let from = start;
+  let to = targetStart;
+  for (; from + 4 <= end; from += 4, to += 4) targetView.setInt32(to, view.getInt32(from, true), true);
+  for (; from < end; from++, to++) target[to] = source[from]!;
 }
 
 /** Returns a copy of twice the length. */

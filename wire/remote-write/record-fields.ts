@@ -1,6 +1,6 @@
 /**
  * The fields of a TimeSeries (remote write 2.0) that few series have: native histograms, exemplars, and a sample beside
- * exemplars. Each call appends one field; RequestEncoder.writeFields puts them into a request.
+ * exemplars. Each call appends one field.
  *
  *   TimeSeries => samples:2 Sample* histograms:3 Histogram* exemplars:4 Exemplar*
  *   Sample     => value:1 double timestamp:2 int64 start_timestamp:3 int64
@@ -66,6 +66,14 @@ export function writeSampleField(
   writeDoubleField(writer, 1, value);
   writeInt64Field(writer, 2, timestampMs);
   if (startMs !== 0) writeInt64Field(writer, 3, startMs);
+  endMessage(writer, mark);
+}
+
+/** Appends the sample which says that a series has ended. */
+export function writeStaleSampleField(writer: ByteWriter, timestampMs: number): void {
+  const mark = beginMessage(writer, 2);
+  writeFixed64Field(writer, 1, staleLow, staleHigh);
+  writeInt64Field(writer, 2, timestampMs);
   endMessage(writer, mark);
 }
 

@@ -6,10 +6,10 @@
  *
  * Symbols, labels and metadata are kept as the bytes that the request needs, so a known series costs a copy. Labels must
  * be sorted and without empty values (see sortLabels). Equal labels have one id. A second sample of a series makes a
- * second TimeSeries message, which the specification allows. Histograms and exemplars come encoded (record-fields.ts).
+ * second TimeSeries message, which the specification allows.
  *
  *   Request    => symbols:4 string* timeseries:5 TimeSeries*        (io.prometheus.write.v2)
- *   TimeSeries => labels_refs:1 uint32* samples:2 Sample* histograms:3 exemplars:4 metadata:5 Metadata
+ *   TimeSeries => labels_refs:1 uint32* samples:2 Sample* metadata:5 Metadata
  *   Sample     => value:1 double timestamp:2 int64 start_timestamp:3 int64
  *   Metadata   => type:1 enum help_ref:3 uint32 unit_ref:4 uint32
  */
@@ -17,9 +17,7 @@ import type { Labels } from '#model/labels.ts';
 import {
   appendBytes,
   ByteWriter,
-  copySlackBytes,
   copyWords,
-  varintBytes,
   varintBytesMax,
   writeDouble,
   writeInt64,
@@ -82,7 +80,6 @@ const noBody = new ByteWriter(0);
 
 export class RequestEncoder {
   readonly #symbols = new Map<string, number>();
-  readonly #texts: string[] = [];
   /** The symbols field of the request, as it is sent. */
   readonly #symbolField = new ByteWriter(writerBytes);
   /** Each entry is a labels_refs field, as it is sent. */
@@ -93,9 +90,6 @@ export class RequestEncoder {
   readonly #scratch = new ByteWriter(writerBytes);
   readonly #timestamp = new ByteWriter(writerBytes);
   readonly #start = new ByteWriter(varintBytesMax);
-  /** Symbols of this request alone, behind the ones that stay. */
-  readonly #passing = new Map<string, number>();
-  readonly #passingField = new ByteWriter(writerBytes);
   #timestampMs = Number.NaN;
   #startMs = 0;
   #sampleCount = 0;
@@ -108,38 +102,19 @@ export class RequestEncoder {
     return this.#series.count;
   }
 
-  /** Whether this request has passing symbols: none that stays can be added before finish. */
-  get hasPassingSymbols(): boolean {
-    return this.#passing.size > 0;
-  }
-
-  /** Samples, histograms and stale markers since the last finish. */
+  /** Samples and stale markers since the last finish. */
   get sampleCount(): number {
     return this.#sampleCount;
   }
 
   /** Bytes of the request if it were finished now. */
   get requestBytes(): number {
-    return this.#symbolField.position + this.#passingField.position + this.#body.position;
+    return this.#symbolField.position + this.#body.position;
   }
 
   /** Bytes of the request that carries one sample of every series, without metadata. */
   get fullRequestBytes(): number {
     return this.#symbolField.position + this.#series.bytes + this.#series.count * timeseriesOverheadBytes;
-  }
-
-  /** Returns the id of a series, or -1 where it was not added. */
-  findSeries(labels: Labels): number {
-    const scratch = this.#startScratch(labels.length * 2);
-    for (const [name, value] of labels) {
-      const nameRef = this.#symbols.get(name);
-      const valueRef = this.#symbols.get(value);
-      if (nameRef === undefined || valueRef === undefined) return -1;
-      writeVarint(scratch, nameRef);
-      writeVarint(scratch, valueRef);
-    }
-    const start = this.#wrap(tagLabelsRefs);
-    return this.#series.find(scratch.bytes, scratch.view, start, scratch.position);
   }
 
   /** Returns the id of a series, which is added where it is new. Ids count from 0. */
@@ -151,32 +126,6 @@ export class RequestEncoder {
     }
     const start = this.#wrap(tagLabelsRefs);
     return this.#series.intern(scratch.bytes, scratch.view, start, scratch.position);
-  }
-
-  /** Returns the labels that a series was added with. */
-  labels(series: number): Labels {
-    const labels: [string, string][] = [];
-    for (let at = this.#refsStart(series); at < this.#series.end(series); ) {
-      const name = this.#refAt(at);
-      at += varintBytes(name);
-      const value = this.#refAt(at);
-      at += varintBytes(value);
-      labels.push([this.#texts[name]!, this.#texts[value]!]);
-    }
-    return labels;
-  }
-
-  /** Returns the value of one label of a series; '' where it has none. */
-  labelValue(series: number, label: string): string {
-    const labelRef = this.#symbols.get(label);
-    for (let at = this.#refsStart(series); at < this.#series.end(series); ) {
-      const name = this.#refAt(at);
-      at += varintBytes(name);
-      const value = this.#refAt(at);
-      at += varintBytes(value);
-      if (name === labelRef) return this.#texts[value]!;
-    }
-    return '';
   }
 
   /** Returns the id of what TYPE, HELP and UNIT say about a metric, for writeSample. */
@@ -196,16 +145,6 @@ export class RequestEncoder {
     return this.#metadata.intern(scratch.bytes, scratch.view, start, scratch.position);
   }
 
-  /** Returns the number of a text that only this request mentions, such as a trace id: finish forgets it. */
-  passingSymbol(text: string): number {
-    const known = this.#symbols.get(text) ?? this.#passing.get(text);
-    if (known !== undefined) return known;
-    const ref = this.#texts.length + this.#passing.size;
-    this.#passing.set(text, ref);
-    writeTextField(this.#passingField, symbolsField, text);
-    return ref;
-  }
-
   /**
    * Adds a sample to the request. `metadata` is an id of addMetadata or noMetadata; any NaN is sent as a plain NaN.
    * `startMs` is since when a counter counts, 0 where that is not known.
@@ -214,22 +153,6 @@ export class RequestEncoder {
     this.#writeHead(series, metadata, timestampMs, startMs);
     writeDouble(this.#body, value);
     this.#writeTail(metadata, startMs);
-  }
-
-  /** Adds a series with one sample or histogram and its exemplars: the bytes of these fields, from record-fields.ts. */
-  writeFields(series: number, metadata: number, fields: ByteWriter): void {
-    const body = this.#startedBody();
-    const labels = this.#series;
-    const labelBytes = labels.end(series) - labels.start(series);
-    const metadataBytes = metadata < 0 ? 0 : this.#metadata.end(metadata) - this.#metadata.start(metadata);
-    body.reserve(timeseriesOverheadBytesMax + labelBytes + fields.position + metadataBytes);
-    writeVarint(body, tagTimeseries);
-    writeVarint(body, labelBytes + fields.position + metadataBytes);
-    copyWords(body, labels.arenaView, labels.start(series), labels.end(series));
-    appendBytes(body, fields.written());
-    body.reserve(metadataBytes + copySlackBytes);
-    if (metadata >= 0) this.#writeMetadata(metadata);
-    this.#sampleCount++;
   }
 
   /** Adds the marker which says that a series has ended. */
@@ -244,11 +167,8 @@ export class RequestEncoder {
     const symbols = this.#symbolField;
     const request = new Uint8Array(this.requestBytes);
     request.set(symbols.written());
-    request.set(this.#passingField.written(), symbols.position);
-    request.set(this.#body.written(), symbols.position + this.#passingField.position);
+    request.set(this.#body.written(), symbols.position);
     this.#endBody();
-    this.#passing.clear();
-    this.#passingField.clear();
     this.#sampleCount = 0;
     return request;
   }
@@ -313,23 +233,6 @@ export class RequestEncoder {
     );
   }
 
-  /** Where the references of a labels_refs field start: behind tag and length. */
-  #refsStart(series: number): number {
-    const { arena } = this.#series;
-    let at = this.#series.start(series) + 1;
-    while (arena[at]! >= 0x80) at++;
-    return at + 1;
-  }
-
-  #refAt(start: number): number {
-    const { arena } = this.#series;
-    let ref = 0;
-    let at = start;
-    let shift = 0;
-    for (; arena[at]! >= 0x80; at++, shift += 7) ref |= (arena[at]! & 0x7f) << shift;
-    return ref | (arena[at]! << shift);
-  }
-
   #startScratch(varintCount: number): ByteWriter {
     this.#scratch.clear();
     this.#scratch.reserve(varintCount * varintBytesMax);
@@ -350,8 +253,7 @@ export class RequestEncoder {
   #symbol(text: string): number {
     const known = this.#symbols.get(text);
     if (known !== undefined) return known;
-    if (this.hasPassingSymbols) throw new Error('BUG: a symbol that stays came behind passing ones');
-    const ref = this.#texts.push(text) - 1;
+    const ref = this.#symbols.size;
     this.#symbols.set(text, ref);
     writeTextField(this.#symbolField, symbolsField, text);
     return ref;

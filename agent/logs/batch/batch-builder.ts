@@ -61,6 +61,8 @@ export class BatchBuilder {
   #ranges: BatchRange[] = [];
   #counts = createEncodeCounts();
   #requestBytes = 0;
+  /** Ranges that were dropped so far, because files grew too fast: a build may move offsets and have no batch. */
+  skipCount = 0;
   /** Where the batch's last range of each file ends: the file's own offset moves only when the batch is pending. */
   #offsets = new Map<TailedFile, number>();
 
@@ -148,6 +150,7 @@ export class BatchBuilder {
     }
     skipped.from = to;
     file.offset = to;
+    this.skipCount++;
     const loss = { reason: 'rate_limited', path: file.path, records: 0, bytes: to - offset } as const;
     this.#ledger.lose(loss, `the file grows by more than ${file.rules.rateLimitBytes} bytes a second`);
     return to < file.size ? 'more' : 'done';

@@ -84,11 +84,13 @@ export class BatchSender {
    * over before the first `start`.
    */
   async resend(remake: (pending: PendingBatch) => Promise<SentBatch | undefined>): Promise<void> {
-    for (const pending of this.#options.pending.all()) {
-      let batch = await remake(pending);
+    const { pending: batches } = this.#options;
+    for (const pending of batches.all()) {
+      // What is known of its files can change while it waits.
+      let batch = await remake(batches.get(pending));
       while (batch === undefined && !this.#abort.signal.aborted) {
         await this.#pause();
-        batch = await remake(pending);
+        batch = await remake(batches.get(pending));
       }
       if (batch === undefined || this.#abort.signal.aborted) return;
       this.counts.batchesResent++;

@@ -23,6 +23,11 @@ export class PendingBatches {
     return [...this.#batches.values()];
   }
 
+  /** The batch as it is described now. Must be pending. */
+  get({ batchId }: PendingBatch): PendingBatch {
+    return this.#batches.get(batchId)!;
+  }
+
   /** True while a batch names the file: it must not be forgotten. */
   holds(fileId: number): boolean {
     return this.#rangeCounts.has(fileId);
@@ -35,13 +40,13 @@ export class PendingBatches {
     { multiline, parse }: Pick<FileRules, 'multiline' | 'parse'>,
   ): void {
     if (!this.holds(fileId)) return;
-    for (const { ranges } of this.#batches.values()) {
-      for (const range of ranges) {
-        if (range.fileId !== fileId) continue;
-        range.resource ??= { ...resource };
-        range.multiline ??= multiline;
-        range.parse ??= parse;
-      }
+    for (const [batchId, batch] of this.#batches) {
+      if (!batch.ranges.some((range) => range.fileId === fileId)) continue;
+      // Anew, not in place: the checkpoint's journal is to have it again.
+      const ranges = batch.ranges.map((range) =>
+        range.fileId === fileId ? { resource: { ...resource }, multiline, parse, ...range } : range,
+      );
+      this.#batches.set(batchId, { ...batch, ranges });
     }
   }
 

@@ -9,10 +9,14 @@
 import { z } from 'zod';
 import { lineFormats } from '../frame/frame.ts';
 
-/** 2: files have rules and ranges descriptions, which an agent of version 1 would call broken. 1 is read too. */
-const version = 2;
-const versionsRead = [1, version];
-const count = z.int().min(0);
+/**
+ * 2: files have rules and ranges descriptions, which an agent of version 1 would call broken. 3: what has changed since is in
+ * a journal, which an agent of version 2 would not look for. All are read.
+ */
+const version = 3;
+const versionsRead = [1, 2, version];
+/** Whole, and not negative. */
+export const count = z.int().min(0);
 
 /** A batch never holds more of one file than this (the agent's window is far below): more is a broken checkpoint. */
 const rangeBytesMax = 64 * 1024 * 1024;
@@ -28,11 +32,20 @@ const identity = {
   /** As last seen: says how much was lost if the file goes away unread. */
   size: count,
   mtimeMs: z.number(),
+  /** Of a file inside of a container: links that lead out of this directory are not followed. */
+  base: z.string().optional(),
 };
+
+export const readFileSchema = z.strictObject(identity);
+export const soughtSchema = z.strictObject({
+  path: z.string().min(1),
+  sinceMs: z.number(),
+  base: z.string().optional(),
+});
 
 const resourceSchema = z.record(z.string(), z.union([z.string(), z.number()]));
 
-const fileSchema = z.strictObject({
+export const fileSchema = z.strictObject({
   id: count,
   ...identity,
   /** null: the file had no whole line yet. Files in a pending batch have one. */
@@ -61,7 +74,7 @@ const rangeSchema = z
   })
   .refine(({ from, to }) => to > from && to - from <= rangeBytesMax, { error: 'expected from < to' });
 
-const pendingSchema = z.strictObject({
+export const pendingSchema = z.strictObject({
   batchId: z.string().min(1),
   tenant: z.string(),
   key: z.string(),
@@ -70,32 +83,27 @@ const pendingSchema = z.strictObject({
   ranges: z.array(rangeSchema).min(1),
 });
 
-const checkpointSchema = z
-  .strictObject({
-    version: z.literal(versionsRead),
-    /** Random; with the sequence and a hash of the content it makes batch ids unique. */
-    agentId: z.string().min(1),
-    nextSequence: count,
-    nextFileId: count,
-    files: z.array(fileSchema),
-    /** Files that were read to their end and let go, the oldest first. */
-    history: z.array(z.strictObject(identity)).default([]),
-    /** Paths beside which files may lie that were rotated away unseen, written at `sinceMs` or later. */
-    sought: z.array(z.strictObject({ path: z.string().min(1), sinceMs: z.number() })).default([]),
-    /** When the globs were last looked at, Unix milliseconds; 0: not known. */
-    lookedAtMs: z.number().default(0),
-    pending: z.array(pendingSchema),
-  })
-  .refine(
-    ({ files, pending }) => {
-      const ids = new Set(files.map(({ id }) => id));
-      return pending.every(({ ranges }) => ranges.every(({ fileId }) => ids.has(fileId)));
-    },
-    { error: 'a pending batch names a file that is not listed' },
-  );
+const checkpointSchema = z.strictObject({
+  version: z.literal(versionsRead),
+  /** Random; with the sequence and a hash of the content it makes batch ids unique. */
+  agentId: z.string().min(1),
+  nextSequence: count,
+  nextFileId: count,
+  files: z.array(fileSchema),
+  /** Files that were read to their end and let go, the oldest first. */
+  history: z.array(readFileSchema).default([]),
+  /** Paths beside which files may lie that were rotated away unseen, written at `sinceMs` or later. */
+  sought: z.array(soughtSchema).default([]),
+  /** When the globs were last looked at, Unix milliseconds; 0: not known. */
+  lookedAtMs: z.number().default(0),
+  pending: z.array(pendingSchema),
+  /** The name of the journal that has what changed since (see checkpoint-journal.ts); '' for none. */
+  journal: z.string().default(''),
+});
 
 export type FileCheckpoint = z.infer<typeof fileSchema>;
-export type SoughtPath = Checkpoint['sought'][number];
+export type ReadFile = z.infer<typeof readFileSchema>;
+export type SoughtPath = z.infer<typeof soughtSchema>;
 export type PendingBatch = z.infer<typeof pendingSchema>;
 export type Checkpoint = z.infer<typeof checkpointSchema>;
 export type Fingerprint = FileCheckpoint['fingerprint'];
@@ -110,16 +118,26 @@ export function parseCheckpoint(text: string): Checkpoint {
   }
   const found = (value as { version?: unknown } | null)?.version;
   if (found !== undefined && !versionsRead.includes(found as number)) {
-    const read = versionsRead.join(' and ');
+    const read = versionsRead.join(', ').replace(/, (\d+)$/, ' and $1');
     throw new Error(`its version is ${JSON.stringify(found)} and this agent reads versions ${read}`);
   }
   const parsed = checkpointSchema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  throw new Error(`${issue.path.join('.') || 'its content'}: ${issue.message}`);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw new Error(`${issue.path.join('.') || 'its content'}: ${issue.message}`);
+  }
+  checkPending(parsed.data);
+  return parsed.data;
 }
 
-/** Renders a checkpoint as the text that parseCheckpoint reads. */
+/** Throws an Error where a pending batch names a file that is not listed. */
+export function checkPending({ files, pending }: Checkpoint): void {
+  const ids = new Set(files.map(({ id }) => id));
+  const isListed = pending.every(({ ranges }) => ranges.every(({ fileId }) => ids.has(fileId)));
+  if (!isListed) throw new Error('a pending batch names a file that is not listed');
+}
+
+/** Renders a checkpoint as the text that parseCheckpoint reads: a snapshot, with the name of its journal. */
 export function renderCheckpoint(checkpoint: Omit<Checkpoint, 'version'>): string {
   return JSON.stringify({ version, ...checkpoint });
 }

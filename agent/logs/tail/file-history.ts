@@ -4,12 +4,10 @@
  */
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { Checkpoint, Fingerprint } from '../checkpoint/checkpoint.ts';
+import type { Fingerprint, ReadFile } from '../checkpoint/checkpoint.ts';
 import { fileKey, type OpenedFile, verifyFingerprint } from './opened-file.ts';
 
-export type ReadFile = Checkpoint['history'][number];
-
-/** Each checkpoint is written with all of them (some 250 bytes each). */
+/** Each snapshot of the checkpoint has all of them (some 250 bytes each). */
 const filesMax = 500;
 
 /** Rotation keeps about this many uncompressed; what is older than the newest is not looked for. */
@@ -27,9 +25,17 @@ export class FileHistory {
     return this.#files;
   }
 
-  add({ path, device, inode, fingerprint, size, mtimeMs }: ReadFile): void {
+  add({ path, device, inode, fingerprint, size, mtimeMs, base }: ReadFile): void {
     if (!existsSync(dirname(path))) return;
-    this.#files.push({ path, device, inode, fingerprint, size, mtimeMs });
+    this.#files.push({
+      path,
+      device,
+      inode,
+      fingerprint,
+      size,
+      mtimeMs,
+      ...(base === undefined ? {} : { base }),
+    });
     const ofPath = this.#files.filter((file) => file.path === path);
     const oldest = ofPath.length > filesPerPathMax ? ofPath[0] : this.#files[0];
     if (ofPath.length > filesPerPathMax || this.#files.length > filesMax) {
@@ -38,11 +44,11 @@ export class FileHistory {
   }
 
   /** True for a file of the history, and for a copy of one. */
-  async has(opened: OpenedFile): Promise<boolean> {
+  has(opened: OpenedFile): boolean {
     for (const file of this.#files) {
       const isPossible =
         fileKey(file) === fileKey(opened) ? opened.size >= file.size : opened.size === file.size;
-      if (isPossible && (await verifyFingerprint(opened.handle, file.fingerprint)) !== undefined) return true;
+      if (isPossible && verifyFingerprint(opened.handle, file.fingerprint) !== undefined) return true;
     }
     return false;
   }

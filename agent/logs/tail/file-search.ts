@@ -51,7 +51,7 @@ async function lookForSameFile(sought: SoughtFile): Promise<OpenedFile | undefin
     if (stats === undefined || fileKey(statIdentity(stats)) !== key) continue;
     const file = await openFile(path);
     if (file === undefined) continue;
-    if (fileKey(file) === key && (await isContinued(file, sought))) return file;
+    if (fileKey(file) === key && isContinued(file, sought)) return file;
     await file.handle.close();
   }
   return undefined;
@@ -77,7 +77,7 @@ export async function findCopy(
       fileKey(file) !== fileKey(sought) &&
       !isTaken(fileKey(file)) &&
       (best === undefined || file.mtimeMs > best.mtimeMs) &&
-      (await isContinued(file, sought));
+      isContinued(file, sought);
     await (isFit ? best : file)?.handle.close();
     if (isFit) best = file;
   }
@@ -90,8 +90,8 @@ export function isNamedAfter(name: string, original: string): boolean {
 }
 
 /** The file holds what was read of the sought one, and may hold more. */
-async function isContinued(file: OpenedFile, { fingerprint, size }: SoughtFile): Promise<boolean> {
-  return file.size >= size && (await verifyFingerprint(file.handle, fingerprint)) !== undefined;
+function isContinued(file: OpenedFile, { fingerprint, size }: SoughtFile): boolean {
+  return file.size >= size && verifyFingerprint(file.handle, fingerprint) !== undefined;
 }
 
 /** Paths of all names in the same directory, at most searchedNamesMax. */

@@ -3,12 +3,12 @@
  * files that are read to their end.
  */
 import { isDeepStrictEqual } from 'node:util';
-import type { FileCheckpoint, SoughtPath } from '../checkpoint/checkpoint.ts';
+import type { FileCheckpoint } from '../checkpoint/checkpoint.ts';
+import type { FileState } from '../checkpoint/checkpoint-changes.ts';
 import type { LossLedger, LossReason, Problem } from '../loss-ledger.ts';
 import type { FileDescriber } from '../resource/file-describer.ts';
 import { EmptyFiles } from './empty-files.ts';
 import { compressedName, describeAccessError, globFilesMax } from './file-glob.ts';
-import { FileHistory, type ReadFile } from './file-history.ts';
 import { findCopy, findSameFile, isStillThere } from './file-search.ts';
 import { copiedState, isCopyOfAny } from './followed-copies.ts';
 import type { LogSource } from './log-source.ts';
@@ -20,7 +20,9 @@ import {
   readFingerprint,
   readFingerprintOrClose,
 } from './opened-file.ts';
-import { isOfSource, PathSurvey, type SurveyedFile } from './path-survey.ts';
+import { ParkedFiles } from './parked-files.ts';
+import { PathMemory } from './path-memory.ts';
+import { isInBase, PathSurvey, type SurveyedFile } from './path-survey.ts';
 import { findRotated, isCompressedOf } from './rotated-files.ts';
 import { TailedFile } from './tailed-file.ts';
 
@@ -44,27 +46,20 @@ export interface FileSetCounts {
 /** 'end' reads only what is written from now on; it is meant for the very first start on a machine. */
 export type ReadFrom = 'beginning' | 'end';
 
-/** File times are the kernel's tick: up to this much behind the clock. */
-const fileClockSlackMs = 20;
-
 export class FileSet {
   readonly counts: FileSetCounts = { filesFound: 0, filesRotated: 0, filesTruncated: 0 };
   nextFileId: number;
-  /** Rises when the checkpoint should be saved soon: a file came, moved, was lost or let go. */
-  revision = 0;
+  #changeCount = 0;
   readonly #options: FileSetOptions;
   /** By id. A file stays here until it is read to its end and all its batches are confirmed. */
   readonly #files = new Map<number, TailedFile>();
   /** Files of the checkpoint that are there but cannot be opened now. */
   #unopened: FileCheckpoint[] = [];
-  readonly #history = new FileHistory();
+  readonly #paths = new PathMemory(this.#files);
   readonly #survey = new PathSurvey();
   readonly #empty = new EmptyFiles();
   #hasLooked = false;
-  /** Paths whose rotated files are to be looked for, and when what is known of the path was last written. */
-  readonly #sought = new Map<string, number>();
-  /** When the last look for files began, Unix milliseconds; 0 before the very first one on this machine. */
-  lookedAtMs = 0;
+  readonly #parked = new ParkedFiles();
 
   constructor(options: FileSetOptions, nextFileId: number) {
     this.#options = options;
@@ -88,7 +83,7 @@ export class FileSet {
       try {
         const file = await this.#restoreFile(entry, nowMs);
         this.#files.set(entry.id, file);
-        if (!file.isOpen) this.#seek(entry.path);
+        if (!file.isOpen) this.#paths.seek(entry.path);
       } catch (error) {
         const message = describeAccessError('cannot open a log file that was read before', error);
         this.#options.ledger.setProblems(`file ${entry.id}`, [{ path: entry.path, message }]);
@@ -97,20 +92,14 @@ export class FileSet {
     }
   }
 
-  /** Takes the files that earlier runs read to their end, the oldest first, and the searches that they left open. */
-  restoreHistory(files: readonly ReadFile[], sought: readonly SoughtPath[]): void {
-    for (const { path, sinceMs } of sought) this.#sought.set(path, sinceMs);
-    this.#history.restore(files);
-    for (const { path } of files) this.#seek(path);
+  /** What an earlier run, or this one, knows of paths. */
+  get paths(): PathMemory {
+    return this.#paths;
   }
 
-  /** Searches for rotated files that are not over: a restart goes on with them. */
-  get sought(): SoughtPath[] {
-    return [...this.#sought].map(([path, sinceMs]) => ({ path, sinceMs }));
-  }
-
-  get history(): readonly ReadFile[] {
-    return this.#history.all();
+  /** Rises when the checkpoint should be saved soon: a file came, moved, was lost or let go. */
+  get revision(): number {
+    return this.#changeCount + this.#paths.revision;
   }
 
   /** True for a file of the checkpoint that could not be opened yet. */
@@ -119,8 +108,14 @@ export class FileSet {
   }
 
   /** What the checkpoint holds of all files. */
-  checkpoint(): FileCheckpoint[] {
-    return [...this.#unopened, ...this.all().map((file) => file.checkpoint())];
+  states(): FileState[] {
+    const unopened = this.#unopened.map((entry) => ({
+      ...entry,
+      base: entry.base,
+      description: entry,
+      checkpoint: () => entry,
+    }));
+    return [...unopened, ...this.#files.values()];
   }
 
   /** Looks for new and vanished files. Problems replace those of the last look. */
@@ -135,16 +130,16 @@ export class FileSet {
       const { key } = file;
       followed.add(key);
       const path = found.get(key)?.path;
-      if (file.isPresent && path !== file.path) this.#seek(file.path);
+      if (file.isPresent && path !== file.path) this.#paths.seek(file.path);
       this.#markPresence(file, path, nowMs);
       this.#redescribe(file, found.get(key), nowMs);
     }
-    for (const path of this.#sought.keys()) await this.#followRotated(path, nowMs, problems);
+    for (const { path } of this.#paths.sought) await this.#followRotated(path, nowMs, problems);
     await this.#followMoved(found, nowMs);
     for (const [key, file] of found) {
       if (!followed.has(key) && !this.#isFollowed(key)) await this.#follow(file, readFrom, nowMs, problems);
     }
-    this.lookedAtMs = lookedAtMs;
+    this.#paths.lookedAtMs = lookedAtMs;
     this.#hasLooked = true;
     this.#options.ledger.setProblems('discovery', problems);
   }
@@ -160,19 +155,18 @@ export class FileSet {
   /** Looks at the sizes of all files. */
   async poll(nowMs: number): Promise<void> {
     for (const file of this.#files.values()) {
-      if (file.isOpen && !(await this.#pollFile(file, nowMs))) await this.#recover(file, nowMs);
+      if (file.isOpen && !this.#pollFile(file, nowMs)) await this.#recover(file, nowMs);
       file.finishIfQuiet(this.#options.rotatedQuietMs, nowMs);
       await this.#releaseIfDone(file);
     }
+    for (const file of this.#parked.excess(this.#files)) await this.#release(file);
   }
 
   /** Returns false where the file was truncated. One that cannot be looked at stays as it is, and is a problem. */
-  async #pollFile(file: TailedFile, nowMs: number): Promise<boolean> {
+  #pollFile(file: TailedFile, nowMs: number): boolean {
     const kind = `file ${file.id}`;
     try {
-      const hasShrunk = !file.poll(nowMs);
-      const isIntact = !hasShrunk && (!file.isTouched || (await file.isIntact()));
-      file.isTouched = false;
+      const isIntact = file.poll(nowMs);
       this.#options.ledger.setProblems(kind, []);
       return isIntact;
     } catch (error) {
@@ -194,15 +188,24 @@ export class FileSet {
   }
 
   async #restoreFile(entry: FileCheckpoint, nowMs: number): Promise<TailedFile> {
-    const { id, fingerprint, offset } = entry;
+    const { id, fingerprint, offset, base } = entry;
     const description = this.#options.describer.remembered(entry);
-    const start = { id, fingerprint, format: entry.format ?? undefined, description, offset, nowMs };
-    const opened = (await findSameFile(entry)) ?? (await findCopy(entry, (key) => this.#isFollowed(key)));
+    const start = { id, fingerprint, format: entry.format ?? undefined, description, offset, base, nowMs };
+    const opened = await this.#findAgain(entry);
     // Under the path it had: what rotation left beside it is named after that.
     if (opened !== undefined) return new TailedFile({ ...opened, path: entry.path }, start);
     const file = new TailedFile(entry, start);
     this.#loseRest(file, isStillThere(entry) ? 'truncated' : 'deleted');
     return file;
+  }
+
+  async #findAgain(entry: FileCheckpoint): Promise<OpenedFile | undefined> {
+    for (const find of [findSameFile, findCopy]) {
+      const opened = await find(entry, (key) => this.#isFollowed(key));
+      if (opened !== undefined && (await isInBase(opened, entry.base))) return opened;
+      await opened?.handle.close();
+    }
+    return undefined;
   }
 
   #isFollowed(key: string): boolean {
@@ -220,20 +223,20 @@ export class FileSet {
     if (description === undefined || isDeepStrictEqual(description, file.description)) return;
     onRedescribe(file);
     file.describe(description, nowMs);
-    this.revision++;
+    this.#changeCount++;
   }
 
   #markPresence(file: TailedFile, path: string | undefined, nowMs: number): void {
     const wasAt = file.isPresent ? file.path : undefined;
     file.markPresence(path, nowMs);
     if (wasAt === undefined || wasAt === path) return;
-    this.revision++;
+    this.#changeCount++;
     this.counts.filesRotated++;
   }
 
   /** Labels name as many files as they like: they leave room for the standard streams of all. */
   #isFull(source: LogSource | undefined): boolean {
-    if (source?.origin === undefined) return this.#files.size >= globFilesMax;
+    if (source?.origin === undefined) return this.#files.size - this.#parked.size >= globFilesMax;
     return this.all().filter((file) => file.source?.origin !== undefined).length >= globFilesMax / 2;
   }
 
@@ -257,13 +260,13 @@ export class FileSet {
       return;
     }
     if (opened === undefined) return;
-    if (!(await isOfSource(opened, source))) {
+    if (!(await isInBase(opened, source.base))) {
       problems.push({ path, message: `not read: a symbolic link leads out of ${source.base}` });
       await opened.handle.close();
       return;
     }
     const isWorthSeeking = opened.size > 0 || this.#empty.note(opened, source);
-    if (isWorthSeeking && this.#seek(path)) await this.#followRotated(path, nowMs, problems);
+    if (isWorthSeeking && this.#paths.seek(path)) await this.#followRotated(path, nowMs, problems);
     // An empty file may be a copy that is being made.
     if (opened.size === 0 || this.#isFollowed(fileKey(opened)) || (await isCopyOfAny(this.all(), opened))) {
       await opened.handle.close();
@@ -284,45 +287,29 @@ export class FileSet {
     const description = await describer.describe(opened.path, source);
     const fingerprint = await readFingerprintOrClose(opened);
     const id = this.nextFileId++;
-    const file = new TailedFile(opened, { id, fingerprint, format: undefined, description, offset, nowMs });
-    file.source = source;
+    const { base } = source ?? { base: this.#paths.baseOf(opened.path) };
+    const start = { id, fingerprint, format: undefined, description, offset, base, nowMs };
+    const file = new TailedFile(opened, start);
+    if (source !== undefined) file.source = source;
     file.describedRevision = describer.revision;
     // What is there at the first look was written while nobody looked: that is no excess.
-    if (this.#hasLooked) file.chargeRate(this.#lastOf(opened.path), nowMs);
+    if (this.#hasLooked) file.chargeRate(this.#paths.lastOf(opened.path), nowMs);
     this.#files.set(id, file);
     this.counts.filesFound++;
-    this.revision++;
+    this.#changeCount++;
     return file;
-  }
-
-  /**
-   * Notes that rotated files of a path may be there unseen. Where nothing is known of the path, those that were written
-   * since the last look are new. False: there was no look before, so all is old.
-   */
-  #seek(path: string): boolean {
-    const known = [...this.#files.values(), ...this.#history.all()].filter((file) => file.path === path);
-    if (known.length === 0 && this.lookedAtMs === 0) return false;
-    const sinceMs =
-      known.length === 0
-        ? this.lookedAtMs - fileClockSlackMs
-        : Math.max(...known.map(({ mtimeMs }) => mtimeMs));
-    if (!this.#sought.has(path)) {
-      this.#sought.set(path, sinceMs);
-      this.revision++;
-    }
-    return true;
   }
 
   /** Follows what was created at `path` and rotated away unseen; what is compressed by now is lost, and counted. */
   async #followRotated(path: string, nowMs: number, problems: Problem[]): Promise<void> {
-    const sinceMs = this.#sought.get(path);
-    if (sinceMs === undefined || this.#isFull(this.#lastOf(path)?.source)) return;
+    const sinceMs = this.#paths.soughtSinceMs(path);
+    if (sinceMs === undefined || this.#isFull(this.#paths.lastOf(path)?.source)) return;
     const isKnown = (file: OpenedFile) => this.#isKnownRotated(file, path);
     const { plain, compressed, isComplete, errors } = await findRotated({ path, sinceMs, isKnown });
     for (const opened of plain) {
       // By the live path: it gives the resource, and the name that all rotated files share.
       try {
-        const file = await this.#start({ ...opened, path }, this.#lastOf(path)?.source, 0, nowMs);
+        const file = await this.#start({ ...opened, path }, this.#paths.lastOf(path)?.source, 0, nowMs);
         file.markPresence(undefined, nowMs);
       } catch (error) {
         errors.push({ path: opened.path, error });
@@ -332,41 +319,34 @@ export class FileSet {
       const { path: lost, size: bytes } = opened;
       const loss = { reason: 'rotated_compressed', path: lost, records: 0, bytes } as const;
       this.#options.ledger.lose(loss, 'the file was rotated and compressed before it was read to its end');
-      this.#history.add({ ...opened, path, fingerprint: await readFingerprint(opened.handle) });
+      const fingerprint = await readFingerprint(opened.handle);
+      this.#paths.history.add({ ...opened, path, fingerprint, base: this.#paths.baseOf(path) });
       await opened.handle.close();
-      this.revision++;
+      this.#changeCount++;
     }
     for (const { path: failed, error } of errors) {
       problems.push({ path: failed, message: describeAccessError('cannot read a rotated log file', error) });
     }
     if (!isComplete || errors.length > 0) return;
-    this.#sought.delete(path);
-    this.revision++;
-  }
-
-  /** The file that was followed at a path last. */
-  #lastOf(path: string): TailedFile | undefined {
-    return this.all().findLast((file) => file.path === path);
+    this.#paths.found(path);
   }
 
   async #isKnownRotated(opened: OpenedFile, path: string): Promise<boolean | 'later'> {
     const key = fileKey(opened);
     // A container's links name what is not its own: that is left alone.
-    if (!(await isOfSource(opened, this.#lastOf(path)?.source))) return true;
+    if (!(await isInBase(opened, this.#paths.baseOf(path)))) return true;
     if (this.#isFollowed(key) || this.#unopened.some((entry) => fileKey(entry) === key)) return true;
-    if (await this.#history.has(opened)) return true;
-    const known = [...this.#files.values(), ...this.#history.all()].filter((file) => file.path === path);
-    if (compressedName.test(opened.path)) return isCompressedOf(opened, known);
+    if (this.#paths.history.has(opened)) return true;
+    if (compressedName.test(opened.path)) return isCompressedOf(opened, this.#paths.knownAt(path));
     return copiedState(this.all(), path, opened);
   }
 
   /** The file was truncated: reads on in the copy that rotation made, or counts what is gone. */
   async #recover(file: TailedFile, nowMs: number): Promise<void> {
     this.counts.filesTruncated++;
-    this.revision++;
+    this.#changeCount++;
     const copy = await findCopy(file, (key) => this.#isFollowed(key));
-    if (copy !== undefined && (await isOfSource(copy, this.#lastOf(file.path)?.source)))
-      return await file.moveTo(copy, nowMs);
+    if (copy !== undefined && (await isInBase(copy, file.base))) return await file.moveTo(copy, nowMs);
     await copy?.handle.close();
     this.#loseRest(file, 'truncated');
     // The next discovery follows what is written now, as a new file.
@@ -380,16 +360,20 @@ export class FileSet {
     file.isGone = true;
     // Counted once: a batch may keep the file in the checkpoint for some time.
     file.offset += bytes;
-    this.revision++;
+    this.#changeCount++;
   }
 
   async #releaseIfDone(file: TailedFile): Promise<void> {
     if (this.#options.isHeld(file.id)) return;
     const isRead = file.isFinished && (file.offset >= file.size || !file.rules.isCollected);
     if (file.isOpen && !isRead) return;
+    if (!this.#parked.keep(file)) await this.#release(file);
+  }
+
+  async #release(file: TailedFile): Promise<void> {
     await file.close();
-    this.#history.add(file);
+    this.#paths.history.add(file);
     this.#files.delete(file.id);
-    this.revision++;
+    this.#changeCount++;
   }
 }

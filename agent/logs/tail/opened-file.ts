@@ -3,13 +3,14 @@
  *
  * The inode alone does not do: file systems give the inode of a deleted file to the next new one.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { type BigIntStats, constants, readSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import type { Fingerprint } from '../checkpoint/checkpoint.ts';
 
 /** Enough to hold several lines with times; a shorter file's fingerprint grows with it. */
 const fingerprintBytesMax = 1024;
+const headBytes = Buffer.alloc(fingerprintBytesMax);
 
 export interface OpenedFile {
   readonly handle: FileHandle;
@@ -87,11 +88,9 @@ export async function lastLineEnd({ handle, size }: OpenedFile): Promise<number>
  * Returns the file's fingerprint now, which covers more where the file has grown, or undefined where the bytes that
  * `known` covers are no longer the same: it is another file, or it was rewritten.
  */
-export async function verifyFingerprint(
-  handle: FileHandle,
-  known: Fingerprint,
-): Promise<Fingerprint | undefined> {
-  const head = await readBytes(handle, 0, fingerprintBytesMax);
+export function verifyFingerprint(handle: FileHandle, known: Fingerprint): Fingerprint | undefined {
+  // Sync, as in readInto: each file that grows is asked for it at each look and behind each read.
+  const head = headBytes.subarray(0, readSync(handle.fd, headBytes, 0, fingerprintBytesMax, 0));
   if (head.length < known.bytes || hashHead(head.subarray(0, known.bytes)).sha256 !== known.sha256)
     return undefined;
   return head.length === known.bytes ? known : hashHead(head);
@@ -139,5 +138,5 @@ export async function readInto(
 }
 
 function hashHead(head: Buffer): Fingerprint {
-  return { bytes: head.length, sha256: createHash('sha256').update(head).digest('hex') };
+  return { bytes: head.length, sha256: hash('sha256', head, 'hex') };
 }

@@ -37,9 +37,8 @@ export class PathSurvey {
   }
 }
 
-/** False where links lead from the file's path out of what its source may show, or did while it was opened. */
-export async function isOfSource(opened: OpenedFile, source: LogSource | undefined): Promise<boolean> {
-  const base = source?.base;
+/** False where links lead from the file's path out of `base` (see LogSource), or did while it was opened. */
+export async function isInBase(opened: OpenedFile, base: string | undefined): Promise<boolean> {
   if (base === undefined) return true;
   // What rotation left is found by its real path, and links that lead to the base are the host's own.
   const inside =

@@ -21,6 +21,9 @@ const originWaitMs = 3000;
 const quietMs = 10_000;
 const quietPollMs = 900;
 
+/** One that was rotated away and read to its end is looked at so often, in case its writer never opened a new one. */
+const parkedPollMs = 1000;
+
 /** What a new TailedFile starts with, beside the open file. */
 export interface TailStart {
   readonly id: number;
@@ -29,6 +32,8 @@ export interface TailStart {
   readonly format: LineFormat | undefined;
   readonly description: FileDescription;
   readonly offset: number;
+  /** See LogSource. */
+  readonly base: string | undefined;
   readonly nowMs: number;
 }
 
@@ -36,8 +41,9 @@ export class TailedFile {
   readonly id: number;
   /** Spreads files over lanes: equal for all files of a container. */
   readonly laneHash: number;
-  /** Where it was found; undefined: it was not found since the agent started. */
-  source: LogSource | undefined;
+  /** The directory that links must not lead out of, since an earlier run as well (see LogSource). */
+  base: string | undefined;
+  #source: LogSource | undefined;
   /** The revision of the origins that it was described with. */
   describedRevision = -1;
   path: string;
@@ -57,12 +63,13 @@ export class TailedFile {
   isFinished = false;
   /** Nothing of it is left to read: it is remembered for the batches that name it. */
   isGone = false;
-  /** Written without having grown: it may have been truncated, and grown to the very size that it had. */
-  isTouched = false;
   /** Its bytes are no longer those that were read: it was truncated and written anew. */
   isReplaced = false;
+  /** Finished, read, and still on disk: open only because its writer may go on. */
+  isParked = false;
+  /** No name is left of it. */
+  isUnlinked = false;
   #handle: FileHandle | undefined;
-  #verifiedSize: number;
   #grewAtMs: number;
   #leftAtMs = 0;
   #deferredSize = -1;
@@ -83,6 +90,7 @@ export class TailedFile {
     this.fingerprint = start.fingerprint;
     this.format = start.format;
     this.offset = start.offset;
+    this.base = start.base;
     this.path = opened.path;
     this.device = opened.device;
     this.inode = opened.inode;
@@ -90,9 +98,18 @@ export class TailedFile {
     this.size = opened.size;
     this.mtimeMs = opened.mtimeMs;
     this.#handle = opened.handle;
-    this.#verifiedSize = opened.size;
     this.#grewAtMs = start.nowMs;
     this.#limitRate(start.nowMs);
+  }
+
+  /** Where it was found; undefined: it was not found since the agent started. */
+  get source(): LogSource | undefined {
+    return this.#source;
+  }
+
+  set source(source: LogSource | undefined) {
+    this.#source = source;
+    this.base = source?.base;
   }
 
   get resource(): LogResource {
@@ -174,32 +191,40 @@ export class TailedFile {
     return this.#grewAtMs;
   }
 
-  /** Looks at the size. Returns false where the file no longer holds what was read of it. */
+  /** Looks at the size. Returns false where the file no longer holds what was read of it. Throws as fstat and read do. */
   poll(nowMs: number): boolean {
     if (this.#handle === undefined) return true;
     if (this.isReplaced) return false;
     // What left its path is let go of when it stands still, which needs a look right before.
-    if (nowMs < this.#nextPollMs && this.isPresent) return true;
+    if (nowMs < this.#nextPollMs && (this.isPresent || this.isParked)) return true;
     // Sync: the kernel answers from memory in 2 us, a tenth of what a thread-pool round trip costs per file and poll.
-    const { size, mtimeMs } = fstatSync(this.#handle.fd);
+    const { size, mtimeMs, nlink } = fstatSync(this.#handle.fd);
+    this.isUnlinked = nlink === 0;
     // Logs only grow: a shorter one was truncated, be it behind what was read or before.
     if (size < this.size) return false;
-    if (size === this.size && mtimeMs !== this.mtimeMs) this.isTouched = true;
+    if (size !== this.size || mtimeMs !== this.mtimeMs) {
+      // Behind the look at the size: a size belongs to what was followed, or to what took its place, and bytes that were
+      // seen are counted when they are lost. It may also have been truncated, and grown to the very size that it had.
+      const fingerprint = verifyFingerprint(this.#handle, this.fingerprint);
+      if (fingerprint === undefined) return false;
+      this.fingerprint = fingerprint;
+    }
     if (size !== this.size) {
       this.#grewAtMs = nowMs;
+      this.isParked = false;
       this.#rateLimit?.grow(this.size, size, nowMs);
-    } else if (nowMs - this.#grewAtMs > quietMs) this.#nextPollMs = nowMs + quietPollMs;
+    } else if (this.isParked) this.#nextPollMs = nowMs + parkedPollMs;
+    else if (nowMs - this.#grewAtMs > quietMs) this.#nextPollMs = nowMs + quietPollMs;
     this.size = size;
     this.mtimeMs = mtimeMs;
     return true;
   }
 
   /** True where the file still holds what was seen of it. */
-  async isIntact(): Promise<boolean> {
+  #isIntact(): boolean {
     const { handle } = this.opened;
     return (
-      fstatSync(handle.fd).size >= this.size &&
-      (await verifyFingerprint(handle, this.fingerprint)) !== undefined
+      fstatSync(handle.fd).size >= this.size && verifyFingerprint(handle, this.fingerprint) !== undefined
     );
   }
 
@@ -209,13 +234,15 @@ export class TailedFile {
     // Logs only grow: a copy is not longer than what it was made of.
     const isLonger = other.size > fstatSync(opened.handle.fd).size;
     if (!isLonger && (await isCopyOf(opened, other))) return true;
-    return (await this.isIntact()) ? false : 'later';
+    return this.#isIntact() ? false : 'later';
   }
 
   /** Notes whether the globs found the file, and under which path. */
   markPresence(path: string | undefined, nowMs: number): void {
-    if (path !== undefined) this.path = path;
-    else if (this.isPresent) this.#leftAtMs = nowMs;
+    if (path !== undefined) {
+      this.path = path;
+      this.isParked = false;
+    } else if (this.isPresent) this.#leftAtMs = nowMs;
     this.isPresent = path !== undefined;
   }
 
@@ -263,15 +290,12 @@ export class TailedFile {
     const { handle } = this.opened;
     const read = await readInto(handle, bytes, from, length);
     // Verified after the read: a rewrite before it shows in the first bytes.
-    const fingerprint = await verifyFingerprint(handle, this.fingerprint);
+    const fingerprint = verifyFingerprint(handle, this.fingerprint);
     if (fingerprint === undefined) {
       this.isReplaced = true;
-      // Smaller than at the last look: that look saw the old content. Else only the last good read is sure to have.
-      if (fstatSync(handle.fd).size >= this.size) this.size = this.#verifiedSize;
       return -1;
     }
     this.fingerprint = fingerprint;
-    this.#verifiedSize = this.size;
     return read;
   }
 
@@ -285,6 +309,7 @@ export class TailedFile {
     this.size = opened.size;
     this.mtimeMs = opened.mtimeMs;
     this.isReplaced = false;
+    this.isParked = false;
     this.isPresent = false;
     this.#leftAtMs = nowMs;
     this.#grewAtMs = nowMs;
@@ -299,7 +324,7 @@ export class TailedFile {
 
   /** What the checkpoint holds of this file. */
   checkpoint(): FileCheckpoint {
-    const { id, path, device, inode, fingerprint, resource, offset, size, mtimeMs } = this;
+    const { id, path, device, inode, fingerprint, resource, offset, size, mtimeMs, base } = this;
     const format = this.format ?? null;
     const { multiline, parse, isCollected } = this.rules;
     return {
@@ -316,6 +341,7 @@ export class TailedFile {
       offset,
       size,
       mtimeMs,
+      ...(base === undefined ? {} : { base }),
     };
   }
 }

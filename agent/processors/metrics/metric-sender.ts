@@ -27,6 +27,8 @@ export class MetricSender {
   readonly #abort = new AbortController();
   readonly #queue: SampleQueue;
   readonly #sourceId = `logs/${randomUUID()}`;
+  /** Since when all series count: a restart begins at 0, and says so by a later start time. */
+  readonly #startMs = Date.now();
   readonly #timer: NodeJS.Timeout;
   #lastTimestampMs = 0;
 
@@ -57,9 +59,10 @@ export class MetricSender {
     this.#lastTimestampMs = Math.max(Date.now(), this.#lastTimestampMs + 1);
     this.#tracker.begin(this.#lastTimestampMs);
     for (const { labels, value, description } of series.samples()) {
-      const id = this.#tracker.seriesOf(sortLabels([...labels, ['job', job], ['instance', node]]));
-      this.#tracker.setMetadata(id, description.type, description.help, '');
-      this.#tracker.write(id, value, Number.NaN);
+      const sorted = sortLabels([...labels, ['job', job], ['instance', node]]);
+      const { type, help } = description;
+      const id = this.#tracker.seriesOf(sorted, { type, help, unit: '' });
+      this.#tracker.write(id, value, Number.NaN, this.#startMs);
     }
     const identity = {
       tenant,

@@ -21,7 +21,8 @@ import { errorMessage } from '#model/errors.ts';
 import { ScrapeError } from '../scrape-error.ts';
 import type { TlsSettings } from '../scrape-settings.ts';
 import type { FileTexts } from './file-texts.ts';
-import { openTunnel, proxyHeaders, proxyTarget } from './proxy.ts';
+import { isSocks, openSocks, openTunnel, proxyHeaders } from './proxy.ts';
+import type { ProxyChoice } from './proxy-choice.ts';
 
 /** A connection that nobody used for so long is closed: five scrapes at an interval of a minute. */
 const idleMsMax = 5 * 60_000;
@@ -49,14 +50,14 @@ interface TlsState {
 
 export class Connections {
   readonly #tls: TlsSettings | undefined;
-  readonly #proxyUrl: string | undefined;
+  readonly #proxies: ProxyChoice;
   readonly #files: FileTexts;
   readonly #httpAgent = new HttpAgent(agentOptions);
   #tlsState: TlsState | undefined;
 
-  constructor(tls: TlsSettings | undefined, proxyUrl: string | undefined, files: FileTexts) {
+  constructor(tls: TlsSettings | undefined, proxies: ProxyChoice, files: FileTexts) {
     this.#tls = tls;
-    this.#proxyUrl = proxyUrl;
+    this.#proxies = proxies;
     this.#files = files;
   }
 
@@ -77,7 +78,8 @@ export class Connections {
   }
 
   async #send(url: URL, request: HttpRequest, isNew: boolean): Promise<ClientRequest> {
-    if (this.#proxyUrl) return await this.#sendOverProxy(url, proxyTarget(this.#proxyUrl), request, isNew);
+    const proxy = this.#proxies.proxyFor(url);
+    if (proxy) return await this.#sendOverProxy(url, proxy, request, isNew);
     const options = requestOptions(request);
     if (url.protocol !== 'https:') {
       return httpRequest(url, { ...options, agent: isNew ? false : this.#httpAgent });
@@ -94,6 +96,11 @@ export class Connections {
 
   async #sendOverProxy(url: URL, proxy: URL, request: HttpRequest, isNew: boolean): Promise<ClientRequest> {
     const options = requestOptions(request);
+    if (url.protocol !== 'https:' && isSocks(proxy)) {
+      const socket = await openSocks(proxy, url, request.signal);
+      // Without an agent, or it would connect by itself.
+      return httpRequest(url, { ...options, createConnection: () => socket });
+    }
     if (url.protocol !== 'https:') {
       const { username, password } = url;
       const plain = new URL(url);
@@ -110,7 +117,7 @@ export class Connections {
       });
     }
     const { context } = await this.#secure();
-    const tunnel = await openTunnel(proxy, url, request.signal);
+    const tunnel = await (isSocks(proxy) ? openSocks : openTunnel)(proxy, url, request.signal);
     // A tunnel is used once: kept ones would have to be told apart by what is behind them.
     const secure: TunnelOptions = {
       ...options,

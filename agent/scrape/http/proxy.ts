@@ -1,21 +1,15 @@
 /**
- * HTTP proxies: plain requests name the whole URL to the proxy, TLS goes through a tunnel (RFC 9110, CONNECT).
+ * HTTP proxies: plain requests name the whole URL to the proxy, TLS goes through a tunnel (RFC 9110, CONNECT). A SOCKS5
+ * proxy (RFC 1928) makes a connection for both, and resolves the host's name itself.
  *
  *   CONNECT db.example:443 HTTP/1.1  ->  200, and the connection is one to db.example
  */
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import type { Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
+import { SocksClient } from 'socks';
+import { errorMessage } from '#model/errors.ts';
 import { ScrapeError } from '../scrape-error.ts';
-
-/** Returns the proxy's URL. Throws ScrapeError where it is none of a kind that is supported. */
-export function proxyTarget(text: string): URL {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.protocol !== 'http:' && url?.protocol !== 'https:') {
-    throw new ScrapeError('the proxy URL is neither http:// nor https://');
-  }
-  return url;
-}
 
 export function proxyHeaders({ username, password }: URL): Record<string, string> {
   if (username === '') return {};
@@ -50,5 +44,60 @@ export function openTunnel(proxy: URL, url: URL, signal: AbortSignal): Promise<S
       })
       .on('error', reject)
       .end();
+  });
+}
+
+export function isSocks(proxy: URL): boolean {
+  return proxy.protocol.startsWith('socks5');
+}
+
+/** Returns a connection to the URL's host through a SOCKS5 proxy. Throws ScrapeError where the proxy refuses. */
+export async function openSocks(proxy: URL, url: URL, signal: AbortSignal): Promise<Socket> {
+  const port = Number(proxy.port || socksPort);
+  const host = proxy.hostname.replace(/^\[(.*)\]$/, '$1');
+  const socket = connect({ host, port, signal });
+  // Until the proxy has answered, and for what is told twice.
+  socket.on('error', () => undefined);
+  const abort = (): void => void socket.destroy();
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    await connected(socket);
+    const made = await SocksClient.createConnection({
+      proxy: {
+        host,
+        port,
+        type: 5,
+        ...(proxy.username !== '' && {
+          userId: decodeURIComponent(proxy.username),
+          password: decodeURIComponent(proxy.password),
+        }),
+      },
+      command: 'connect',
+      destination: {
+        host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
+        port: Number(url.port || (url.protocol === 'https:' ? 443 : 80)),
+      },
+      existing_socket: socket,
+    });
+    return made.socket;
+  } catch (error) {
+    socket.destroy();
+    signal.throwIfAborted();
+    throw new ScrapeError(`the SOCKS5 proxy ${host}:${port} refuses: ${errorMessage(error)}`, {
+      cause: error,
+    });
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}
+
+const socksPort = '1080';
+
+function connected(socket: Socket): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket
+      .once('connect', resolve)
+      .once('error', reject)
+      .once('close', () => reject(new Error('closed')));
   });
 }

@@ -9,8 +9,11 @@ import type { HttpClientSettings } from '../scrape-settings.ts';
 import { Connections } from './connections.ts';
 import { FileTexts } from './file-texts.ts';
 import { OAuth2Tokens } from './oauth2-token.ts';
+import { ProxyChoice } from './proxy-choice.ts';
 
 const redirectsMax = 5;
+/** The variables of the process, which may name proxies. */
+type Environment = Readonly<Record<string, string | undefined>>;
 
 export interface TargetAnswer {
   readonly response: IncomingMessage;
@@ -25,13 +28,14 @@ export class TargetClient {
   readonly #tokenConnections: Connections | undefined;
   readonly #tokens: OAuth2Tokens | undefined;
 
-  constructor(settings: HttpClientSettings, files = new FileTexts()) {
-    const { tls, proxyUrl, oauth2 } = settings;
+  constructor(settings: HttpClientSettings, environment: Environment = {}, files = new FileTexts()) {
+    const { tls, oauth2 } = settings;
+    const proxies = new ProxyChoice(settings, environment);
     this.#settings = settings;
     this.#files = files;
-    this.#connections = new Connections(tls, proxyUrl, files);
+    this.#connections = new Connections(tls, proxies, files);
     if (!oauth2) return;
-    this.#tokenConnections = new Connections(oauth2.tls, proxyUrl, files);
+    this.#tokenConnections = new Connections(oauth2.tls, proxies, files);
     this.#tokens = new OAuth2Tokens(oauth2, this.#tokenConnections, files);
   }
 
@@ -126,11 +130,19 @@ export function shownUrl(url: URL): string {
 export class TargetClients {
   readonly #files = new FileTexts();
   readonly #clients = new Map<string, { readonly client: TargetClient; users: number }>();
+  readonly #environment: Environment;
+
+  constructor(environment: Environment = {}) {
+    this.#environment = environment;
+  }
 
   /** Returns the client of these settings, which release must be called for. */
   acquire(settings: HttpClientSettings): TargetClient {
     const key = clientKey(settings);
-    const known = this.#clients.get(key) ?? { client: new TargetClient(settings, this.#files), users: 0 };
+    const known = this.#clients.get(key) ?? {
+      client: new TargetClient(settings, this.#environment, this.#files),
+      users: 0,
+    };
     this.#clients.set(key, known);
     known.users++;
     return known.client;

@@ -15,6 +15,7 @@ import type { ProtobufReader } from '#wire/protobuf/protobuf-reader.ts';
 import { writeHistogramValue } from '#wire/remote-write/record-fields.ts';
 import type { MetricType } from '#wire/remote-write/request-encoder.ts';
 import { renderBound } from '../bound-label.ts';
+import { CustomHistogram } from '../custom-histogram.ts';
 import type { PageExemplar } from '../exemplar-memory.ts';
 import { ClientHistogram } from './client-histogram.ts';
 import { reduceToBuckets } from './histogram-resolution.ts';
@@ -25,6 +26,8 @@ export interface HistogramSettings {
   readonly isTakingNativeHistograms: boolean;
   /** Classic buckets are taken where there is a native histogram too. */
   readonly isTakingClassicHistograms: boolean;
+  /** Classic histograms become native ones with custom buckets. */
+  readonly isConvertingClassicHistograms: boolean;
   readonly limits: { readonly nativeHistogramBuckets: number };
 }
 
@@ -55,6 +58,7 @@ export class MetricReader implements LabelSource {
   readonly #sink: MetricSink;
   readonly #key = new ByteWriter(keyBytes);
   readonly #histogram = new ClientHistogram();
+  readonly #converted = new CustomHistogram();
   readonly #encoded = new ByteWriter(histogramBytes);
   #family = '';
   #nameStart = 0;
@@ -156,7 +160,8 @@ export class MetricReader implements LabelSource {
   }
 
   #readHistogram(): void {
-    const { isTakingNativeHistograms, isTakingClassicHistograms, limits } = this.#settings;
+    const { isTakingNativeHistograms, isTakingClassicHistograms, isConvertingClassicHistograms, limits } =
+      this.#settings;
     const histogram = this.#histogram;
     histogram.read(this.#reader, this.#type === 'gaugehistogram');
     const isNative = isTakingNativeHistograms && histogram.isNative;
@@ -173,7 +178,31 @@ export class MetricReader implements LabelSource {
         Uint8Array.prototype.slice.call(this.#encoded.written()),
       );
     }
-    if (!isNative || (isTakingClassicHistograms && histogram.buckets.length > 0)) this.#addClassic();
+    // An empty native histogram beside no buckets is none to convert.
+    const isConverted = !isNative && isConvertingClassicHistograms && this.#type === 'histogram';
+    if (isConverted) this.#addConverted();
+    const isKeptToo = isTakingClassicHistograms && histogram.buckets.length > 0;
+    if ((!isNative && !isConverted) || isKeptToo) this.#addClassic();
+  }
+
+  #addConverted(): void {
+    const { buckets, count, sum, startMs } = this.#histogram;
+    const converted = this.#converted;
+    converted.clear();
+    for (const { upperBound, cumulativeCount } of buckets) converted.setBucket(upperBound, cumulativeCount);
+    converted.setCount(count);
+    converted.setSum(sum);
+    const bucketsMax = this.#settings.limits.nativeHistogramBuckets;
+    if (bucketsMax > 0 && converted.bucketCount > bucketsMax) {
+      throw new DecodeError(
+        `the histogram ${this.#family} has ${converted.bucketCount} buckets, which cannot be merged: the limit is ${bucketsMax}`,
+        0,
+      );
+    }
+    const bytes = converted.encode();
+    if (!bytes) return;
+    this.#addNativeExemplars();
+    this.#add('', Number.NaN, 0, startMs, bytes);
   }
 
   /** An exemplar of a native histogram needs a time: nothing else says which ones are new. */

@@ -2,16 +2,30 @@
  * What an aggregation keeps of a group: columns over the steps, however many series the group has.
  * `add` takes a series into account and is forbidden to keep it; `finish` is called once.
  */
+
+import type { FloatHistogram } from '../histogram/float-histogram.ts';
+import { HistogramMean, HistogramSum } from '../histogram/histogram-sum.ts';
 import { compensate } from '../neumaier-sum.ts';
 import { quantile } from '../quantile.ts';
 import type { StepSeries } from '../step-series.ts';
+import { MixedAccumulator } from './mixed-accumulator.ts';
 
 export interface Accumulator {
   /** 1 where any series of the group has a value. */
   readonly present: Uint8Array;
+  /** Histograms come only to those that know what to do with them: sum, avg, count, group. */
   add(series: StepSeries): void;
   /** The group's values, where `present`. */
-  finish(): Float64Array;
+  finish(): {
+    readonly values: Float64Array;
+    readonly histograms?: (FloatHistogram | undefined)[] | undefined;
+  };
+}
+
+/** Where accumulators leave what they found out about histograms. */
+export interface HistogramNotes {
+  readonly warn: (fact: string) => void;
+  readonly inform: (fact: string) => void;
 }
 
 /** Runs one function per value; the first value of a step is told apart, as Prometheus does. */
@@ -41,7 +55,11 @@ abstract class StepAccumulator implements Accumulator {
 
   abstract next(step: number, value: number): void;
 
-  finish(): Float64Array {
+  finish(): { values: Float64Array; histograms?: (FloatHistogram | undefined)[] | undefined } {
+    return { values: this.numbers() };
+  }
+
+  numbers(): Float64Array {
     return this.values;
   }
 }
@@ -56,7 +74,7 @@ class SumAccumulator extends StepAccumulator {
     this.values[step] = total;
   }
 
-  override finish(): Float64Array {
+  override numbers(): Float64Array {
     return this.values.map((sum, step) => sum + this.#compensations[step]);
   }
 }
@@ -94,7 +112,7 @@ class AverageAccumulator extends StepAccumulator {
     this.#means[step] = mean;
   }
 
-  override finish(): Float64Array {
+  override numbers(): Float64Array {
     return this.values.map((sum, step) => {
       const compensation = this.#compensations[step];
       if (this.#isIncremental[step] === 1) return this.#means[step] + compensation;
@@ -150,14 +168,14 @@ class VarianceAccumulator extends StepAccumulator {
     this.values[step] += delta * (value - this.#means[step]);
   }
 
-  override finish(): Float64Array {
+  override numbers(): Float64Array {
     return this.values.map((squares, step) => squares / this.#counts[step]);
   }
 }
 
 class DeviationAccumulator extends VarianceAccumulator {
-  override finish(): Float64Array {
-    return super.finish().map(Math.sqrt);
+  override numbers(): Float64Array {
+    return super.numbers().map(Math.sqrt);
   }
 }
 
@@ -177,23 +195,30 @@ class QuantileAccumulator implements Accumulator {
     for (let step = 0; step < this.present.length; step++) this.present[step] |= series.present[step];
   }
 
-  finish(): Float64Array {
-    return this.#quantiles.map((q, step) => {
-      const values = this.#columns.filter(({ present }) => present[step] === 1);
+  finish(): { values: Float64Array } {
+    const values = this.#quantiles.map((q, step) => {
+      const columns = this.#columns.filter(({ present }) => present[step] === 1);
       return quantile(
         q,
-        Float64Array.from(values, (column) => column.values[step]),
+        Float64Array.from(columns, (column) => column.values[step]),
       );
     });
+    return { values };
   }
 }
 
-type AccumulatorFactory = (stepCount: number, parameter: Float64Array | undefined) => Accumulator;
+type AccumulatorFactory = (
+  stepCount: number,
+  parameter: Float64Array | undefined,
+  notes: HistogramNotes,
+) => Accumulator;
 
 /** By the operator's name. */
 export const accumulators: Readonly<Record<string, AccumulatorFactory>> = {
-  sum: (stepCount) => new SumAccumulator(stepCount),
-  avg: (stepCount) => new AverageAccumulator(stepCount),
+  sum: (stepCount, _parameter, notes) =>
+    new MixedAccumulator(new SumAccumulator(stepCount), HistogramSum, notes),
+  avg: (stepCount, _parameter, notes) =>
+    new MixedAccumulator(new AverageAccumulator(stepCount), HistogramMean, notes),
   min: (stepCount) => new MinAccumulator(stepCount),
   max: (stepCount) => new MaxAccumulator(stepCount),
   count: (stepCount) => new CountAccumulator(stepCount),

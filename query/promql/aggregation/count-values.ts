@@ -2,9 +2,10 @@
 import { type Labels, sortLabels } from '#model/labels.ts';
 import { type Evaluation, evaluateVector, stringOf } from '../evaluation.ts';
 import { executionError } from '../execution-error.ts';
+import { printHistogram } from '../histogram/histogram-text.ts';
 import { isLabelName } from '../metric-name.ts';
 import { printNumber } from '../printer.ts';
-import { emptySeries, labelsKey, type StepGrid, type StepSeries } from '../step-series.ts';
+import { emptySeries, labelsKey, type StepGrid, type StepSeries, valueAt } from '../step-series.ts';
 import type { Aggregation } from '../tree.ts';
 import { groupLabels } from './grouping.ts';
 
@@ -25,7 +26,7 @@ export async function countValues(
     const others = series.labels.filter(([name]) => name !== label);
     for (let step = 0; step < grid.count; step++) {
       if (series.present[step] === 0) continue;
-      const labels = withValue(others, label, printNumber(series.values[step]), names, isWithout);
+      const labels = withValue(others, label, printValue(series, step), names, isWithout);
       const key = labelsKey(labels);
       let result = results.get(key);
       if (result === undefined) {
@@ -38,6 +39,11 @@ export async function countValues(
     }
   }
   return [...results.values()];
+}
+
+function printValue(series: StepSeries, step: number): string {
+  const value = valueAt(series, step);
+  return typeof value === 'number' ? printNumber(value) : printHistogram(value);
 }
 
 function withValue(

@@ -4,10 +4,12 @@ import { type Evaluation, evaluateScalar } from '../evaluation.ts';
 import { warnInvalidQuantile } from '../quantile-warning.ts';
 import { labelsKey, type StepGrid, type StepSeries, type VectorValue } from '../step-series.ts';
 import type { Aggregation } from '../tree.ts';
-import { type Accumulator, accumulators } from './accumulators.ts';
+import { type Accumulator, accumulators, type HistogramNotes } from './accumulators.ts';
 import { countValues } from './count-values.ts';
 import { groupLabels } from './grouping.ts';
 import { selectExtremes } from './select-extremes.ts';
+import { selectRatio, selectSome } from './select-some.ts';
+import { withoutHistograms } from './without-histograms.ts';
 
 interface Group {
   readonly labels: Labels;
@@ -31,6 +33,12 @@ export async function evaluateAggregation(
   if (operator === 'topk' || operator === 'bottomk') {
     return { kind: 'vector', series: await selectExtremes(evaluation, aggregation, parameter, grid) };
   }
+  if (operator === 'limitk') {
+    return { kind: 'vector', series: await selectSome(evaluation, aggregation, parameter, grid) };
+  }
+  if (operator === 'limit_ratio') {
+    return { kind: 'vector', series: await selectRatio(evaluation, aggregation, parameter, grid) };
+  }
   if (operator === 'quantile' && parameter !== undefined && aggregation.parameter !== undefined) {
     warnInvalidQuantile(evaluation, aggregation.parameter, parameter);
   }
@@ -39,10 +47,16 @@ export async function evaluateAggregation(
 
 async function accumulate(
   evaluation: Evaluation,
-  { operator, expression, grouping, isWithout }: Aggregation,
+  aggregation: Aggregation,
   parameter: Float64Array | undefined,
   grid: StepGrid,
 ): Promise<StepSeries[]> {
+  const { operator, expression, grouping, isWithout } = aggregation;
+  const takesHistograms = histogramOperators.has(operator);
+  const notes: HistogramNotes = {
+    warn: (fact) => evaluation.annotations.warn(fact, expression),
+    inform: (fact) => evaluation.annotations.inform(fact, expression),
+  };
   const create = accumulators[operator];
   if (create === undefined) throw new Error(`BUG: no accumulator for ${operator}`);
   const names = new Set(grouping);
@@ -53,16 +67,16 @@ async function accumulate(
     let group = groups.get(key);
     if (group === undefined) {
       evaluation.budget.addSamples(grid.count);
-      group = { labels, accumulator: create(grid.count, parameter), dropsName: false };
+      group = { labels, accumulator: create(grid.count, parameter, notes), dropsName: false };
       groups.set(key, group);
     }
     group.dropsName ||= series.dropsName;
-    group.accumulator.add(series);
+    group.accumulator.add(takesHistograms ? series : withoutHistograms(evaluation, aggregation, series));
   }
-  return [...groups.values()].map(({ labels, accumulator, dropsName }) => ({
-    labels,
-    dropsName,
-    present: accumulator.present,
-    values: accumulator.finish(),
-  }));
+  return [...groups.values()].map(({ labels, accumulator, dropsName }) => {
+    const { values, histograms } = accumulator.finish();
+    return { labels, dropsName, present: accumulator.present, values, histograms };
+  });
 }
+
+const histogramOperators = new Set(['sum', 'avg', 'count', 'group']);

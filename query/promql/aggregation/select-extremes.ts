@@ -1,9 +1,11 @@
 /** topk and bottomk: the k largest or smallest series of each group at each step. */
 import { type Evaluation, evaluateVector } from '../evaluation.ts';
 import { executionError } from '../execution-error.ts';
+import { renderG } from '../go-float.ts';
 import { labelsKey, type StepGrid, type StepSeries } from '../step-series.ts';
 import type { Aggregation } from '../tree.ts';
 import { groupLabels } from './grouping.ts';
+import { withoutHistograms } from './without-histograms.ts';
 
 /** In an instant query the result is ordered by value, group by group. */
 export async function selectExtremes(
@@ -13,7 +15,8 @@ export async function selectExtremes(
   grid: StepGrid,
 ): Promise<StepSeries[]> {
   const counts = checkCounts(parameter);
-  const input = await evaluateVector(evaluation, aggregation.expression, grid);
+  const vector = await evaluateVector(evaluation, aggregation.expression, grid);
+  const input = vector.map((one) => withoutHistograms(evaluation, aggregation, one));
   if (!counts.some((count) => count >= 1)) return [];
   const names = new Set(aggregation.grouping);
   const groups = Map.groupBy(input, ({ labels }) =>
@@ -28,21 +31,16 @@ export async function selectExtremes(
   return selected;
 }
 
-function checkCounts(parameter: Float64Array | undefined): Float64Array {
+/** Returns the counts. Throws where one is no integer of 64 bits, but for steps that take nothing anyway. */
+export function checkCounts(parameter: Float64Array | undefined): Float64Array {
   if (parameter === undefined) throw new Error('BUG: topk without a parameter');
   if (parameter.every((count) => count < 1)) return parameter;
   for (const count of parameter) {
     if (Number.isNaN(count)) throw executionError('Parameter value is NaN');
-    if (count <= -(2 ** 63)) throw executionError(`Scalar value ${renderInt(count)} underflows int64`);
-    if (count >= 2 ** 63) throw executionError(`Scalar value ${renderInt(count)} overflows int64`);
+    if (count <= -(2 ** 63)) throw executionError(`Scalar value ${renderG(count)} underflows int64`);
+    if (count >= 2 ** 63) throw executionError(`Scalar value ${renderG(count)} overflows int64`);
   }
   return parameter;
-}
-
-function renderInt(value: number): string {
-  if (value === Infinity) return '+Inf';
-  if (value === -Infinity) return '-Inf';
-  return value.toExponential().replace(/e([+-])(\d)$/, 'e$10$2');
 }
 
 function selectGroup(group: readonly StepSeries[], counts: Float64Array, isTop: boolean): StepSeries[] {

@@ -1,5 +1,6 @@
 /** The shapes that a function's implementation may have. A function = one entry in one table of this folder. */
 import type { Evaluation } from '../evaluation.ts';
+import type { FloatHistogram } from '../histogram/float-histogram.ts';
 import type { StepGrid, Value } from '../step-series.ts';
 import type { Call } from '../tree.ts';
 
@@ -7,9 +8,17 @@ import type { Call } from '../tree.ts';
 export interface RangeWindow {
   readonly timestamps: Float64Array;
   readonly values: Float64Array;
-  /** The samples of the window: from <= i < to, at least one, no stale markers. */
+  /** The samples of the window: from <= i < to, no stale markers. At least one, or one histogram. */
   from: number;
   to: number;
+  /** Since when the counter of each sample counts; undefined where nobody said, or start times are not used. */
+  readonly startTimes: Float64Array | undefined;
+  readonly histogramTimes: Float64Array;
+  readonly histogramStartTimes: Float64Array | undefined;
+  readonly histograms: readonly FloatHistogram[];
+  histogramFrom: number;
+  histogramTo: number;
+  readonly metricName: string;
   /** The window's bounds, exclusive and inclusive. */
   startMs: number;
   endMs: number;
@@ -21,12 +30,19 @@ export interface RangeWindow {
   readonly args: readonly Float64Array[];
   /** What the kernel found. */
   result: number;
+  /** Leave annotations beside the answer. */
+  readonly warn: (fact: string) => void;
+  readonly inform: (fact: string) => void;
 }
 
 export interface RangeFunction {
   readonly kind: 'range';
   /** Writes window.result and returns true; false where there is no value. */
   readonly kernel: (window: RangeWindow) => boolean;
+  /**
+   * The value of a window with histograms, or undefined where there is none. A function without one looks at numbers alone.
+   */
+  readonly histogramKernel?: (window: RangeWindow) => number | FloatHistogram | undefined;
   readonly keepsName?: boolean;
   /** Looks at the scalar arguments once, if there is any series at all; may leave annotations. */
   readonly annotate?: (evaluation: Evaluation, call: Call, args: readonly Float64Array[]) => void;

@@ -1,91 +1,170 @@
-/** histogram_quantile over classic histograms: series with an `le` label, one bucket each. */
-import { type Labels, labelValue, metricNameLabel } from '#model/labels.ts';
-import { bucketQuantile } from '../bucket-quantile.ts';
-import { type Evaluation, evaluateScalar, evaluateVector, withoutName } from '../evaluation.ts';
+/** Functions of histograms, classic and native: quantiles and fractions, and the parts of native ones. */
+import { sortLabels } from '#model/labels.ts';
+import { type Bucket, bucketFraction, bucketQuantile } from '../bucket-quantile.ts';
+import { type Evaluation, evaluateScalar, evaluateVector, stringOf, withoutName } from '../evaluation.ts';
+import type { FloatHistogram } from '../histogram/float-histogram.ts';
+import { fractionExcludesNan, quantileIsNan, quantileIsSkewed } from '../histogram/histogram-notes.ts';
+import { histogramFraction, histogramQuantile, histogramVariance } from '../histogram/histogram-quantile.ts';
+import { formatDecimal } from '../printer.ts';
 import { warnInvalidQuantile } from '../quantile-warning.ts';
-import { emptySeries, labelsKey, mergeSameLabels, type StepSeries } from '../step-series.ts';
-import type { Call } from '../tree.ts';
+import { emptySeries, mergeSameLabels, type StepGrid, type StepSeries, type Value } from '../step-series.ts';
+import type { Expression } from '../tree.ts';
 import type { FunctionFamily, WholeFunction } from './function-kinds.ts';
+import { groupHistograms, type HistogramInput, histogramAt } from './histogram-inputs.ts';
 
-interface Histogram {
-  readonly labels: Labels;
-  readonly dropsName: boolean;
-  readonly bounds: number[];
-  readonly buckets: StepSeries[];
-}
-
-const histogramQuantile: WholeFunction = {
+const quantileOfHistogram: WholeFunction = {
   kind: 'whole',
   evaluate: async (evaluation, call, grid) => {
-    const quantiles = await evaluateScalar(evaluation, call.args[0], grid);
-    const input = await evaluateVector(evaluation, call.args[1], grid);
-    warnInvalidQuantile(evaluation, call.args[0], quantiles);
-    const histograms = groupBuckets(evaluation, call, input);
-    const series: StepSeries[] = [];
-    for (const histogram of histograms) {
-      const result = emptySeries(histogram.labels, grid.count, histogram.dropsName);
-      for (let step = 0; step < grid.count; step++) {
-        computeStep(evaluation, call, histogram, quantiles[step], result, step);
-      }
-      if (result.present.includes(1)) series.push(withoutName(evaluation, result));
-    }
-    return { kind: 'vector', series: evaluation.delaysNameRemoval ? series : mergeSameLabels(series) };
+    const [quantileArgument, vector] = call.args;
+    const quantiles = await evaluateScalar(evaluation, quantileArgument, grid);
+    const input = await evaluateVector(evaluation, vector, grid);
+    warnInvalidQuantile(evaluation, quantileArgument, quantiles);
+    const series = groupHistograms(evaluation, vector, input).map((histogram) =>
+      quantileSeries(evaluation, vector, histogram, quantiles, grid),
+    );
+    return finish(evaluation, series);
   },
 };
 
-/** Parses an `le` as Go's ParseFloat does; undefined where it is none. */
-function parseBound(text: string): number | undefined {
-  if (/^[+]?Inf$/i.test(text)) return Infinity;
-  if (/^-Inf$/i.test(text)) return -Infinity;
-  if (/^NaN$/i.test(text)) return NaN;
-  return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : undefined;
+/** Several quantiles at once, told apart by a label. */
+const quantilesOfHistogram: WholeFunction = {
+  kind: 'whole',
+  evaluate: async (evaluation, call, grid) => {
+    const [vector, labelArgument, ...quantileArguments] = call.args;
+    const label = stringOf(labelArgument);
+    const input = await evaluateVector(evaluation, vector, grid);
+    const histograms = groupHistograms(evaluation, vector, input);
+    const series: StepSeries[] = [];
+    for (const argument of quantileArguments) {
+      const quantiles = await evaluateScalar(evaluation, argument, grid);
+      warnInvalidQuantile(evaluation, argument, quantiles);
+      for (const histogram of histograms) {
+        const one = quantileSeries(evaluation, vector, histogram, quantiles, grid);
+        series.push(...byQuantile(one, label, quantiles));
+      }
+    }
+    return finish(evaluation, series);
+  },
+};
+
+/** A quantile that is another at each step makes a series of each. */
+function byQuantile(series: StepSeries, label: string, quantiles: Float64Array): StepSeries[] {
+  const byText = Map.groupBy(quantiles.keys(), (step) => openMetricsNumber(quantiles[step]));
+  return [...byText].map(([text, steps]) => {
+    const present = new Uint8Array(series.present.length);
+    for (const step of steps) present[step] = series.present[step];
+    const others = series.labels.filter(([name]) => name !== label);
+    return { ...series, labels: sortLabels([...others, [label, text] as const]), present };
+  });
 }
 
-function groupBuckets(evaluation: Evaluation, call: Call, input: readonly StepSeries[]): Histogram[] {
-  const histograms = new Map<string, Histogram>();
-  for (const one of input) {
-    const le = labelValue(one.labels, 'le');
-    const bound = parseBound(le);
-    if (bound === undefined) {
-      const name = labelValue(one.labels, metricNameLabel);
-      const fact = `bucket label "le" is missing or has a malformed value of ${JSON.stringify(le)} for metric name ${JSON.stringify(name)}`;
-      evaluation.annotations.warn(fact, call.args[1]);
-      continue;
-    }
-    const labels = one.labels.filter(([name]) => name !== 'le');
-    const key = labelsKey(labels);
-    const histogram = histograms.get(key);
-    if (histogram === undefined) {
-      histograms.set(key, { labels, dropsName: one.dropsName, bounds: [bound], buckets: [one] });
-      continue;
-    }
-    histogram.bounds.push(bound);
-    histogram.buckets.push(one);
-  }
-  return [...histograms.values()];
+/** As the OpenMetrics format writes a quantile: with a point, or an exponent. */
+function openMetricsNumber(value: number): string {
+  if (Number.isNaN(value)) return 'NaN';
+  if (!Number.isFinite(value)) return value > 0 ? '+Inf' : '-Inf';
+  const text = formatDecimal(value);
+  return text.includes('.') ? text : `${text}.0`;
 }
 
-function computeStep(
+function quantileSeries(
   evaluation: Evaluation,
-  call: Call,
-  { bounds, buckets, labels }: Histogram,
-  q: number,
-  result: StepSeries,
-  step: number,
-): void {
-  const stepBuckets: { bound: number; count: number }[] = [];
-  for (const [i, bucket] of buckets.entries()) {
-    if (bucket.present[step] === 1) stepBuckets.push({ bound: bounds[i], count: bucket.values[step] });
-  }
-  if (stepBuckets.length === 0) return;
-  const { value, isForcedMonotonic } = bucketQuantile(q, stepBuckets);
-  result.values[step] = value;
-  result.present[step] = 1;
-  if (!isForcedMonotonic) return;
-  const name = evaluation.delaysNameRemoval ? labelValue(labels, metricNameLabel) : '';
-  const about = name === '' ? '' : ` for metric name ${JSON.stringify(name)}`;
-  const fact = `input to histogram_quantile needed to be fixed for monotonicity (see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)${about}`;
-  evaluation.annotations.inform(fact, call.args[1]);
+  vector: Expression,
+  input: HistogramInput,
+  quantiles: Float64Array,
+  grid: StepGrid,
+): StepSeries {
+  return seriesOf(evaluation, vector, input, grid, (histogram, step) => {
+    const q = quantiles[step];
+    if (!Array.isArray(histogram)) {
+      const { value, nan } = histogramQuantile(q, histogram);
+      if (nan === 'is_nan') evaluation.annotations.inform(quantileIsNan(input.metricName), vector);
+      if (nan === 'is_skewed') evaluation.annotations.inform(quantileIsSkewed(input.metricName), vector);
+      return value;
+    }
+    const { value, isForcedMonotonic } = bucketQuantile(q, histogram);
+    if (isForcedMonotonic) {
+      const name = evaluation.delaysNameRemoval ? input.metricName : '';
+      const about = name === '' ? '' : ` for metric name ${JSON.stringify(name)}`;
+      const fact = `input to histogram_quantile needed to be fixed for monotonicity (see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)${about}`;
+      evaluation.annotations.inform(fact, vector);
+    }
+    return value;
+  });
 }
 
-export const histogramFunctions: FunctionFamily = { histogram_quantile: histogramQuantile };
+const fractionOfHistogram: WholeFunction = {
+  kind: 'whole',
+  evaluate: async (evaluation, call, grid) => {
+    const [lowerArgument, upperArgument, vector] = call.args;
+    const lower = await evaluateScalar(evaluation, lowerArgument, grid);
+    const upper = await evaluateScalar(evaluation, upperArgument, grid);
+    const input = await evaluateVector(evaluation, vector, grid);
+    const series = groupHistograms(evaluation, vector, input).map((one) =>
+      seriesOf(evaluation, vector, one, grid, (histogram, step) => {
+        if (Array.isArray(histogram)) return bucketFraction(lower[step], upper[step], histogram);
+        if (Number.isNaN(histogram.sum) && histogram.count !== 0) {
+          evaluation.annotations.inform(fractionExcludesNan(one.metricName), vector);
+        }
+        return histogramFraction(lower[step], upper[step], histogram);
+      }),
+    );
+    return finish(evaluation, series);
+  },
+};
+
+function seriesOf(
+  evaluation: Evaluation,
+  argument: Expression,
+  input: HistogramInput,
+  grid: StepGrid,
+  compute: (histogram: FloatHistogram | Bucket[], step: number) => number,
+): StepSeries {
+  const result = emptySeries(input.labels, grid.count, input.dropsName);
+  for (let step = 0; step < grid.count; step++) {
+    const histogram = histogramAt(evaluation, argument, input, step);
+    if (histogram === undefined) continue;
+    result.values[step] = compute(histogram, step);
+    result.present[step] = 1;
+  }
+  return result;
+}
+
+function finish(evaluation: Evaluation, series: readonly StepSeries[]): Value {
+  const found = series
+    .filter(({ present }) => present.includes(1))
+    .map((one) => withoutName(evaluation, one));
+  return { kind: 'vector', series: evaluation.delaysNameRemoval ? found : mergeSameLabels(found) };
+}
+
+/** A number of each native histogram; plain numbers go. */
+function ofNative(read: (histogram: FloatHistogram) => number): WholeFunction {
+  return {
+    kind: 'whole',
+    evaluate: async (evaluation, call, grid) => {
+      const series: StepSeries[] = [];
+      for (const one of await evaluateVector(evaluation, call.args[0], grid)) {
+        if (one.histograms === undefined) continue;
+        const result = emptySeries(one.labels, grid.count, one.dropsName);
+        for (let step = 0; step < grid.count; step++) {
+          const histogram = one.present[step] === 1 ? one.histograms[step] : undefined;
+          if (histogram === undefined) continue;
+          result.values[step] = read(histogram);
+          result.present[step] = 1;
+        }
+        series.push(result);
+      }
+      return finish(evaluation, series);
+    },
+  };
+}
+
+export const histogramFunctions: FunctionFamily = {
+  histogram_quantile: quantileOfHistogram,
+  histogram_quantiles: quantilesOfHistogram,
+  histogram_fraction: fractionOfHistogram,
+  histogram_count: ofNative(({ count }) => count),
+  histogram_sum: ofNative(({ sum }) => sum),
+  histogram_avg: ofNative(({ sum, count }) => sum / count),
+  histogram_stddev: ofNative((histogram) => Math.sqrt(histogramVariance(histogram))),
+  histogram_stdvar: ofNative(histogramVariance),
+};

@@ -1,8 +1,11 @@
 /** The *_over_time family: aggregates of one series' samples in a window. */
+
+import { HistogramMean, HistogramSum } from '../histogram/histogram-sum.ts';
 import { compensate } from '../neumaier-sum.ts';
 import { quantile } from '../quantile.ts';
 import { warnInvalidQuantile } from '../quantile-warning.ts';
 import type { FunctionFamily, RangeFunction, RangeWindow } from './function-kinds.ts';
+import { countSamples, outermostSample, totalHistogram } from './histogram-kernels.ts';
 
 /** Makes a kernel that always has a value. */
 function always(compute: (window: RangeWindow) => number): RangeFunction {
@@ -100,9 +103,9 @@ const notLess = (value: number, best: number) => value >= best;
 const notGreater = (value: number, best: number) => value <= best;
 
 export const overTimeFunctions: FunctionFamily = {
-  sum_over_time: always(sum),
-  avg_over_time: always(average),
-  count_over_time: always(({ from, to }) => to - from),
+  sum_over_time: { ...always(sum), histogramKernel: (window) => totalHistogram(window, HistogramSum) },
+  avg_over_time: { ...always(average), histogramKernel: (window) => totalHistogram(window, HistogramMean) },
+  count_over_time: { ...always(({ from, to }) => to - from), histogramKernel: countSamples },
   min_over_time: always((window) => window.values[extremeIndex(window, less)]),
   max_over_time: always((window) => window.values[extremeIndex(window, greater)]),
   stdvar_over_time: always(variance),
@@ -112,11 +115,25 @@ export const overTimeFunctions: FunctionFamily = {
     ...always((window) => quantile(window.args[0][window.step], windowValues(window))),
     annotate: (evaluation, call, [q]) => warnInvalidQuantile(evaluation, call.args[0], q),
   },
-  present_over_time: always(() => 1),
-  first_over_time: { ...always(({ values, from }) => values[from]), keepsName: true },
-  last_over_time: { ...always(({ values, to }) => values[to - 1]), keepsName: true },
-  ts_of_first_over_time: always(({ timestamps, from }) => timestamps[from] / 1000),
-  ts_of_last_over_time: always(({ timestamps, to }) => timestamps[to - 1] / 1000),
+  present_over_time: { ...always(() => 1), histogramKernel: () => 1 },
+  first_over_time: {
+    ...always(({ values, from }) => values[from]),
+    histogramKernel: (window) => outermostSample(window, 'first').value,
+    keepsName: true,
+  },
+  last_over_time: {
+    ...always(({ values, to }) => values[to - 1]),
+    histogramKernel: (window) => outermostSample(window, 'last').value,
+    keepsName: true,
+  },
+  ts_of_first_over_time: {
+    ...always(({ timestamps, from }) => timestamps[from] / 1000),
+    histogramKernel: (window) => outermostSample(window, 'first').timeMs / 1000,
+  },
+  ts_of_last_over_time: {
+    ...always(({ timestamps, to }) => timestamps[to - 1] / 1000),
+    histogramKernel: (window) => outermostSample(window, 'last').timeMs / 1000,
+  },
   ts_of_min_over_time: always((window) => window.timestamps[extremeIndex(window, notGreater)] / 1000),
   ts_of_max_over_time: always((window) => window.timestamps[extremeIndex(window, notLess)] / 1000),
 };

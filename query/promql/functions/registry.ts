@@ -1,6 +1,7 @@
-/** The functions that are evaluated, family by family. What is in function-table.ts and not here is refused. */
+/** The functions, family by family. */
 import type { FunctionFamily, FunctionImplementation } from './function-kinds.ts';
 import { histogramFunctions } from './histogram-functions.ts';
+import { infoFunctions } from './info-function.ts';
 import { labelFunctions } from './label-functions.ts';
 import { mathFunctions } from './math-functions.ts';
 import { overTimeFunctions } from './over-time-functions.ts';
@@ -20,18 +21,19 @@ const families: readonly FunctionFamily[] = [
   labelFunctions,
   sortFunctions,
   histogramFunctions,
+  infoFunctions,
 ];
 
 const implementations = new Map<string, FunctionImplementation>(
   families.flatMap((family) => Object.entries(family)),
 );
 
-/** Undefined where a function of PromQL is not evaluated yet. */
+/** Undefined where PromQL has no such function. */
 export function functionImplementation(name: string): FunctionImplementation | undefined {
   return implementations.get(name);
 }
 
-/** The names of all functions that are evaluated. */
+/** All names, for tests that compare tables. */
 export function implementedFunctions(): string[] {
   return [...implementations.keys()].sort();
 }

@@ -1,4 +1,5 @@
-/** deriv and predict_linear: a least-squares line through a window's samples. */
+/** Lines through a window's samples: deriv and predict_linear by least squares, double_exponential_smoothing by Holt. */
+import { executionError } from '../execution-error.ts';
 import { compensate } from '../neumaier-sum.ts';
 import type { FunctionFamily, RangeWindow } from './function-kinds.ts';
 
@@ -45,7 +46,43 @@ function fitLine(window: RangeWindow, interceptMs: number): { slope: number; int
   return { slope, intercept: y.total / n - (slope * x.total) / n };
 }
 
+/**
+ * Holt's method: level and trend are smoothed by factors between 0 and 1; the value is the level at the last sample.
+ * Throws where a factor is none.
+ */
+function smooth({ values, from, to, args, step }: RangeWindow): number {
+  const [smoothing, trendFactor] = [args[0][step], args[1][step]];
+  let level = values[from];
+  let trend = values[from + 1] - values[from];
+  let before = level;
+  for (let i = from + 1; i < to; i++) {
+    if (i > from + 1) trend = trendFactor * (level - before) + (1 - trendFactor) * trend;
+    const next = smoothing * values[i] + (1 - smoothing) * (level + trend);
+    before = level;
+    level = next;
+  }
+  return level;
+}
+
+function checkFactor(name: string, value: number): void {
+  if (value > 0 && value < 1) return;
+  throw executionError(
+    `invalid ${name}. Expected: 0 < ${name.includes('trend') ? 'tf' : 'sf'} < 1, got: ${value}`,
+  );
+}
+
 export const regressionFunctions: FunctionFamily = {
+  double_exponential_smoothing: {
+    kind: 'range',
+    kernel: (window) => {
+      checkFactor('smoothing factor', window.args[0][window.step]);
+      checkFactor('trend factor', window.args[1][window.step]);
+      if (window.to - window.from < 2) return false;
+      window.result = smooth(window);
+      return true;
+    },
+  },
+
   deriv: {
     kind: 'range',
     kernel: (window) => {

@@ -1,8 +1,8 @@
 /** Functions of time: the step's own, or that of values taken as seconds since 1970 (UTC). */
 
-import { streamTimestamps } from '../evaluate-selector.ts';
+import { streamStartTimes, streamTimestamps } from '../evaluate-selector.ts';
 import { evaluateVector, withoutName } from '../evaluation.ts';
-import { constantScalar, type StepSeries } from '../step-series.ts';
+import { constantScalar, numbersOnly, type StepSeries } from '../step-series.ts';
 import { unwrapParentheses } from '../tree.ts';
 import type { FunctionFamily, WholeFunction } from './function-kinds.ts';
 
@@ -20,7 +20,9 @@ function datePart(read: (date: Date) => number): WholeFunction {
         return { kind: 'vector', series: [{ labels: [], dropsName: false, values, present }] };
       }
       const input = await evaluateVector(evaluation, call.args[0], grid);
-      const series = input.map((one) => withoutName(evaluation, { ...one, values: one.values.map(part) }));
+      const series = input
+        .map(numbersOnly)
+        .map((one) => withoutName(evaluation, { ...one, values: one.values.map(part) }));
       return { kind: 'vector', series };
     },
   };
@@ -53,7 +55,7 @@ const timestamp: WholeFunction = {
   evaluate: async (evaluation, call, grid) => {
     const argument = unwrapParentheses(call.args[0]);
     const series: StepSeries[] = [];
-    if (argument.kind === 'vector' && call.args[0].kind === 'vector') {
+    if (argument.kind === 'vector') {
       for await (const one of streamTimestamps(evaluation, argument, grid)) {
         series.push(withoutName(evaluation, one));
       }
@@ -61,7 +63,21 @@ const timestamp: WholeFunction = {
     }
     for (const one of await evaluateVector(evaluation, call.args[0], grid)) {
       const values = one.values.map((_value, i) => (grid.startMs + i * grid.stepMs) / 1000);
-      series.push(withoutName(evaluation, { ...one, values }));
+      series.push(withoutName(evaluation, { ...one, values, histograms: undefined }));
+    }
+    return { kind: 'vector', series };
+  },
+};
+
+/** Of a selector's samples: when their counters began, 0 where nobody said. Anything else has no such time. */
+const startTimestamp: WholeFunction = {
+  kind: 'whole',
+  evaluate: async (evaluation, call, grid) => {
+    const argument = unwrapParentheses(call.args[0]);
+    const series: StepSeries[] = [];
+    if (argument.kind !== 'vector') return { kind: 'vector', series };
+    for await (const one of streamStartTimes(evaluation, argument, grid)) {
+      series.push(withoutName(evaluation, one));
     }
     return { kind: 'vector', series };
   },
@@ -70,6 +86,7 @@ const timestamp: WholeFunction = {
 export const timeFunctions: FunctionFamily = {
   time,
   timestamp,
+  start_timestamp: startTimestamp,
   start: {
     kind: 'whole',
     evaluate: async ({ queryStartMs }, _call, grid) => constantScalar(queryStartMs / 1000, grid.count),

@@ -3,11 +3,11 @@ import { type LabelMatcher, type Labels, metricNameLabel, sortLabels } from '#mo
 import { rangeArgument, streamRangeCall } from '../evaluate-range-call.ts';
 import { evaluateScalar, evaluateVector, withoutName } from '../evaluation.ts';
 import { goMax, goMin } from '../go-extremes.ts';
-import { emptySeries, type StepGrid, type StepSeries, type Value } from '../step-series.ts';
+import { emptySeries, numbersOnly, type StepGrid, type StepSeries, type Value } from '../step-series.ts';
 import { type Expression, unwrapParentheses } from '../tree.ts';
 import type { FunctionFamily, RangeFunction, WholeFunction } from './function-kinds.ts';
 
-/** The value of the only series at a step, else NaN. */
+/** The value of the only series with a number at a step, else NaN. */
 const scalar: WholeFunction = {
   kind: 'whole',
   evaluate: async (evaluation, call, grid) => {
@@ -15,7 +15,7 @@ const scalar: WholeFunction = {
     const counts = new Uint32Array(grid.count);
     for (const one of await evaluateVector(evaluation, call.args[0], grid)) {
       for (let i = 0; i < grid.count; i++) {
-        if (one.present[i] === 0) continue;
+        if (one.present[i] === 0 || one.histograms?.[i] !== undefined) continue;
         counts[i]++;
         values[i] = counts[i] === 1 ? one.values[i] : NaN;
       }
@@ -67,6 +67,7 @@ const absent: WholeFunction = {
 
 const presence: RangeFunction = {
   kind: 'range',
+  histogramKernel: () => 1,
   kernel: (window) => {
     window.result = 1;
     return true;
@@ -89,7 +90,7 @@ const clamp: WholeFunction = {
     const input = await evaluateVector(evaluation, call.args[0], grid);
     const least = await evaluateScalar(evaluation, call.args[1], grid);
     const most = await evaluateScalar(evaluation, call.args[2], grid);
-    const series = input.map((one) => {
+    const series = input.map(numbersOnly).map((one) => {
       const clamped = emptySeries(one.labels, grid.count, one.dropsName);
       for (let i = 0; i < grid.count; i++) {
         if (one.present[i] === 0 || most[i] < least[i]) continue;

@@ -1,6 +1,6 @@
 /**
- * Goal: whatever happens to files and agent, in whatever order, no line lands twice, and lines written = lines landed +
- * lines reported as lost.
+ * Goal: whatever happens to files and agent, in whatever order, no line lands twice, and for each file lines written = lines
+ * landed + lines reported as lost.
  * Method: an interpreter of random file and process actions against the real agent. A crash is played by cutting the
  * agent off from its sink at once, and starting the next one from a copy of the checkpoint as it was on disk then.
  * Lines have one length, so that lost bytes are lost lines. The seed is in the test's name.
@@ -23,6 +23,8 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import type { Checkpoint } from '#agent/logs/checkpoint/checkpoint.ts';
+import { loadCheckpoint } from '#agent/logs/checkpoint/checkpoint-file.ts';
+import { journalPath } from '#agent/logs/checkpoint/checkpoint-journal.ts';
 import type { LogAgent } from '#agent/logs/log-agent.ts';
 import type { FileOrigin } from '#agent/logs/tail/log-source.ts';
 import type { Delivery, Envelope } from '#wire/envelope.ts';
@@ -79,9 +81,9 @@ class World {
   readonly sink = new RecordingTransport();
   readonly random: (below: number) => number;
   readonly written: string[] = [];
-  /** Lines that agents before this one reported as lost, surely and perhaps. */
-  lostLines = 0;
-  doubtfulLines = 0;
+  /** Lines of each file that agents before this one reported as lost, surely and perhaps. */
+  readonly lostLines: Record<Name, number> = { cri: 0, plain: 0 };
+  readonly doubtfulLines: Record<Name, number> = { cri: 0, plain: 0 };
   agent: LogAgent | undefined;
   #isCutOff = { value: false };
   #isHanging = true;
@@ -179,12 +181,12 @@ class World {
   #collectLosses(agent: LogAgent, isCrash = false): void {
     this.agent = undefined;
     for (const { reason, path, bytes } of agent.status().lost) {
-      const lines = bytes / this.line(path.includes('cri') ? 'cri' : 'plain', 0).length;
-      expect(Number.isInteger(lines)).toBe(true);
+      const name = names.find((known) => path === this.path(known))!;
+      const lines = bytes / this.line(name, 0).length;
+      expect(Number.isInteger(lines), `${bytes} bytes of ${path} lost as ${reason}`).toBe(true);
       // What a limit dropped is read again when no checkpoint says so.
       const isDoubtful = reason === 'deleted_before_resend' || (isCrash && reason === 'rate_limited');
-      if (isDoubtful) this.doubtfulLines += lines;
-      else this.lostLines += lines;
+      (isDoubtful ? this.doubtfulLines : this.lostLines)[name] += lines;
     }
   }
 
@@ -228,7 +230,7 @@ class World {
 
   #checkpointFiles(): Checkpoint['files'] {
     const path = this.checkpointPath();
-    return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Checkpoint).files : [];
+    return existsSync(path) ? loadCheckpoint(path)!.files : [];
   }
 
   async rotate(name: Name): Promise<void> {
@@ -255,7 +257,7 @@ class World {
   #checkpointKnows(path: string): boolean {
     const checkpoint = this.checkpointPath();
     if (!existsSync(checkpoint)) return false;
-    const { files, history } = JSON.parse(readFileSync(checkpoint, 'utf8')) as Checkpoint;
+    const { files, history } = loadCheckpoint(checkpoint)!;
     return [...files, ...history].some((file) => file.path === path);
   }
 
@@ -295,17 +297,20 @@ class World {
   }
 
   async #change(name: Name, change: () => void): Promise<void> {
-    const inode = String(statSync(this.path(name)).ino);
-    const known = this.#checkpointFiles().find((file) => file.inode === inode)!;
+    const { ino, size } = statSync(this.path(name));
+    const inode = String(ino);
+    // Batches under way keep what the inode held before earlier truncations.
+    const known = this.#checkpointFiles().findLast((file) => file.inode === inode)!;
     const agent = this.agent!;
     const before = agent.counters().filesTruncated;
     change();
     await until('the truncation is noticed', () => agent.counters().filesTruncated > before);
     // A second truncation before the first is noticed cannot be told from it: its bytes would be lost unseen. And a
-    // crash before it is noted on disk would count its bytes again.
+    // crash before it is noted on disk would count its bytes again, or not at all where no checkpoint knew of them.
     await until('the truncation is noted', () =>
       this.#checkpointFiles().every(
-        (file) => file.id !== known.id || file.inode !== inode || file.offset === file.size,
+        (file) =>
+          file.id !== known.id || file.inode !== inode || (file.offset === file.size && file.size >= size),
       ),
     );
   }
@@ -350,37 +355,52 @@ class World {
   }
 }
 
+/** The snapshot first: where the agent writes a new one meanwhile, its journal is emptied afterwards only. */
 function copyCheckpoint(from: string, to: string): void {
   const directory = join(to, '..');
   if (!existsSync(directory)) mkdirSync(directory);
   copyFileSync(from, to);
+  if (existsSync(journalPath(from))) copyFileSync(journalPath(from), journalPath(to));
 }
 
-test.each([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])(
-  'random life of files and agents, seed %i',
-  async (seed) => {
-    const world = new World(seed);
-    for (let count = 0; count < actionCount; count++) await world.act();
-    world.release();
-    if (world.agent === undefined) world.start();
-    await world.agent!.stop({ drainMs: 5000 });
+/** The last are those that found a fault once. `MODEL_SEEDS=100-1600` tries others. */
+const seeds = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 8220, 9053, 20093, 20104, 20109, 20124, 20555];
+
+function seedsToRun(wanted = process.env.MODEL_SEEDS): number[] {
+  if (wanted === undefined) return seeds;
+  const [first, last = first] = wanted.split('-').map(Number);
+  return Array.from({ length: last! - first! + 1 }, (_, index) => first! + index);
+}
+
+test.each(seedsToRun())('random life of files and agents, seed %i', async (seed) => {
+  const world = new World(seed);
+  for (let count = 0; count < actionCount; count++) await world.act();
+  world.release();
+  if (world.agent === undefined) world.start();
+  await world.agent!.stop({ drainMs: 5000 });
+  await world.stop();
+  // Batches whose answer went missing are still pending: one more start settles them.
+  for (let count = 0; count < 50 && isPending(world.checkpointPath()); count++) {
+    world.start();
+    await world.agent!.stop({ drainMs: 300 });
     await world.stop();
-    // Batches whose answer went missing are still pending: one more start settles them.
-    for (let count = 0; count < 50 && isPending(world.checkpointPath()); count++) {
-      world.start();
-      await world.agent!.stop({ drainMs: 300 });
-      await world.stop();
-    }
-    expect(isPending(world.checkpointPath())).toBe(false);
-    const landed = world.sink.bodies();
-    expect(new Set(landed).size, 'lines landed once').toBe(landed.length);
-    const missing = world.written.length - landed.length - world.lostLines;
-    expect(missing, `of ${world.written.length} lines`).toBeGreaterThanOrEqual(0);
-    expect(missing, `of ${world.written.length} lines`).toBeLessThanOrEqual(world.doubtfulLines);
-    expect(world.written.length).toBeGreaterThan(0);
-  },
-);
+  }
+  expect(isPending(world.checkpointPath())).toBe(false);
+  const landed = world.sink.bodies();
+  expect(new Set(landed).size, 'lines landed once').toBe(landed.length);
+  for (const name of names) {
+    const written = countOf(world.written, name);
+    const missing = written - countOf(landed, name) - world.lostLines[name];
+    expect(missing, `of ${written} lines of ${name}`).toBeGreaterThanOrEqual(0);
+    expect(missing, `of ${written} lines of ${name}`).toBeLessThanOrEqual(world.doubtfulLines[name]);
+  }
+  expect(world.written.length).toBeGreaterThan(0);
+});
+
+function countOf(bodies: readonly string[], name: Name): number {
+  return bodies.filter((body) => body.startsWith(`${name}-`)).length;
+}
 
 function isPending(path: string): boolean {
-  return (JSON.parse(readFileSync(path, 'utf8')) as { pending: object[] }).pending.length > 0;
+  return loadCheckpoint(path)!.pending.length > 0;
 }

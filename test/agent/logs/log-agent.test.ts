@@ -8,7 +8,6 @@ import {
   copyFileSync,
   existsSync,
   mkdirSync,
-  readFileSync,
   renameSync,
   rmSync,
   statSync,
@@ -20,6 +19,7 @@ import {
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { Checkpoint } from '#agent/logs/checkpoint/checkpoint.ts';
+import { loadCheckpoint } from '#agent/logs/checkpoint/checkpoint-file.ts';
 import { ConfigError, RefusedError } from '#model/errors.ts';
 import { numberedBodies, numberedLines, startAgent, temporaryDirectory, until } from './log-agent-run.ts';
 import { criLine, decodeRecords, dockerLine } from './log-text.ts';
@@ -28,7 +28,7 @@ import { never, RecordingTransport } from './recording-transport.ts';
 const drain = { drainMs: 5000 };
 
 function checkpointOf(directory: string): Checkpoint {
-  return JSON.parse(readFileSync(join(directory, 'state', 'logs.json'), 'utf8'));
+  return loadCheckpoint(join(directory, 'state', 'logs.json'))!;
 }
 
 test('lines that are there, and lines that come, land in order with the file as their resource', async () => {
@@ -543,7 +543,7 @@ test.each([
   {
     name: 'a newer version',
     text: '{"version":9}',
-    expected: /its version is 9 and this agent reads versions 1 and 2/,
+    expected: /its version is 9 and this agent reads versions 1, 2 and 3/,
   },
   { name: 'a missing field', text: '{"version":1}', expected: /is broken: agentId: / },
 ])('a checkpoint with $name stops the start with what to do', ({ text, expected }) => {

@@ -3,7 +3,7 @@
  * Method: an agent with a source that has a base, and what a container can do to its own files.
  */
 import { spawn } from 'node:child_process';
-import { mkdirSync, symlinkSync, truncateSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, symlinkSync, truncateSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { compileGlob } from '#agent/logs/tail/file-glob.ts';
@@ -77,6 +77,26 @@ test('a link that leads out of a container is not read as the copy of a truncate
   await until('the truncation is noticed', () => agent.counters().filesTruncated === 1);
   await pause(500);
   expect(transport.bodies().join()).not.toContain('secret');
+});
+
+test('a directory that became a link is not followed after a restart, before anybody says which container it was', async () => {
+  const { directory, origins } = volume('other\n');
+  const base = join(directory, 'volume');
+  write(join(base, 'sub', 'deep.txt'), 'deep\n');
+  const glob = compileGlob(join(base, 'sub', '*.txt'));
+  origins.extra = [{ glob, base, origin: { attributes: {}, rules } }];
+  const first = startAgent(directory, { origins: () => origins });
+  await until('its own line lands', () => first.transport.bodies().includes('deep'));
+  await first.agent.stop({ drainMs: 1000 });
+  rmSync(join(base, 'sub'), { recursive: true });
+  write(join(directory, 'host', 'deep.txt.1'), 'a secret\n');
+  symlinkSync(join(directory, 'host'), join(base, 'sub'));
+  origins.extra = [];
+  const second = startAgent(directory, { origins: () => origins });
+  await second.agent.firstLook;
+  await pause(500);
+  expect(second.transport.bodies()).toEqual([]);
+  expect(second.agent.status().lost).toEqual([]);
 });
 
 /** Makes the file at argv[1] a link to argv[2] and a file again, as fast as it can. */

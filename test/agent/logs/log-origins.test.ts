@@ -2,10 +2,11 @@
  * Goal: what is known of a writer is in its records, late or not, and changes nothing that was sent.
  * Method: an agent with a table of origins that the test changes, real files, and a transport that can die.
  */
-import { appendFileSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import { loadCheckpoint } from '#agent/logs/checkpoint/checkpoint-file.ts';
 import { compileGlob } from '#agent/logs/tail/file-glob.ts';
 import type { FileOrigin, FileRules, LogOrigins, LogSource } from '#agent/logs/tail/log-source.ts';
 import {
@@ -102,7 +103,9 @@ test('a batch that is under way while facts change is the same after a restart',
   const [sent] = first.transport.sent;
   origins.set({ attributes: { version: 'two' }, rules });
   const checkpoint = join(directory, 'state', 'logs.json');
-  await until('the change is in the checkpoint', () => readFileSync(checkpoint, 'utf8').includes('"two"'));
+  await until('the change is in the checkpoint', () =>
+    JSON.stringify(loadCheckpoint(checkpoint)).includes('"two"'),
+  );
   await first.agent.stop({ drainMs: 0 });
   const second = startAgent(directory, { origins: () => origins });
   await until('it is sent again', () => second.transport.sent.length > 0);

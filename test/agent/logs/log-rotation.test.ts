@@ -7,7 +7,9 @@ import {
   appendFileSync,
   copyFileSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   symlinkSync,
   truncateSync,
@@ -286,3 +288,64 @@ test('what came and was truncated between two looks is read from its copies, als
   expect(transport.bodies().sort()).toEqual(numberedBodies(1, 40).sort());
   expect(agent.status().lost).toEqual([]);
 });
+
+test('what a writer that never reopens adds to a rotated file lands, however quiet the file was, and after a restart', async () => {
+  const directory = temporaryDirectory();
+  const path = join(directory, 'a.log');
+  writeFileSync(path, numberedLines(1, 5));
+  const transport = new RecordingTransport();
+  const { agent } = startAgent(directory, { transport, rotatedQuietMs: 30 });
+  await until('the lines land', () => transport.bodies().length === 5);
+  renameSync(path, `${path}.1`);
+  await until('the file is read to its end', () => agent.status().files.length === 0);
+  appendFileSync(`${path}.1`, numberedLines(6, 8));
+  await until('the late lines land', () => transport.bodies().length === 8);
+  await until('it is quiet again', () => agent.status().files.length === 0);
+  await agent.stop(drain);
+  renameSync(`${path}.1`, `${path}.2`);
+  appendFileSync(`${path}.2`, numberedLines(9, 10));
+  await runOnce(directory, transport);
+  expect(transport.bodies()).toEqual(numberedBodies(1, 10));
+});
+
+test('a rotated file that is deleted is closed, so that the disk has its room', async () => {
+  const directory = temporaryDirectory();
+  const path = join(directory, 'a.log');
+  writeFileSync(path, numberedLines(1, 5));
+  const { agent, transport } = startAgent(directory, { rotatedQuietMs: 30 });
+  await until('the lines land', () => transport.bodies().length === 5);
+  renameSync(path, `${path}.1`);
+  await until('the file is read to its end', () => agent.status().files.length === 0);
+  const isOpen = () =>
+    readdirSync('/proc/self/fd').some((fd) => readLinkOrEmpty(`/proc/self/fd/${fd}`).startsWith(`${path}.1`));
+  expect(isOpen()).toBe(true);
+  unlinkSync(`${path}.1`);
+  await until('it is closed', () => !isOpen());
+});
+
+test('of many rotated files of a path the newest stay open', async () => {
+  const directory = temporaryDirectory();
+  const path = join(directory, 'a.log');
+  const { agent, transport } = startAgent(directory, { rotatedQuietMs: 30 });
+  for (let count = 1; count <= 7; count++) {
+    writeFileSync(path, numberedLines(count, count));
+    await until('the line lands', () => transport.bodies().length === count);
+    renameSync(path, `${path}.${count}`);
+    await until('the file is read to its end', () => agent.status().files.length === 0);
+  }
+  const open = () =>
+    readdirSync('/proc/self/fd')
+      .map((fd) => readLinkOrEmpty(`/proc/self/fd/${fd}`))
+      .filter((name) => name.startsWith(path));
+  await until('the oldest are closed', () => open().length === 4);
+  expect(open().toSorted()).toEqual([4, 5, 6, 7].map((count) => `${path}.${count}`));
+});
+
+/** A descriptor that is closed meanwhile has no link. */
+function readLinkOrEmpty(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return '';
+  }
+}

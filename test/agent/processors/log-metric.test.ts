@@ -91,3 +91,30 @@ test('two metrics of one name must be one', async () => {
     'agent.logs.processors at 1.log_metric: another log_metric is named a',
   );
 });
+
+test('samples say since when they count, so that a restart at 0 is no loss', async () => {
+  const yaml = '- log_metric: { name: lines_total }';
+  const starts: number[][] = [];
+  const before = Date.now();
+  for (let run = 0; run < 2; run++) {
+    const transport = new RecordingTransport();
+    transport.land = () => undefined;
+    const processors = await startProcessors(yaml, { transport });
+    process(processors, 'INFO a', { 'service.name': 'web' }).settle();
+    // A later start is another millisecond.
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    await processors.stop({ drainMs: 1000 });
+    const { timeseries } = decodeRemoteWrite2(transport.sent[0]!.bytes) as {
+      timeseries: { samples: { timestamp: number; startTimestamp: number }[] }[];
+    };
+    const [{ timestamp, startTimestamp }] = timeseries[0]!.samples as [
+      { timestamp: number; startTimestamp: number },
+    ];
+    starts.push([Number(startTimestamp), Number(timestamp)]);
+  }
+  const [[first, firstSample], [second, secondSample]] = starts as [[number, number], [number, number]];
+  expect(first).toBeGreaterThanOrEqual(before);
+  expect(firstSample).toBeGreaterThanOrEqual(first);
+  expect(second).toBeGreaterThanOrEqual(firstSample);
+  expect(secondSample).toBeGreaterThanOrEqual(second);
+});

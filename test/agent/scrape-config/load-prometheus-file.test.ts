@@ -94,7 +94,7 @@ test.each<[string, string, object]>([
   [
     'protocols and histograms',
     job(
-      'scrape_native_histograms: true, always_scrape_classic_histograms: yes, scrape_fallback_protocol: PrometheusText0.0.4, native_histogram_bucket_limit: 100',
+      'scrape_native_histograms: true, always_scrape_classic_histograms: yes, convert_classic_histograms_to_nhcb: true, scrape_fallback_protocol: PrometheusText0.0.4, native_histogram_bucket_limit: 100',
     ),
     {
       settings: {
@@ -108,6 +108,7 @@ test.each<[string, string, object]>([
         fallbackProtocol: 'PrometheusText0.0.4',
         isTakingNativeHistograms: true,
         isTakingClassicHistograms: true,
+        isConvertingClassicHistograms: true,
         limits: { nativeHistogramBuckets: 100 },
       },
     },
@@ -122,14 +123,19 @@ test.each<[string, string, object]>([
   [
     'the request',
     job(
-      'scheme: https, metrics_path: /m, params: {module: [a, b]}, follow_redirects: false, enable_http2: true, proxy_url: "http://p:1", http_headers: {X-A: {values: [1], secrets: [s]}}',
+      'scheme: https, metrics_path: /m, params: {module: [a, b]}, follow_redirects: false, enable_http2: true, proxy_url: "socks5://p:1", no_proxy: "10.0.0.0/8,x", http_headers: {X-A: {values: [1], secrets: [s]}}',
     ),
     {
       scheme: 'https',
       metricsPath: '/m',
       params: { module: ['a', 'b'] },
       settings: {
-        http: { isFollowingRedirects: false, proxyUrl: 'http://p:1', headers: { 'X-A': ['1', 's'] } },
+        http: {
+          isFollowingRedirects: false,
+          proxyUrl: 'socks5://p:1',
+          noProxy: '10.0.0.0/8,x',
+          headers: { 'X-A': ['1', 's'] },
+        },
       },
     },
   ],
@@ -239,8 +245,14 @@ test.each<[string, string, string]>([
   ],
   [
     'a field that is not followed',
-    job('no_proxy: x'),
-    'scrape_configs.0: "no_proxy" is not supported: give proxy_url only to the jobs that need it',
+    job('proxy_connect_header: {a: [b]}'),
+    'scrape_configs.0: "proxy_connect_header" is not supported: headers to the proxy are not sent',
+  ],
+  ['exceptions without a proxy', job('no_proxy: x'), 'scrape_configs.0: no_proxy is given without proxy_url'],
+  [
+    'two proxies',
+    job('proxy_from_environment: true, proxy_url: "http://p:1"'),
+    'with proxy_from_environment, proxy_url must not be given',
   ],
   [
     'a value that is not followed',

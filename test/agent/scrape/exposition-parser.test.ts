@@ -14,6 +14,7 @@ function parse(text: string | Uint8Array, format: ExpositionFormat = 'text'): st
   const lines: string[] = [];
   try {
     parseExposition(page, format, {
+      knownLines: (start: number) => start,
       expectSeries: () => -1,
       knowsMetadata: () => false,
       metadata: (kind, name, said) => lines.push(`${kind} ${name}: ${JSON.stringify(said)}`),

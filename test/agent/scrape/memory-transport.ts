@@ -1,5 +1,5 @@
 /** A transport that keeps what it is given, and can be told to wait, to refuse, or to reject samples. */
-import { renderRequest } from '#test/wire/remote-write/request-text.ts';
+import { bySeries, renderRequest } from '#test/wire/remote-write/request-text.ts';
 import type { Delivery, Envelope, Transport } from '#wire/envelope.ts';
 
 export class MemoryTransport implements Transport {
@@ -33,10 +33,10 @@ export class MemoryTransport implements Transport {
 
   async close(): Promise<void> {}
 
-  /** Each envelope's samples without the series whose name starts with scrape_, and without times and metadata. */
+  /** Each envelope's samples, sorted by series, without the series whose name starts with scrape_, and without times and metadata. */
   scrapes(): string[][] {
     return this.envelopes.map(({ bytes }) =>
-      renderRequest(bytes)
+      bySeries(renderRequest(bytes))
         .filter((line) => !line.startsWith('scrape_'))
         .map((line) => line.replace(/ @.*$/, '')),
     );

@@ -1,10 +1,13 @@
-/** One target that is scraped at 1000, 2000, ...: page -> its samples as text. An undefined page is a failed scrape. */
+/**
+ * One target that is scraped at 1000, 2000, ...: page -> its samples as text, sorted by series. An undefined page is a
+ * failed scrape.
+ */
 
 import type { ScrapeLimits } from '#agent/scrape/scrape-settings.ts';
 import { type PageFormat, type PageSettings, ScrapedPage } from '#agent/scrape/scraped-page.ts';
 import { SeriesTracker } from '#agent/scrape/series-tracker.ts';
 import { sortLabels } from '#model/labels.ts';
-import { renderRequest } from '#test/wire/remote-write/request-text.ts';
+import { bySeries, renderRequest } from '#test/wire/remote-write/request-text.ts';
 import { simpleSettings } from './simple-target.ts';
 
 export interface PageTargetOptions extends Partial<Omit<PageSettings, 'limits' | 'targetLabels'>> {
@@ -64,6 +67,6 @@ export class PageTarget {
     const lines = run.requests.map(({ bytes }) => renderRequest(bytes));
     const counts = run.requests.map(({ sampleCount }) => sampleCount);
     if (counts.join() !== lines.map(({ length }) => length).join()) throw new Error(`counted ${counts}`);
-    return lines.flat();
+    return bySeries(lines.flat());
   }
 }

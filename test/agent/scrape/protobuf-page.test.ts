@@ -4,6 +4,7 @@
  */
 import { expect, test } from 'vitest';
 import { ExpositionError } from '#agent/scrape/exposition-error.ts';
+import { bySeries } from '#test/wire/remote-write/request-text.ts';
 import { clientTypes, encodePage } from '../../support/naive/client-metrics-proto.ts';
 import { PageTarget, type PageTargetOptions } from './page-target.ts';
 
@@ -62,16 +63,18 @@ test('counters, gauges, untyped and summaries', () => {
       ],
     },
   ];
-  expect(scrape(families)).toEqual([
-    'a_total{x="é"} 5 @1000 since 250 # {trace_id="t"} 2 @900 counter "All."',
-    'a_total{} 6 @1000 counter "All."',
-    'g.seconds{} -1 @1000 gauge "" seconds',
-    'u{} 1 @700 unknown ""',
-    's_count{} 3 @1000 summary ""',
-    's_sum{} 9 @1000 summary ""',
-    's{quantile="0.5"} 2 @1000 summary ""',
-    's{quantile="1.0"} NaN @1000 summary ""',
-  ]);
+  expect(scrape(families)).toEqual(
+    bySeries([
+      'a_total{x="é"} 5 @1000 since 250 # {trace_id="t"} 2 @900 counter "All."',
+      'a_total{} 6 @1000 counter "All."',
+      'g.seconds{} -1 @1000 gauge "" seconds',
+      'u{} 1 @700 unknown ""',
+      's_count{} 3 @1000 summary ""',
+      's_sum{} 9 @1000 summary ""',
+      's{quantile="0.5"} 2 @1000 summary ""',
+      's{quantile="1.0"} NaN @1000 summary ""',
+    ]),
+  );
 });
 
 const bucket = (upperBound: number, cumulativeCount: number, exemplar?: object): object => ({
@@ -101,13 +104,13 @@ const family = (histogram: object, type = clientTypes.histogram): object => ({
   type,
   metric: [{ label: [label('x', 'y')], histogram }],
 });
-const classicLines = [
+const classicLines = bySeries([
   'h_count{x="y"} 7 @1000 histogram ""',
   'h_sum{x="y"} 11 @1000 histogram ""',
   'h_bucket{le="0.5",x="y"} 2 @1000 # {t="1"} 0.2 @1000 histogram ""',
   'h_bucket{le="1e+06",x="y"} 6 @1000 histogram ""',
   'h_bucket{le="+Inf",x="y"} 7 @1000 histogram ""',
-];
+]);
 const nativeText = 'h{x="y"} {count:7 sum:11 schema:1 zero:1@0.25 pos:[1:2,3 2:1] neg:[-3:0]} @1000';
 
 test('a classic histogram has a bucket up to infinity', () => {
@@ -119,8 +122,8 @@ test.each([false, true])('a native histogram, numbers packed: %s', (isPacked) =>
   expect(scrape([both], {}, isPacked)).toEqual([`${nativeText} # {t="1"} 0.2 @1000 histogram ""`]);
   expect(scrape([both], { isTakingNativeHistograms: false }, isPacked)).toEqual(classicLines);
   expect(scrape([both], { isTakingClassicHistograms: true }, isPacked)).toEqual([
-    `${nativeText} # {t="1"} 0.2 @1000 histogram ""`,
     ...classicLines,
+    `${nativeText} # {t="1"} 0.2 @1000 histogram ""`,
   ]);
 });
 
@@ -141,10 +144,12 @@ test('a native histogram: start, exemplars of its own with a time, gauge, stale 
   const [again] = target.scrape(page({ exemplars: more }), 'protobuf');
   expect(again).toContain(' # {t="d"} 4 @9 gauge');
   expect(again).not.toContain('{t="a"}');
-  expect(target.scrape(encodePage([]), 'protobuf')).toEqual(['h{x="y"} stale histogram @3000']);
+  expect(target.scrape(encodePage([]), 'protobuf')).toEqual([
+    'h{x="y"} stale histogram @3000 gaugehistogram ""',
+  ]);
   expect(target.scrape(encodePage([]), 'protobuf')).toEqual([]);
   expect(target.scrape(page({}), 'protobuf')).toHaveLength(1);
-  expect(target.scrape(undefined)).toEqual(['h{x="y"} stale histogram @6000']);
+  expect(target.scrape(undefined)).toEqual(['h{x="y"} stale histogram @6000 gaugehistogram ""']);
 });
 
 test('a float histogram', () => {

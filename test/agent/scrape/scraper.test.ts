@@ -11,7 +11,7 @@ import type { ResolvedTarget, ScrapeSettings } from '#agent/scrape/scrape-settin
 import { type Scraper, type ScraperOptions, startScraper } from '#agent/scrape/scraper.ts';
 import type { TargetStatus } from '#agent/scrape/target-loop.ts';
 import { RefusedError } from '#model/errors.ts';
-import { renderRequest } from '#test/wire/remote-write/request-text.ts';
+import { bySeries, renderRequest } from '#test/wire/remote-write/request-text.ts';
 import { MemoryTransport, until } from './memory-transport.ts';
 import { resolveSimpleTargets, type ScrapeTarget, simpleSettings } from './simple-target.ts';
 
@@ -86,18 +86,18 @@ test('a scrape becomes an envelope with the page, the target labels and the repo
   const envelope = transport.envelopes[0]!;
   expect(envelope).toMatchObject({ signal: 'remote_write', tenant: 'acme' });
   const time = first(scraper).lastScrapeMs;
-  const lines = renderRequest(envelope.bytes).map((line) =>
+  const lines = bySeries(renderRequest(envelope.bytes)).map((line) =>
     line.replace(/(duration_seconds\S+) \S+/, '$1 N'),
   );
   const own = `instance="${host}",job="test"`;
   expect(lines).toEqual([
     `a{exported_job="own",${own}} 1 @${time} counter "What."`,
     `b{${own}} 2 @77`,
+    `scrape_duration_seconds{${own}} N @${time} gauge "How long the scrape of the target took." seconds`,
+    `scrape_samples_post_metric_relabeling{${own}} 2 @${time} gauge "Samples of the page that were kept."`,
+    `scrape_samples_scraped{${own}} 2 @${time} gauge "Samples on the page of the target."`,
     `scrape_series_added{${own}} 2 @${time} gauge "Series that the scrape before did not have."`,
     `up{${own}} 1 @${time} gauge "Whether the last scrape of the target succeeded."`,
-    `scrape_duration_seconds{${own}} N @${time} gauge "How long the scrape of the target took." seconds`,
-    `scrape_samples_scraped{${own}} 2 @${time} gauge "Samples on the page of the target."`,
-    `scrape_samples_post_metric_relabeling{${own}} 2 @${time} gauge "Samples of the page that were kept."`,
   ]);
   expect(first(scraper)).toMatchObject({ url, job: 'test', instance: host, lastError: '', samples: 2 });
   expect(first(scraper).lastDurationSeconds).toBeGreaterThan(0);
@@ -112,7 +112,7 @@ test('a failing target: up 0, all series stale once; then it recovers', async ()
   const own = `instance="${host}",job="test"`;
   expect(transport.scrapes().slice(0, 5)).toEqual([
     [`a{${own}} 1`, `b{${own}} 1`, `up{${own}} 1`],
-    [`up{${own}} 0`, `a{${own}} stale`, `b{${own}} stale`],
+    [`a{${own}} stale`, `b{${own}} stale`, `up{${own}} 0`],
     [`up{${own}} 0`],
     [`a{${own}} 2`, `up{${own}} 1`],
     [`a{${own}} 2`, `up{${own}} 1`],

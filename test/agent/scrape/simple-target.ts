@@ -36,6 +36,7 @@ export function simpleSettings({ intervalMs, timeoutMs }: SimpleSettings): Scrap
     isTrackingTimestampsStaleness: false,
     isTakingNativeHistograms: false,
     isTakingClassicHistograms: false,
+    isConvertingClassicHistograms: false,
     limits: {
       bodyBytes: bodyBytesMax,
       samples: samplesMax,

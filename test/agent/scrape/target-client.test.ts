@@ -286,8 +286,8 @@ test('a proxy that refuses, or is none, is named without its password', async ()
   const secure = await serveTls(forAddress, hello);
   const shown = await get(clientOf({ proxyUrl: url.replace('//', '//u:s3cret@'), tls: trusting }), secure);
   expect(shown).toBe(`the proxy ${new URL(url).host} answered 407 to CONNECT ${new URL(secure).host}`);
-  expect(await get(clientOf({ proxyUrl: 'socks5://u:s3cret@x' }), secure)).toBe(
-    'the proxy URL is neither http:// nor https://',
+  expect(await get(clientOf({ proxyUrl: 'ftp://u:s3cret@x' }), secure)).toBe(
+    'the proxy URL is neither http:// nor https:// nor socks5://',
   );
 });
 

@@ -3,24 +3,12 @@
  * Method: messages with known offsets, a store that records tokens, and consumers that stop, share, stall or are
  * killed; what has landed is compared with what was produced.
  */
-import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import {
-  type KafkaConsumer,
-  type KafkaConsumerOptions,
-  startKafkaConsumer,
-} from '#collector/kafka/consumer.ts';
 import { UnavailableError } from '#model/errors.ts';
 import { eventually } from '#test/support/eventually.ts';
-import { describeKafka, type TestKafka } from '#test/support/kafka.ts';
+import { describeKafka } from '#test/support/kafka.ts';
 import { RecordingStore } from '#test/support/recording-store.ts';
-import { silentKafkaLog } from '#test/support/silent-kafka-log.ts';
-import type { Signal } from '#wire/envelope.ts';
-import { createKafka } from '#wire/kafka/client.ts';
-import type { CrashOrder } from './crashing-consumer.ts';
+import { World } from './kafka-world.ts';
 
 describeKafka('the Kafka consumer', (kafka) => {
   let world: World;
@@ -188,7 +176,13 @@ describeKafka('the Kafka consumer', (kafka) => {
     );
     await eventually(async () => (await world.committed('logs', 0)).offset === '5');
     expect(store.bodies()).toEqual(['good 1', 'good 2']);
-    const source = { 'source-topic': world.topics.logs, 'source-partition': '0' };
+    const source = {
+      'source-topic': world.topics.logs,
+      'source-partition': '0',
+      'source-timestamp': expect.stringMatching(/^\d{13}$/),
+      'letter-id': expect.stringMatching(/^[\w-]{16}$/),
+      'content-type': 'application/x-protobuf',
+    };
     expect(await world.deadLetters(3)).toEqual([
       {
         value: 'json',
@@ -197,7 +191,8 @@ describeKafka('the Kafka consumer', (kafka) => {
           'source-offset': '2',
           tenant: 'default',
           'content-type': 'application/json',
-          reason: 'content-type "application/json" is not supported: send application/x-protobuf',
+          reason:
+            'text is not read on the topic of logs: to store it as the body of a log record, send the header encoding: raw, or set transport.kafka.plain_logs',
         },
       },
       {
@@ -316,183 +311,3 @@ describeKafka('the Kafka consumer', (kafka) => {
     expect(consumer.status().state).toBe('ok');
   }, 60_000);
 });
-
-/** A busy machine elects leaders slowly. */
-const patientRetry = { retries: 20, initialRetryTime: 100, maxRetryTime: 1000 };
-
-type TestMessage = { value: string | null; key?: string; headers?: Record<string, string> };
-
-/** One test's topics, group, producers and consumers on the shared broker. */
-class World {
-  static #count = 0;
-  readonly topics: Record<Signal, string>;
-  readonly #kafka: TestKafka;
-  readonly #name: string;
-  readonly client;
-  readonly #consumers: KafkaConsumer[] = [];
-
-  constructor(kafka: TestKafka) {
-    this.#kafka = kafka;
-    this.#name = `t${process.pid}-${World.#count++}`;
-    this.topics = {
-      logs: `${this.#name}_logs`,
-      traces: `${this.#name}_spans`,
-      metrics: `${this.#name}_metrics`,
-      remote_write: `${this.#name}_writes`,
-    };
-    this.client = createKafka({ brokers: kafka.brokers, clientId: 'test', log: silentKafkaLog });
-  }
-
-  async end(): Promise<void> {
-    await Promise.all(this.#consumers.map((consumer) => consumer.stop()));
-  }
-
-  get #limits(): NonNullable<KafkaConsumerOptions['limits']> {
-    return {
-      runMessagesMax: 5,
-      runAgeMsMax: 20,
-      fetchWaitMsMax: 50,
-      // A broker of others has a least session timeout of six seconds.
-      sessionTimeoutMs: this.#kafka.isOwned ? 1500 : 6000,
-      heartbeatIntervalMs: 200,
-      rebalanceTimeoutMs: 3000,
-      drainMs: 500,
-    };
-  }
-
-  #order(): Pick<KafkaConsumerOptions, 'brokers' | 'groupId' | 'topics' | 'deadLetterTopic'> {
-    return {
-      brokers: this.#kafka.brokers,
-      groupId: this.#name,
-      topics: this.topics,
-      deadLetterTopic: `${this.#name}_dead`,
-    };
-  }
-
-  async consume(
-    store: RecordingStore,
-    limits: KafkaConsumerOptions['limits'] = {},
-    over: Partial<KafkaConsumerOptions> = {},
-  ): Promise<KafkaConsumer> {
-    const consumer = await startKafkaConsumer({
-      ...this.#order(),
-      log: silentKafkaLog,
-      insertRun: store.insertRun,
-      limits: { ...this.#limits, ...limits },
-      createTopics: { partitions: 2, replicationFactor: 1 },
-      ...over,
-    });
-    this.#consumers.push(consumer);
-    return consumer;
-  }
-
-  /** Runs a consumer in a process that kills itself before `step`; returns what its store had taken, by token. */
-  async crash(step: string, after: number): Promise<Map<string, string[]>> {
-    const directory = await mkdtemp(join(tmpdir(), 'sonde-crash-'));
-    const path = join(directory, 'inserts.jsonl');
-    const order: CrashOrder = { ...this.#order(), limits: this.#limits, step, after, path };
-    const signal = await new Promise((resolve) => {
-      const child = execFile(process.execPath, [
-        join(import.meta.dirname, 'crashing-consumer.ts'),
-        JSON.stringify(order),
-      ]);
-      child.once('exit', (_code, name) => resolve(name));
-    });
-    expect(signal).toBe('SIGKILL');
-    const lines = (await readFile(path, 'utf8')).trim().split('\n');
-    await rm(directory, { recursive: true });
-    return new Map(
-      lines.map((line) => {
-        const { token, bodies } = JSON.parse(line) as { token: string; bodies: string[] };
-        return [token, bodies];
-      }),
-    );
-  }
-
-  bodies(signal: Signal, partition: number, count: number, from = 0): string[] {
-    return Array.from({ length: count }, (_, index) => `${signal} ${partition} ${from + index}`).sort();
-  }
-
-  /** Produces numbered bodies without headers, as a foreign producer does, one record batch each. */
-  async produce(signal: Signal, partition: number, count: number, from = 0): Promise<void> {
-    for (let index = from; index < from + count; index += 5) {
-      const values = Array.from({ length: Math.min(5, from + count - index) }, (_, each) => index + each);
-      await this.send(
-        signal,
-        partition,
-        values.map((number) => ({ value: `${signal} ${partition} ${number}` })),
-      );
-    }
-  }
-
-  async send(signal: Signal, partition: number, messages: TestMessage[]): Promise<void> {
-    await this.#withAdmin((admin) =>
-      admin.createTopics({
-        topics: Object.values(this.topics).map((topic) => ({ topic, numPartitions: 2 })),
-        waitForLeaders: true,
-      }),
-    );
-    const producer = this.client.producer({ retry: patientRetry });
-    await producer.connect();
-    await producer.send({
-      topic: this.topics[signal],
-      messages: messages.map((message) => ({ ...message, partition })),
-    });
-    await producer.disconnect();
-  }
-
-  async committed(signal: Signal, partition: number): Promise<{ offset: string; metadata: string | null }> {
-    const [topic] = await this.#withAdmin((admin) =>
-      admin.fetchOffsets({ groupId: this.#name, topics: [this.topics[signal]] }),
-    );
-    const { offset, metadata } = topic!.partitions.find((each) => each.partition === partition)!;
-    return { offset, metadata };
-  }
-
-  async deleteTopic(signal: Signal): Promise<void> {
-    await this.#withAdmin((admin) => admin.deleteTopics({ topics: [this.topics[signal]] }));
-  }
-
-  async deleteBefore(signal: Signal, partition: number, offset: number): Promise<void> {
-    const topic = this.topics[signal];
-    await this.#withAdmin(async (admin) => {
-      // kafkajs deletes only in topics whose metadata it has loaded.
-      await admin.fetchTopicOffsets(topic);
-      await admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(offset) }] });
-    });
-  }
-
-  /** Reads the dead-letter topic until it has this many, sorted by body. */
-  async deadLetters(
-    count: number,
-  ): Promise<{ value: string | undefined; headers: Record<string, string> }[]> {
-    const letters: { value: string | undefined; headers: Record<string, string> }[] = [];
-    const reader = this.client.consumer({ groupId: `${this.#name}-reader`, maxWaitTimeInMs: 100 });
-    await reader.connect();
-    await reader.subscribe({ topic: `${this.#name}_dead`, fromBeginning: true });
-    await reader.run({
-      eachMessage: async ({ message }) => {
-        const headers = Object.entries(message.headers ?? {}).map(([name, value]) => [name, String(value)]);
-        letters.push({
-          value: message.value?.toString(),
-          headers: Object.fromEntries(headers) as Record<string, string>,
-        });
-      },
-    });
-    await eventually(() => letters.length >= count);
-    await reader.disconnect();
-    return letters.sort((a, b) => String(a.value ?? 'null').localeCompare(String(b.value ?? 'null')));
-  }
-
-  async #withAdmin<Result>(
-    use: (admin: ReturnType<typeof this.client.admin>) => Promise<Result>,
-  ): Promise<Result> {
-    const admin = this.client.admin({ retry: patientRetry });
-    await admin.connect();
-    try {
-      return await use(admin);
-    } finally {
-      await admin.disconnect();
-    }
-  }
-}

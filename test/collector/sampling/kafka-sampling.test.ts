@@ -11,13 +11,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import kafkajs, { type Admin } from 'kafkajs';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { createTraceBuckets } from '#agent/transport/trace-buckets.ts';
+import { partsOf } from '#agent/transport/kafka-parts.ts';
 import { type KafkaConsumer, startKafkaConsumer } from '#collector/kafka/consumer.ts';
 import type { RunInserter } from '#collector/run.ts';
 import { eventually } from '#test/support/eventually.ts';
 import { describeKafka, type TestKafka } from '#test/support/kafka.ts';
 import { decodeTraceRequest, encodeTraceRequest, type ProtoObject } from '#test/support/naive/otlp-proto.ts';
 import { silentKafkaLog } from '#test/support/silent-kafka-log.ts';
+import type { Envelope } from '#wire/envelope.ts';
 import { createKafka } from '#wire/kafka/client.ts';
 import { envelopeMessage } from '#wire/kafka/message.ts';
 import { ensureTopics } from '#wire/kafka/topics.ts';
@@ -253,7 +254,6 @@ class World {
   readonly #topics;
   readonly #client;
   readonly #producer;
-  readonly #buckets;
   readonly #consumers: KafkaConsumer[] = [];
   #batch = 0;
   /** The log's. */
@@ -273,17 +273,6 @@ class World {
       createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
       retry: patientRetry,
     });
-    this.#buckets = createTraceBuckets(
-      {
-        send: async (envelope) => {
-          await this.#produce({ ...envelopeMessage(envelope) });
-          return { rejected: 0, reason: '' };
-        },
-        state: () => 'ok',
-        close: async () => undefined,
-      },
-      partitions,
-    );
   }
 
   get topic(): string {
@@ -303,7 +292,10 @@ class World {
         const spans = traces(group, Math.min(to, group + 10)).map((trace) => spanOf(trace, index));
         const batchId = `${this.#name}-${this.#batch++}`;
         const bytes = requestOf(spans);
-        await this.#buckets.send({ signal: 'traces', tenant: 'default', batchId, key: batchId, bytes });
+        const envelope: Envelope = { signal: 'traces', tenant: 'default', batchId, key: batchId, bytes };
+        for (const { envelope: part, slot } of partsOf(envelope, partitions)) {
+          await this.#produce({ ...envelopeMessage(part), partition: slot! % partitions });
+        }
       }
       this.#nowMs += 4000;
     }

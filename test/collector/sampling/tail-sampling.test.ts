@@ -8,6 +8,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
+import { MessageReader } from '#collector/kafka/message-reader.ts';
 import { runRequests } from '#collector/kafka/run-requests.ts';
 import { createPipeline } from '#collector/pipeline.ts';
 import { policiesSchema } from '#collector/sampling/policy-schema.ts';
@@ -17,6 +18,7 @@ import { openEmbeddedStore } from '#store/embedded/embedded-store.ts';
 import { migrate } from '#store/migrate.ts';
 import { encodeTraceRequest } from '#test/support/naive/otlp-proto.ts';
 import { silentKafkaLog } from '#test/support/silent-kafka-log.ts';
+import { createConverterPool } from '#wire/conversion/converter-pool.ts';
 
 const defaults = Object.fromEntries(
   Object.entries(samplingOptions).map(([key, { default: value }]) => [key, value]),
@@ -95,6 +97,11 @@ test('counts of sampled spans are those of all spans, by the query in the docume
     retentionMs: 30 * 86_400_000,
     now: Date.now,
   });
+  const reader = new MessageReader({
+    pool: createConverterPool(),
+    bodyBytesMax: 10_000_000,
+    isTextTaken: false,
+  });
   try {
     const traceCount = 4000;
     const spans = Array.from({ length: traceCount }, (_, trace) => {
@@ -118,7 +125,8 @@ test('counts of sampled spans are those of all spans, by the query in the docume
     const value = Buffer.from(encodeTraceRequest({ resourceSpans: [{ resource, scopeSpans: [{ spans }] }] }));
     gate.push([{ offset: 0, timestampMs: 0, key: null, headers: {}, value }], 1, true, 0);
     const { messages } = gate.flush();
-    const { requests } = runRequests({ signal: 'traces', topic: 't', partition: 0 }, messages);
+    const place = { signal: 'traces', topic: 't', partition: 0 } as const;
+    const { requests } = await runRequests(place, messages, reader);
     const [outcome] = await pipeline.insertRun(requests, 't/0/0-0/x');
     const failing = traceCount / 10;
     expect(outcome!.accepted).toBe(failing + (traceCount - failing) / 8);
@@ -131,6 +139,7 @@ test('counts of sampled spans are those of all spans, by the query in the docume
     expect(byName.failing).toBe(failing);
     expect(Math.abs(byName.fine! / (traceCount - failing) - 1)).toBeLessThan(0.01);
   } finally {
+    await reader.close();
     await pipeline.close();
     await store.close();
   }

@@ -7,7 +7,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import type { BufferedMessage } from '#collector/kafka/message-buffer.ts';
+import type { GatedRecord } from '#collector/kafka/partition-gate.ts';
 import { policiesSchema } from '#collector/sampling/policy-schema.ts';
 import { rateWindowMs } from '#collector/sampling/rate-meter.ts';
 import { SamplingCounters } from '#collector/sampling/sampling-counters.ts';
@@ -40,7 +40,7 @@ class TestWindow {
     this.window.reset(0, 0);
   }
 
-  push(messages: readonly BufferedMessage[], isAtEnd = false): number {
+  push(messages: readonly GatedRecord[], isAtEnd = false): number {
     const end = messages.at(-1) === undefined ? this.window.position : messages.at(-1)!.offset + 1;
     const { messages: released, position } = this.window.push(messages, end, isAtEnd, this.nowMs);
     for (const message of released) this.#store(message);
@@ -61,7 +61,7 @@ class TestWindow {
     for (const message of this.window.flush().messages) this.#store(message);
   }
 
-  #store({ offset, value, selection }: BufferedMessage): void {
+  #store({ offset, value, selection }: GatedRecord): void {
     expect(this.stored.has(offset)).toBe(false);
     const selected = selection === undefined ? value! : selection.select(value!);
     selection?.count();
@@ -113,7 +113,7 @@ const logOf = (minLength: number, maxLength: number): fc.Arbitrary<readonly Step
 const log = logOf(0, 60);
 
 /** `epochMs`: a trace of one number is another one when so much time has passed. */
-function messagesOf(steps: readonly Step[], epochMs: number): BufferedMessage[] {
+function messagesOf(steps: readonly Step[], epochMs: number): GatedRecord[] {
   let timeMs = startMs;
   let spanNumber = 1;
   return steps.map(({ advanceMs, spans }, offset) => {
@@ -169,7 +169,7 @@ function spanOf(
   };
 }
 
-const naiveOf = (messages: readonly BufferedMessage[], limits: Partial<WindowLimits> = {}) =>
+const naiveOf = (messages: readonly GatedRecord[], limits: Partial<WindowLimits> = {}) =>
   sampleNaively(
     messages.map(({ offset, timestampMs, value }) => ({ offset, timestampMs, value: value! })),
     {
@@ -180,11 +180,7 @@ const naiveOf = (messages: readonly BufferedMessage[], limits: Partial<WindowLim
   );
 
 /** Reading goes by chunks of these lengths, again and again. */
-function pushInChunks(
-  test: TestWindow,
-  messages: readonly BufferedMessage[],
-  lengths: readonly number[],
-): void {
+function pushInChunks(test: TestWindow, messages: readonly GatedRecord[], lengths: readonly number[]): void {
   let at = 0;
   for (let chunk = 0; at < messages.length; chunk++) {
     const length = lengths[chunk % lengths.length]!;
@@ -259,7 +255,7 @@ describe('random logs', () => {
 });
 
 /** A message without spans is for the store to judge: it passes as it is. */
-function withPassed(results: Record<string, ProtoObject | undefined>, messages: readonly BufferedMessage[]) {
+function withPassed(results: Record<string, ProtoObject | undefined>, messages: readonly GatedRecord[]) {
   for (const { offset, value } of messages)
     if (value!.length === 0) results[offset] = decodeTraceRequest(value!);
   return results;

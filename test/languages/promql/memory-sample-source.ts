@@ -1,21 +1,41 @@
-/** A SampleSource over arrays: what the store must answer like. Series that the format cannot hold are refused. */
-import { RefusedError } from '#model/errors.ts';
+/** A SampleSource over arrays: what the store must answer like. */
 import { type LabelMatcher, type Labels, labelValue } from '#model/labels.ts';
 import { matchesLabels } from '#query/promql/match-label.ts';
-import type { MetricMetadata, SampleSource, SeriesSamples, TimeRange } from '#query/promql/source.ts';
+import type {
+  HistogramSamples,
+  MetricMetadata,
+  SampleSource,
+  SeriesSamples,
+  TimeRange,
+} from '#query/promql/source.ts';
 
-export interface MemorySeries extends SeriesSamples {
-  /** Why a query that touches the series cannot be answered yet. */
-  readonly refusal?: string;
+function histogramsWithin(
+  { timestamps, values, startTimes }: HistogramSamples,
+  startMs: number,
+  endMs: number,
+): HistogramSamples | undefined {
+  const isWithin = (time: number) => time > startMs && time <= endMs;
+  const kept = timestamps.filter(isWithin);
+  if (kept.length === 0) return undefined;
+  const isKept = (_value: unknown, i: number) => isWithin(timestamps[i]);
+  return {
+    timestamps: kept,
+    values: values.filter(isKept),
+    ...(startTimes === undefined ? {} : { startTimes: startTimes.filter(isKept) }),
+  };
 }
 
 export function createMemorySampleSource(
-  series: readonly MemorySeries[],
+  series: readonly SeriesSamples[],
   metadata: readonly MetricMetadata[] = [],
 ): SampleSource {
   const labelsIn = (matchers: readonly (readonly LabelMatcher[])[], range: TimeRange): Labels[] =>
     series
-      .filter(({ timestamps }) => timestamps.some((time) => time >= range.startMs && time <= range.endMs))
+      .filter(({ timestamps, histograms }) =>
+        [...timestamps, ...(histograms?.timestamps ?? [])].some(
+          (time) => time >= range.startMs && time <= range.endMs,
+        ),
+      )
       .filter(({ labels }) => matchers.length === 0 || matchers.some((list) => matchesLabels(list, labels)))
       .map(({ labels }) => labels);
   return {
@@ -25,12 +45,17 @@ export function createMemorySampleSource(
         const from = one.timestamps.findIndex((time) => time > startMs);
         const after = one.timestamps.findIndex((time) => time > endMs);
         const to = after === -1 ? one.timestamps.length : after;
-        if (from === -1 || from >= to) continue;
-        if (one.refusal !== undefined) throw new RefusedError(one.refusal, 422);
+        const hasNumbers = from !== -1 && from < to;
+        const histograms = one.histograms && histogramsWithin(one.histograms, startMs, endMs);
+        if (!hasNumbers && histograms === undefined) continue;
         yield {
           labels: one.labels,
-          timestamps: one.timestamps.slice(from, to),
-          values: one.values.slice(from, to),
+          timestamps: hasNumbers ? one.timestamps.slice(from, to) : new Float64Array(),
+          values: hasNumbers ? one.values.slice(from, to) : new Float64Array(),
+          ...(one.startTimes === undefined || !hasNumbers
+            ? {}
+            : { startTimes: one.startTimes.slice(from, to) }),
+          ...(histograms === undefined ? {} : { histograms }),
         };
       }
     },

@@ -229,10 +229,10 @@ describe('a mistake is answered with its place and what to do', () => {
       error: 'invalid parameter "match[]": 1:3: parse error: unexpected end of input inside braces',
     },
     {
-      url: '/api/v1/targets',
+      url: '/api/v1/status/flags',
       status: 404,
       type: 'not_found',
-      error: '/api/v1/targets is not supported yet',
+      error: '/api/v1/status/flags is not supported yet',
     },
     {
       url: '/api/v1/query_exemplars?query=sum(',

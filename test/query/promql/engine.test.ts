@@ -7,12 +7,13 @@ import { createPromqlEngine, type PromqlEngineOptions } from '#query/promql/engi
 import { functionNames } from '#query/promql/function-table.ts';
 import { implementedFunctions } from '#query/promql/functions/registry.ts';
 import { promqlLimitsDefault } from '#query/promql/query-budget.ts';
+import type { SeriesSamples } from '#query/promql/source.ts';
 import { renderLabels } from '#query/promql/step-series.ts';
-import { createMemorySampleSource, type MemorySeries } from '../../languages/promql/memory-sample-source.ts';
+import { createMemorySampleSource } from '../../languages/promql/memory-sample-source.ts';
 
 const minuteMs = 60_000;
 
-function series(name: string, job: string, values: readonly number[]): MemorySeries {
+function series(name: string, job: string, values: readonly number[]): SeriesSamples {
   return {
     labels: [
       ['__name__', name],

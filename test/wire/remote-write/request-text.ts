@@ -109,6 +109,12 @@ export function renderRequest(bytes: Uint8Array): string[] {
   });
 }
 
+/** Sorts lines by their series: only what is of one series has an order in a request. */
+export function bySeries(lines: readonly string[]): string[] {
+  const seriesOf = (line: string): string => line.slice(0, line.indexOf('} ') + 1);
+  return lines.toSorted((a, b) => (seriesOf(a) < seriesOf(b) ? -1 : seriesOf(a) > seriesOf(b) ? 1 : 0));
+}
+
 function labelPairs(refs: readonly number[], symbols: readonly string[]): [string, string][] {
   return refs.flatMap((ref, i) => (i % 2 === 0 ? [[symbols[ref]!, symbols[refs[i + 1]!]!]] : []));
 }

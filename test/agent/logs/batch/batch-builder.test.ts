@@ -21,7 +21,15 @@ async function follow(path: string, rateLimitBytes = 0): Promise<TailedFile> {
   const fingerprint = await readFingerprint(opened.handle);
   const rules = { isCollected: true, multiline: 'auto', parse: '', rateLimitBytes };
   const description = { resource: {}, rules, isAwaited: false };
-  return new TailedFile(opened, { id: 1, fingerprint, format: undefined, description, offset: 0, nowMs: 0 });
+  return new TailedFile(opened, {
+    id: 1,
+    fingerprint,
+    format: undefined,
+    description,
+    offset: 0,
+    base: undefined,
+    nowMs: 0,
+  });
 }
 
 function createBuilder(batchBytesMax: number): BatchBuilder {

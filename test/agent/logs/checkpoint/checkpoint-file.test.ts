@@ -7,11 +7,12 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { type Checkpoint, parseCheckpoint, renderCheckpoint } from '#agent/logs/checkpoint/checkpoint.ts';
 import { CheckpointFile, loadCheckpoint } from '#agent/logs/checkpoint/checkpoint-file.ts';
+import { journalPath } from '#agent/logs/checkpoint/checkpoint-journal.ts';
 import { ConfigError } from '#model/errors.ts';
 import { temporaryDirectory } from '../log-agent-run.ts';
 
 const sample: Checkpoint = {
-  version: 2,
+  version: 3,
   agentId: 'a1',
   nextSequence: 7,
   nextFileId: 3,
@@ -47,7 +48,15 @@ const sample: Checkpoint = {
   pending: [
     { batchId: 'a1-6', tenant: 't', key: 't/n/0', lineBytesMax: 10, ranges: [{ fileId: 2, from: 0, to: 4 }] },
   ],
+  journal: '',
 };
+
+/** Snapshots and changes as text, whatever they say. */
+function textSource(text: () => string) {
+  return { snapshot: text, changes: text };
+}
+
+const sampleSource = (checkpoint = sample) => textSource(() => renderCheckpoint(checkpoint));
 
 test('a checkpoint without a history, as it was written before, has an empty one', () => {
   const { history: _, ...before } = sample;
@@ -61,8 +70,8 @@ test('what is rendered is parsed again', () => {
 test.each<{ name: string; change: object; message: string }>([
   {
     name: 'an unknown version',
-    change: { version: 3 },
-    message: 'its version is 3 and this agent reads versions 1 and 2',
+    change: { version: 4 },
+    message: 'its version is 4 and this agent reads versions 1, 2 and 3',
   },
   { name: 'an unknown key', change: { color: 1 }, message: 'its content: Unrecognized key' },
   { name: 'a negative sequence', change: { nextSequence: -1 }, message: 'nextSequence: ' },
@@ -100,10 +109,10 @@ test('a file in the place of its directory is an error that says what to do', ()
 
 test('what a crash leaves of an unfinished write does not matter', async () => {
   const path = join(temporaryDirectory(), 'logs.json');
-  await new CheckpointFile(path, () => renderCheckpoint(sample)).save();
+  await new CheckpointFile(path, sampleSource()).finish();
   writeFileSync(`${path}.tmp`, '{"version":1,"agen');
   expect(loadCheckpoint(path)).toEqual(sample);
-  await new CheckpointFile(path, () => renderCheckpoint({ ...sample, nextSequence: 8 })).save();
+  await new CheckpointFile(path, sampleSource({ ...sample, nextSequence: 8 })).finish();
   expect(loadCheckpoint(path)?.nextSequence).toBe(8);
   expect(readdirSync(join(path, '..'))).toEqual(['logs.json']);
 });
@@ -111,7 +120,10 @@ test('what a crash leaves of an unfinished write does not matter', async () => {
 test('a save holds the state of its call or a later one, and calls during a write share the next', async () => {
   const path = join(temporaryDirectory(), 'logs.json');
   let state = 0;
-  const file = new CheckpointFile(path, () => String(state));
+  const file = new CheckpointFile(
+    path,
+    textSource(() => String(state)),
+  );
   const first = file.save().then(() => expect(Number(readFileSync(path, 'utf8'))).toBeGreaterThanOrEqual(1));
   state = 1;
   await new Promise((resolve) => setImmediate(resolve));
@@ -119,18 +131,29 @@ test('a save holds the state of its call or a later one, and calls during a writ
   const later = [file.save(), file.save(), file.save()];
   await first;
   await Promise.all(later);
-  expect([readFileSync(path, 'utf8'), file.saveCount]).toEqual(['2', 2]);
+  expect(readFileSync(journalPath(path), 'utf8')).toMatch(/^[0-9a-f]{8} 2\n$/);
+  expect(file.saveCount).toBe(2);
+  await file.finish();
 });
 
 test('a save that fails rejects, and the next one works', async () => {
   const directory = temporaryDirectory();
   const path = join(directory, 'logs.json');
   mkdirSync(`${path}.tmp`);
-  const file = new CheckpointFile(path, () => 'x');
+  const file = new CheckpointFile(
+    path,
+    textSource(() => 'x'),
+  );
   await expect(file.save()).rejects.toThrow('EISDIR');
   rmSync(`${path}.tmp`, { recursive: true });
   await file.save();
   expect(readFileSync(path, 'utf8')).toBe('x');
+});
+
+test('a checkpoint of version 2, without a journal, is read', () => {
+  const { journal: _, ...before } = sample;
+  const parsed = parseCheckpoint(JSON.stringify({ ...before, version: 2 }));
+  expect(parsed).toEqual({ ...sample, version: 2 });
 });
 
 test('a checkpoint of version 1, without rules and descriptions, is read', () => {

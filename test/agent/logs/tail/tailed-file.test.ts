@@ -18,6 +18,7 @@ async function tail(path: string): Promise<TailedFile> {
     format: 'plain',
     description: { resource: {}, rules, isAwaited: false },
     offset: 0,
+    base: undefined,
     nowMs: 0,
   });
 }
