@@ -61,7 +61,8 @@ export class PartitionIntake {
     if (gate === undefined) return false;
     const next = this.queue.position;
     if (offset < next && logStart <= next && next <= logEnd) {
-      gate.reset(next, Math.max(offset, logStart));
+      // Who only asked whether the log still has what comes later gets no new beginning.
+      if (offset < logStart) gate.reset(next, logStart);
       return true;
     }
     if (!gate.isEmpty) this.#release(gate.flush());
