@@ -111,6 +111,12 @@ export class BatchQueue {
     return this.#take(count === -1 ? this.#batches.length : count, range, nowMs);
   }
 
+  /** How long what is here waits for more before it is a run, in milliseconds; undefined where there is nothing. */
+  lingerMs(limits: RunLimits & { readonly lingerMs: number }, nowMs: number): number | undefined {
+    if (this.isEmpty) return undefined;
+    return this.isFull(limits) ? 0 : this.#oldestArrivalMs + limits.lingerMs - nowMs;
+  }
+
   #runLength({ bytesMax, messagesMax }: RunLimits): number {
     let plainBytes = 0;
     let messages = 0;

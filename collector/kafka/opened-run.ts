@@ -2,7 +2,7 @@
 import { errorMessage } from '#model/errors.ts';
 import { tenantDefault } from '#model/tenant.ts';
 import { batchPlainBytesMax } from '#wire/kafka/compression-codecs.ts';
-import { type RecordBatch, readRecords } from '#wire/kafka/record-batch.ts';
+import { type KafkaRecord, type RecordBatch, readRecords } from '#wire/kafka/record-batch.ts';
 import type { Run } from './batch-queue.ts';
 import type { GatedRecord } from './partition-gate.ts';
 import type { DeadLetter } from './run-requests.ts';
@@ -34,6 +34,22 @@ export async function openRun(run: Run): Promise<OpenedRun | Run> {
     }
   }
   return { messages, deadLetters };
+}
+
+/**
+ * Inflates the run, in as much room as it turns out to need: `grow` waits for it. `bodyBytes` is what a message that its
+ * producer has compressed takes besides, when it is read.
+ */
+export async function openWithin(
+  run: Run,
+  bodyBytes: (message: KafkaRecord) => number,
+  grow: (run: Run) => Promise<Run>,
+): Promise<OpenedRun> {
+  const opened = await openRun(run);
+  if (!('messages' in opened)) return await openWithin(await grow(opened), bodyBytes, grow);
+  const more = opened.messages.reduce((total, message) => total + bodyBytes(message), 0);
+  if (run.bodyBytes >= more) return opened;
+  return await openWithin(await grow({ ...run, bodyBytes: more }), bodyBytes, grow);
 }
 
 /** The cause may be that the batch holds more than was thought, or that it is broken: only the most room tells. */

@@ -7,7 +7,7 @@ import { abortable, Backoff, pause } from '#wire/backoff.ts';
 import type { KafkaRecord, RecordBatch } from '#wire/kafka/record-batch.ts';
 import type { BatchQueue, Run } from './batch-queue.ts';
 import { isFenced } from './group-member.ts';
-import { type OpenedRun, openRun } from './opened-run.ts';
+import { openWithin } from './opened-run.ts';
 import type {
   FailpointStep,
   PartitionContext,
@@ -245,7 +245,7 @@ export class PartitionWorker {
         // The log was cut while we waited: what is to be read has changed.
         return await this.#perform(this.#state);
       }
-      const waitMs = redo === undefined ? this.#lingerMs() : undefined;
+      const waitMs = redo === undefined ? this.#queue.lingerMs(limits, Date.now()) : undefined;
       if (redo !== undefined) {
         this.#run = this.#queue.takeExactly(redo, Date.now());
         this.#trouble = this.#run === undefined ? `waits for offset ${redo.last} to repeat a run` : '';
@@ -262,13 +262,6 @@ export class PartitionWorker {
       }
       await this.#untilWoken(waitMs);
     }
-  }
-
-  /** How long what was fetched waits for more; undefined where there is nothing. */
-  #lingerMs(): number | undefined {
-    const { limits } = this.#context;
-    if (this.#queue.isEmpty) return undefined;
-    return this.#queue.isFull(limits) ? 0 : this.#queue.oldestArrivalMs + limits.lingerMs - Date.now();
   }
 
   /** Returns undefined when the partition is being released. */
@@ -310,24 +303,13 @@ export class PartitionWorker {
 
   /** Returns undefined where the seat may be lost. */
   async #insertOnce(run: Run): Promise<InsertedRun | undefined> {
-    const opened = await this.#open(run);
+    const { reader } = this.#context;
+    const bodyBytes = ({ value, headers }: KafkaRecord) =>
+      value === null ? 0 : reader.expectedBytes(this.place.signal, value, headers);
+    const opened = await openWithin(run, bodyBytes, (larger) => this.#grow(larger));
     // Somebody else may own the partition by now, and have moved on past what the store remembers.
     if (!this.#context.holdsSeat()) return undefined;
     return await insertOpened(this.place, run.range, opened, this.#context);
-  }
-
-  /** Inflates the run, in as much room as it turns out to need. */
-  async #open(run: Run): Promise<OpenedRun> {
-    const opened = await openRun(run);
-    if (!('messages' in opened)) return await this.#open(await this.#grow(opened));
-    // What foreign producers compress themselves takes room too, when it is read.
-    const bodyBytes = opened.messages.reduce((total, message) => total + this.#bodyBytes(message), 0);
-    if (run.bodyBytes >= bodyBytes) return opened;
-    return await this.#open(await this.#grow({ ...run, bodyBytes }));
-  }
-
-  #bodyBytes({ value, headers }: KafkaRecord): number {
-    return value === null ? 0 : this.#context.reader.expectedBytes(this.place.signal, value, headers);
   }
 
   /** Gives the run's place back, and waits for one with more room. */
