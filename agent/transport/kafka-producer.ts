@@ -11,11 +11,11 @@
 import { RefusedError } from '#model/errors.ts';
 import { Backoff, type BackoffOptions, pause } from '#wire/backoff.ts';
 import { freeBytes } from '#wire/free-bytes.ts';
+import { type BatchIdentity, batchBytes, type EncodedBatch, encodeBatch } from '#wire/kafka/batch-encoder.ts';
 import type { KafkaLog } from '#wire/kafka/client.ts';
 import type { KafkaCompression } from '#wire/kafka/compression-codecs.ts';
 import type { OutgoingMessage } from '#wire/kafka/message.ts';
 import type { ProducerCluster } from '#wire/kafka/producer-cluster.ts';
-import { type BatchIdentity, batchBytes, type EncodedBatch, encodeBatch } from '#wire/kafka/batch-encoder.ts';
 import type { ProducerCounters } from './kafka-counters.ts';
 import { errorLabel, explainKafkaError, mayHaveLanded, type Verdict, verdictOf } from './kafka-errors.ts';
 import type { KafkaTroubles } from './kafka-troubles.ts';

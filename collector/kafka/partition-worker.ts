@@ -252,7 +252,11 @@ export class PartitionWorker {
         if (this.#run !== undefined) this.#context.counters.add('repeated_runs');
       } else if (waitMs !== undefined && waitMs <= 0) {
         // What comes while it waits for its turn makes the run larger.
-        this.#pass = await this.#enter(() => this.#queue.runPlainBytes(limits));
+        const released = AbortSignal.any([this.#abandon.signal, this.#finishing.signal]);
+        const { gate } = this.#context;
+        this.#pass = await gate
+          .enter(() => this.#queue.runPlainBytes(limits), released)
+          .catch(() => undefined);
         if (this.#pass === undefined) continue;
         this.#run = this.#queue.takeRun(limits, Date.now());
       }
@@ -262,12 +266,6 @@ export class PartitionWorker {
       }
       await this.#untilWoken(waitMs);
     }
-  }
-
-  /** Returns undefined when the partition is being released. */
-  async #enter(plainBytes: () => number): Promise<GatePass | undefined> {
-    const signal = AbortSignal.any([this.#abandon.signal, this.#finishing.signal]);
-    return await this.#context.gate.enter(plainBytes, signal).catch(() => undefined);
   }
 
   async #insert(): Promise<PartitionEvent> {

@@ -24,9 +24,9 @@ import {
 } from '#test/support/naive/otlp-proto.ts';
 import { silentKafkaLog } from '#test/support/silent-kafka-log.ts';
 import type { Envelope } from '#wire/envelope.ts';
+import { type BatchIdentity, encodeBatch } from '#wire/kafka/batch-encoder.ts';
 import { createKafka } from '#wire/kafka/client.ts';
 import { ProducerCluster } from '#wire/kafka/producer-cluster.ts';
-import { type BatchIdentity, encodeBatch } from '#wire/kafka/batch-encoder.ts';
 import { envelope } from './conformance.case.ts';
 import { type ReadMessage, readTopic, topicsOf, withAdmin } from './kafka-reading.ts';
 

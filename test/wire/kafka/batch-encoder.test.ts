@@ -5,10 +5,10 @@
 import { createRequire } from 'node:module';
 import fc from 'fast-check';
 import { beforeAll, expect, test } from 'vitest';
+import { batchBytes, batchHeader, encodeBatch } from '#wire/kafka/batch-encoder.ts';
 import { patchKafkajs } from '#wire/kafka/kafkajs-patches.ts';
 import type { OutgoingMessage } from '#wire/kafka/message.ts';
 import { decodeProduceResponse, produceVersion } from '#wire/kafka/produce-request.ts';
-import { batchBytes, batchHeader, encodeBatch } from '#wire/kafka/batch-encoder.ts';
 
 const require = createRequire(import.meta.url);
 const timestampMs = 1_760_000_000_123;
