@@ -149,14 +149,13 @@ export class FaultWorld {
 
   /**
    * Sends so many numbered records, in messages of five that fall into two days each. Resolves when the brokers have
-   * them. The records of a sender are in one partition.
+   * them. The records of a sender are in one partition, and each message is a record batch: a run is whole batches, and
+   * faults need several runs.
    */
   async produce(count: number, sender = 'a'): Promise<void> {
-    const sends: Promise<unknown>[] = [];
     for (let left = count; left > 0; left -= recordsPerMessage) {
-      sends.push(this.send(this.logsEnvelope(Math.min(left, recordsPerMessage), sender)));
+      await this.send(this.logsEnvelope(Math.min(left, recordsPerMessage), sender));
     }
-    await Promise.all(sends);
   }
 
   /** The sender's next records. They are expected in the table from now on. */
@@ -175,15 +174,13 @@ export class FaultWorld {
     const state = this.#deltas.get(sender) ?? { count: 0, total: 0 };
     this.#deltas.set(sender, state);
     const firstMs = this.#startedMs - 1_000_000;
-    const sends: Promise<unknown>[] = [];
     for (let i = 0; i < count; i++) {
       const n = ++state.count;
       state.total += n;
       const [startMs, endMs] = [firstMs + (n - 1) * 1000, firstMs + n * 1000];
       const bytes = deltaSum(deltaMetric, [{ startMs, endMs, value: n, route: sender }]);
-      sends.push(this.send(this.#envelope('metrics', sender, `delta/${sender}/${n}`, bytes)));
+      await this.send(this.#envelope('metrics', sender, `delta/${sender}/${n}`, bytes));
     }
-    await Promise.all(sends);
   }
 
   send(envelope: Envelope): Promise<unknown> {
@@ -193,8 +190,6 @@ export class FaultWorld {
       clientId: 'faults-agent',
       log: silentKafkaLog,
       topics: this.topics,
-      // Few messages to a record batch, so that a small fetch brings few of them.
-      messageBytesMax: 40_000,
       lingerMs: 0,
     });
     return this.#transport.send(envelope);
