@@ -57,7 +57,7 @@ export function targetsReport(
   return {
     activeTargets: pools.flatMap(({ active }) =>
       active.map((target) => {
-        const url = shownUrl(new URL(target.url));
+        const url = withoutCredentials(target.url);
         const { health, lastError, lastScrapeMs, lastDurationSeconds } = healthOf(target) ?? neverScraped;
         return {
           discoveredLabels: target.discoveredLabels,
@@ -81,4 +81,10 @@ export function targetsReport(
       pools.map(({ scrapePool, droppedCount }) => [scrapePool, droppedCount]),
     ),
   };
+}
+
+/** The address as it was given where it has none: a URL would leave out a port that is its scheme's usual one. */
+function withoutCredentials(url: string): string {
+  const parsed = new URL(url);
+  return parsed.username === '' && parsed.password === '' ? url : shownUrl(parsed);
 }

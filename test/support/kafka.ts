@@ -310,13 +310,17 @@ function serverProperties(
   extra: Record<string, string>,
 ): string {
   const listeners = `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`;
-  const more = (to: number | undefined) => (to === undefined ? '' : `,PROXIED://127.0.0.1:${to}`);
   const properties: Record<string, string> = {
     'process.roles': 'broker,controller',
     'node.id': String(nodeId),
     'controller.quorum.voters': voters,
-    listeners: `${listeners}${more(proxied?.listens)}`,
-    'advertised.listeners': `${listeners}${more(proxied?.advertised)}`,
+    listeners,
+    ...(proxied === undefined
+      ? {}
+      : {
+          listeners: `${listeners},PROXIED://127.0.0.1:${proxied.listens}`,
+          'advertised.listeners': `${listeners},PROXIED://127.0.0.1:${proxied.advertised}`,
+        }),
     'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT',
     'controller.listener.names': 'CONTROLLER',
     'inter.broker.listener.name': 'PLAINTEXT',

@@ -159,12 +159,6 @@ describe('a mistake is answered with its place and what to do', () => {
       error: 'invalid parameter "query": 1:1: parse error: unknown function with name "nope"',
     },
     {
-      url: '/api/v1/query?query=1%2Binfo(a)',
-      status: 400,
-      type: 'bad_data',
-      error: 'invalid parameter "query": 1:3: function "info" is not supported yet',
-    },
-    {
       url: '/api/v1/query?query=a&limit=-1',
       status: 400,
       type: 'bad_data',

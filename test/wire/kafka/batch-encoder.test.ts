@@ -21,7 +21,8 @@ const messages = fc.array(
     key: fc.string({ unit: 'grapheme', maxLength: 70 }),
     value: fc.uint8Array({ maxLength: 20_000 }).map((bytes) => Buffer.from(bytes)),
     headers: fc.dictionary(
-      fc.string({ minLength: 1, maxLength: 20 }),
+      // kafkajs gathers headers in an object, and takes what every object has for a value that was there before.
+      fc.string({ minLength: 1, maxLength: 20 }).filter((name) => !(name in {})),
       fc.string({ unit: 'grapheme', maxLength: 90 }),
     ),
   }),
