@@ -8,6 +8,8 @@
 // Every query that the embedded engine runs holds a thread of this pool, and an agent has no engine: each thread takes
 // memory. It must be set before the pool's first use.
 process.env.UV_THREADPOOL_SIZE ??= process.argv[2] === 'agent' ? '4' : '32';
+// The engine's allocator keeps what is freed for five seconds. Read when its library is loaded.
+process.env.JE_MALLOC_CONF ??= 'dirty_decay_ms:1000';
 
 import { readFileSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';

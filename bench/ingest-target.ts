@@ -11,7 +11,9 @@ import { migrate } from '#store/migrate.ts';
 import { startReceivers } from '#wire/receive/receivers.ts';
 import { measureWhenTold } from './measured-process.ts';
 
+// As main.ts sets them.
 process.env.UV_THREADPOOL_SIZE = '32';
+process.env.JE_MALLOC_CONF ??= 'dirty_decay_ms:1000';
 countBuffersWithHeap();
 
 const [directory = '', blockRows = '250000'] = process.argv.slice(2);
