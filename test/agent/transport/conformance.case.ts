@@ -74,7 +74,7 @@ export function testTransport(carrier: () => Carrier): void {
           bytes: copy,
         },
       ]);
-      expect(transport.state()).toBe('ok');
+      await eventually(() => transport.state() === 'ok');
     }),
   );
 
@@ -126,7 +126,7 @@ export function testTransport(carrier: () => Carrier): void {
       await eventually(() => transport.state() !== 'ok');
       await carrier().bringBack();
       await sends;
-      expect(transport.state()).toBe('ok');
+      await eventually(() => transport.state() === 'ok');
       const ids = (await carrier().arrived()).map(({ batchId }) => batchId);
       for (const { batchId } of sent) expect(ids.filter((id) => id === batchId)).toEqual([batchId]);
     });

@@ -106,7 +106,8 @@ describeKafka('the Kafka producer', (kafka) => {
     );
     expect(transport.counters.total('refused_records')).toBe(1);
     await expect(transport.send(logsEnvelope([noisyRecord(10, 50_000)]))).rejects.toThrow(RefusedError);
-    expect(transport.state()).toBe('ok');
+    // Other topics may still be on their way to being made.
+    expect(transport.state()).not.toContain(logs);
     await transport.close();
     expect(recordIds(await readTopic(kafka().brokers, logs))).toEqual([1, 2, 3, 4, 6, 7, 8, 9]);
   });
@@ -183,7 +184,7 @@ describeKafka('the Kafka producer', (kafka) => {
       sent.push(envelope());
       await transport.send(sent.at(-1)!);
     }
-    expect(transport.state()).toBe('ok');
+    await eventually(() => transport.state() === 'ok');
     expect(transport.counters.total('producer_ids')).toBe(2);
     expect(warnings.join()).toMatch(reason);
     await transport.close();
@@ -449,7 +450,7 @@ describe.skipIf(!isOwn)('the Kafka producer with two brokers', () => {
     isMoved = true;
     await sending;
     expect(transport.counters.total('retries')).toBeGreaterThan(0);
-    expect(transport.state()).toBe('ok');
+    await eventually(() => transport.state() === 'ok');
     await transport.close();
     expect(ids(await readTopic(pair.first.brokers, logs))).toEqual(sent.map(({ batchId }) => batchId));
   });

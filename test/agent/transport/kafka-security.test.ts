@@ -149,7 +149,7 @@ describe.skipIf(!canRun)('a Kafka that asks who is there', () => {
       while (requests.length < 3) {
         sent.push(envelope());
         await transport.send(sent.at(-1)!);
-        expect(transport.state()).toBe('ok');
+        await eventually(() => transport.state() === 'ok');
         await delay(300);
       }
       expect(requests[0]!.authorization).toBe(
