@@ -3,7 +3,8 @@
  * acknowledged, and on three soon after. One of them may be away.
  */
 import { afterAll, beforeAll, describe } from 'vitest';
-import { type BrokerPlace, freePorts, kafkaMissing, type OwnedBroker, startOwnedBrokers } from './kafka.ts';
+import { type BrokerPlace, freePorts, type OwnedBroker, startOwnedBrokers } from './kafka.ts';
+import { kafkaMissing } from './kafka-installation.ts';
 
 export interface TestCluster {
   readonly brokers: string[];

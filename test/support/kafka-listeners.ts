@@ -11,7 +11,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makeCertificates, type TestCertificates } from './certificates.ts';
-import { freePorts, runKafkaTool, startKafka, type TestKafka } from './kafka.ts';
+import { freePorts, startKafka, type TestKafka } from './kafka.ts';
+import { runKafkaTool } from './kafka-installation.ts';
 
 export interface SecuredKafka {
   readonly kafka: TestKafka;

@@ -1,22 +1,29 @@
 /**
- * A real Apache Kafka for tests: one KRaft node (broker and controller in one) from its Maven artifacts, on the JDK
- * and `mvn` of the machine, or the cluster that KAFKA_BROKERS names. Start-up takes two to three seconds; the first
- * one on a machine also downloads 45 MB to test/.cache.
+ * A real Apache Kafka for tests: one KRaft node (broker and controller in one) from its Maven artifacts
+ * (kafka-installation.ts), or the cluster that KAFKA_BROKERS names. Start-up takes two to three seconds.
  *
  *   describeKafka('the consumer', (kafka) => { test('...', async () => connect(kafka().brokers)) });
  *   node test/support/kafka.ts      prints brokers=127.0.0.1:PORT and runs until Ctrl-C or the end of a piped stdin
  */
-import { execFile, spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, fstatSync, readFileSync } from 'node:fs';
-import { cp, mkdir, mkdtemp, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe } from 'vitest';
 import { createKafka } from '#wire/kafka/client.ts';
+import {
+  cacheDirectory,
+  fetchLibraries,
+  java,
+  javaArguments,
+  kafkaMissing,
+  publish,
+  runKafkaTool,
+} from './kafka-installation.ts';
 import { silentKafkaLog } from './silent-kafka-log.ts';
 
 export interface TestKafka {
@@ -48,27 +55,8 @@ export interface BrokerPlace {
   readonly proxied?: { readonly listens: number; readonly advertised: number };
 }
 
-/** KAFKA_VERSION=3.9.1 runs the tests on another one. */
-const kafkaVersion = process.env.KAFKA_VERSION ?? '4.3.1';
-const cacheDirectory = join(import.meta.dirname, '../.cache', `kafka-${kafkaVersion}`);
-const libraryDirectory = join(cacheDirectory, 'lib');
 const startTimeoutMs = 60_000;
 const clusterId = 'c29uZGUtdGVzdC1rYWZrYQ';
-const javaOptions = ['-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Xshare:auto'];
-const java = 'java';
-const maven = 'mvn';
-const run = promisify(execFile);
-
-/** Returns why no Kafka can be had here, or undefined where one can. */
-export function kafkaMissing(): string | undefined {
-  if (process.env.KAFKA_BROKERS) return undefined;
-  if (spawnSync(java, ['-version']).status !== 0) return 'no `java` (JDK 17 or newer) on the PATH';
-  if (!existsSync(libraryDirectory) && spawnSync(maven, ['-version']).status !== 0) {
-    return 'no `mvn` on the PATH to fetch Apache Kafka with';
-  }
-  return undefined;
-}
-
 /**
  * Returns a running Kafka, or undefined (with the reason printed) where none can be had; in CI that is an error.
  * `properties` are added to the broker's configuration; `{port}` and `{controllerPort}` in them are this broker's ports.
@@ -145,19 +133,6 @@ export function describeKafka(
       return kafka;
     });
   });
-}
-
-/** Sends a file with Apache Kafka's own client, once with each codec; undefined where only KAFKA_BROKERS is there. */
-export function runJavaProducer(
-  broker: string,
-  topic: string,
-  path: string,
-  codecs: readonly string[],
-): { status: number | null; stderr: string } | undefined {
-  if (!existsSync(libraryDirectory)) return undefined;
-  const source = join(import.meta.dirname, 'JavaProducer.java');
-  const { status, stderr } = spawnSync(java, [...javaArguments(source), broker, topic, path, ...codecs]);
-  return { status, stderr: stderr.toString() };
 }
 
 export class OwnedBroker implements TestKafka {
@@ -294,16 +269,6 @@ function externalKafka(brokers: string[]): TestKafka {
   };
 }
 
-function javaArguments(mainClass: string): string[] {
-  return [
-    ...javaOptions,
-    '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn',
-    '-cp',
-    join(libraryDirectory, '*'),
-    mainClass,
-  ];
-}
-
 function serverProperties(
   directory: string,
   { nodeId, port, controllerPort, voters, proxied }: BrokerPlace,
@@ -346,37 +311,6 @@ function serverProperties(
     .replaceAll('{controllerPort}', String(controllerPort));
 }
 
-/** Resolves Kafka and its run-time dependencies with Maven, once per version. */
-async function fetchLibraries(): Promise<void> {
-  if (existsSync(libraryDirectory)) return;
-  await mkdir(cacheDirectory, { recursive: true });
-  const directory = await mkdtemp(join(cacheDirectory, 'fetch-'));
-  const dependency = (group: string, artifact: string, version: string): string =>
-    `<dependency><groupId>${group}</groupId><artifactId>${artifact}</artifactId><version>${version}</version></dependency>`;
-  const pom = `<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
-    <groupId>sonde.test</groupId><artifactId>kafka</artifactId><version>1</version><packaging>pom</packaging>
-    <dependencies>
-      ${dependency('org.apache.kafka', 'kafka_2.13', kafkaVersion)}
-      ${dependency('org.slf4j', 'slf4j-simple', '1.7.36')}
-    </dependencies></project>`;
-  await writeFile(join(directory, 'pom.xml'), pom);
-  const target = join(directory, 'lib');
-  await run(
-    maven,
-    ['-q', '-B', 'dependency:copy-dependencies', '-DincludeScope=runtime', `-DoutputDirectory=${target}`],
-    {
-      cwd: directory,
-    },
-  );
-  await publish(target, libraryDirectory);
-  await rm(directory, { recursive: true, force: true });
-}
-
-/** Runs one of Kafka's own command line tools to its end. Must be called after a broker has been started. */
-export async function runKafkaTool(mainClass: string, args: readonly string[]): Promise<void> {
-  await run(java, [...javaArguments(mainClass), ...args]);
-}
-
 /** Returns a freshly formatted log directory to copy: formatting once saves a second of Java per broker. */
 async function formattedStorage(): Promise<string> {
   const template = join(cacheDirectory, 'formatted');
@@ -391,17 +325,10 @@ async function formattedStorage(): Promise<string> {
       {},
     ),
   );
-  await run(java, [...javaArguments('kafka.tools.StorageTool'), 'format', '-t', clusterId, '-c', configPath]);
+  await runKafkaTool('kafka.tools.StorageTool', ['format', '-t', clusterId, '-c', configPath]);
   await publish(join(directory, 'data'), template);
   await rm(directory, { recursive: true, force: true });
   return template;
-}
-
-/** Moves a finished directory to where others look for it; whoever comes second keeps the first one's. */
-async function publish(from: string, to: string): Promise<void> {
-  await rename(from, to).catch((error: unknown) => {
-    if (!existsSync(to)) throw error;
-  });
 }
 
 export async function freePorts(count: number): Promise<number[]> {

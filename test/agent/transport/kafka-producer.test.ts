@@ -14,7 +14,8 @@ import {
 } from '#agent/transport/kafka.ts';
 import { RefusedError } from '#model/errors.ts';
 import { eventually } from '#test/support/eventually.ts';
-import { describeKafka, freePorts, kafkaMissing, startKafka, type TestKafka } from '#test/support/kafka.ts';
+import { describeKafka, freePorts, startKafka, type TestKafka } from '#test/support/kafka.ts';
+import { kafkaMissing } from '#test/support/kafka-installation.ts';
 import { type KafkaPair, startKafkaPair } from '#test/support/kafka-pair.ts';
 import {
   decodeLogsRequest,

@@ -13,7 +13,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createKafkaTransport, type KafkaTransport } from '#agent/transport/kafka.ts';
 import { hasOpenssl, makeAuthority, makeCertificate } from '#test/support/certificates.ts';
 import { eventually } from '#test/support/eventually.ts';
-import { kafkaMissing } from '#test/support/kafka.ts';
+import { kafkaMissing } from '#test/support/kafka-installation.ts';
 import {
   type SecuredKafka,
   sessionMsMax,

@@ -11,7 +11,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { hasTool } from '#test/support/debian-tool.ts';
 import { exporterMessages, remoteWriteMessages } from '#test/support/foreign-messages.ts';
-import { describeKafka, runJavaProducer } from '#test/support/kafka.ts';
+import { describeKafka } from '#test/support/kafka.ts';
+import { runJavaProducer } from '#test/support/kafka-installation.ts';
 import { KafkaToStore } from '#test/support/kafka-to-store.ts';
 
 // Each test has a store, topics and several connections of its own.
