@@ -234,9 +234,17 @@ export class Fetcher {
     }
   }
 
-  /** Asks which offsets the log has; brokers whose answer might be of the past do not give one (KIP-207). */
+  /**
+   * Asks which offsets the log has; brokers whose answer might be of the past do not give one (KIP-207). Where it fails, the
+   * next fetch asks again.
+   */
   async #look({ worker, offset }: Wanted): Promise<void> {
-    const range = await this.logRange(worker.place).catch(() => undefined);
+    const range = await this.logRange(worker.place).catch((error: unknown) => {
+      this.#counters.add('fetch_errors');
+      const fields = { ...worker.place, offset, error: errorMessage(error) };
+      this.#log.debug(fields, 'which offsets the log has could not be asked');
+      return undefined;
+    });
     if (range !== undefined) worker.outOfRange(offset, range.logStart, range.logEnd);
   }
 
