@@ -18,6 +18,7 @@ import type { ExemplarSource, SampleSource, TimeRange } from '../promql/source.t
 import type { Expression } from '../promql/tree.ts';
 import { checkTenant } from './check-tenant.ts';
 import { clientAbort } from './client-abort.ts';
+import { executionWishes } from './execution-wishes.ts';
 import { failureStatus } from './failure-status.ts';
 import { addMissingRoute } from './missing-route.ts';
 import { formType, invalid, PrometheusParams, unescapeName } from './prometheus-params.ts';
@@ -126,6 +127,7 @@ async function answerInstant({ params, tenant, abort, options }: Call): Promise<
     timeMs: params.timeMs('time', options.now()),
     timeoutMs: params.durationMs('timeout'),
     lookbackMs: params.durationMs('lookback_delta'),
+    ...executionWishes(params),
     abort,
   };
   return renderLimited(await asking(() => options.engine.instant(request)), limit);
@@ -157,6 +159,7 @@ async function answerRange({ params, tenant, abort, options }: Call): Promise<st
     stepMs,
     timeoutMs: params.durationMs('timeout'),
     lookbackMs: params.durationMs('lookback_delta'),
+    ...executionWishes(params),
     abort,
   };
   return renderLimited(await asking(() => options.engine.range(request)), limit);

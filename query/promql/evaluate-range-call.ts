@@ -3,15 +3,17 @@
 import { labelValue, metricNameLabel } from '#model/labels.ts';
 import { checkExtendedRange, streamExtendedRange } from './evaluate-extended-range.ts';
 import { readSeries } from './evaluate-selector.ts';
-import { type Evaluation, evaluateScalar, evaluateVector, fixedTimeMs, withoutName } from './evaluation.ts';
-import { executionError } from './execution-error.ts';
+import { type Evaluation, evaluateScalar, fixedTimeMs, withoutName } from './evaluation.ts';
 import type { RangeFunction, RangeWindow } from './functions/function-kinds.ts';
 import type { FloatHistogram } from './histogram/float-histogram.ts';
 import { ignoredInMixedRange } from './histogram/histogram-notes.ts';
+import { kernelsOnly, plannedRead } from './plan/query-plan.ts';
+import { type ReadByKernel, streamPlannedSeries } from './pushed/planned-series.ts';
 import type { QueryBudget } from './query-budget.ts';
 import { type WindowEnds, windowEnds, withoutStale } from './sample-window.ts';
 import type { SeriesSamples } from './source.ts';
 import { emptyMixedSeries, emptySeries, type StepGrid, type StepSeries, setValue } from './step-series.ts';
+import { subqueryGrid } from './subquery-grid.ts';
 import { type Call, type MatrixSelector, type Subquery, unwrapParentheses } from './tree.ts';
 
 /** Yields each series that the function has a value for at some step. */
@@ -26,6 +28,17 @@ export async function* streamRangeCall(
     const { modifier } = range.selector;
     checkExtendedRange(call.name, modifier);
     yield* streamExtendedRange(evaluation, call, implementation, range, modifier, grid);
+    return;
+  }
+  const read = plannedRead(evaluation.plan, call, grid);
+  if (read !== undefined && read.path !== 'kernel') {
+    const bySamples = { ...evaluation, plan: kernelsOnly(evaluation.plan), readsParts: true };
+    const kernel: ReadByKernel = (node, steps) =>
+      streamRangeCall(bySamples, node as Call, { ...implementation, keepsName: true }, steps);
+    for await (const series of streamPlannedSeries(evaluation, read, kernel)) {
+      if (implementation.isForCounters) noteNonCounter(evaluation, series, range);
+      yield implementation.keepsName ? series : withoutName(evaluation, series);
+    }
     return;
   }
   const args = await scalarArguments(evaluation, call, grid);
@@ -73,7 +86,7 @@ async function* streamSamples(
   ends: WindowEnds,
 ): AsyncGenerator<SeriesSamples> {
   if (range.kind === 'subquery') {
-    for (const series of await evaluateSubquery(evaluation, range, grid)) yield series;
+    yield* streamSubquery(evaluation, range, grid);
     return;
   }
   const bounds = { startMs: ends.firstMs - range.rangeMs, endMs: ends.lastMs };
@@ -85,27 +98,19 @@ export interface SubquerySamples extends SeriesSamples {
   readonly dropsName: boolean;
 }
 
-/** Evaluates a subquery's expression at the multiples of its step that its windows cover. */
-export async function evaluateSubquery(
+/**
+ * Evaluates a subquery's expression at the multiples of its step that its windows cover. Series come one by one, and
+ * where the expression lets them (Evaluation.stream), no more than one is held.
+ */
+export async function* streamSubquery(
   evaluation: Evaluation,
   subquery: Subquery,
   grid: StepGrid,
-): Promise<SubquerySamples[]> {
-  const stepMs = subquery.stepMs ?? evaluation.subqueryStepMs;
-  const ends = rangeEnds(evaluation, subquery, grid);
-  const startMs = (Math.floor((ends.firstMs - subquery.rangeMs) / stepMs) + 1) * stepMs;
-  const count = Math.floor((ends.lastMs - startMs) / stepMs) + 1;
-  if (count <= 0) return [];
-  if (count > subqueryStepsMax) {
-    throw executionError(`a subquery has more than ${subqueryStepsMax} steps: give it a larger step`);
-  }
-  const inner = { startMs, stepMs, count };
-  const series = await evaluateVector(evaluation, subquery.expression, inner);
-  return series.map((one) => compact(one, inner));
+): AsyncGenerator<SubquerySamples> {
+  const inner = subqueryGrid(evaluation, subquery, grid);
+  if (inner === undefined) return;
+  for await (const series of evaluation.stream(subquery.expression, inner)) yield compact(series, inner);
 }
-
-/** Bounds the columns of a subquery before they are allocated: 1 s steps over a week. */
-export const subqueryStepsMax = 700_000;
 
 function compact(
   { labels, dropsName, values, present, histograms }: StepSeries,
@@ -241,7 +246,7 @@ function histogramWindowValue(
 /** rate() of something that does not look like a counter gets Prometheus's hint. */
 function noteNonCounter(
   evaluation: Evaluation,
-  samples: SeriesSamples,
+  samples: Pick<SeriesSamples, 'labels'>,
   range: MatrixSelector | Subquery,
 ): void {
   const name = labelValue(samples.labels, metricNameLabel);

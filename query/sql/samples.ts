@@ -7,12 +7,14 @@
 import type { LabelMatcher } from '#model/labels.ts';
 import { metricNameLabel } from '#model/labels.ts';
 import type { QueryParams, Store } from '#store/store.ts';
+import type { OnStatement } from '../promql/plan/explain.ts';
 import { staleWords } from '../promql/sample-window.ts';
 import type { ExemplarSource, SampleRequest, SampleSource, SeriesSamples } from '../promql/source.ts';
 import { listExemplars } from './exemplars.ts';
 import { countHistogramNumbers, type HistogramRun, readHistograms } from './histograms.ts';
 import { matchersSql } from './matcher-sql.ts';
 import { createMetricRead, type MetricRead } from './metric-read.ts';
+import { createPushedReads, type PushDownProbe } from './pushed-reads.ts';
 import { decodeSampleRuns, type SampleRun } from './sample-block.ts';
 import { mergeRuns } from './sample-merge.ts';
 import {
@@ -27,6 +29,14 @@ import {
 export interface SampleSourceLimits {
   /** Series that one selector may match. */
   readonly seriesMax: number;
+  /** Bytes that the source may read: see metric-read.ts. No limit by default. */
+  readonly bytesMax?: number;
+}
+
+export interface SampleSourceOptions {
+  /** What the store computes as PromQL does. Without it, the source answers with samples only. */
+  readonly probe?: PushDownProbe;
+  readonly onStatement?: OnStatement | undefined;
 }
 
 /** What a slice may hold in memory, at 16 bytes a sample. */
@@ -47,9 +57,11 @@ export function createSampleSource(
   store: Store,
   tenant: string,
   limits: SampleSourceLimits,
+  { probe, onStatement }: SampleSourceOptions = {},
 ): SampleSource & ExemplarSource {
-  const read = createMetricRead(store, tenant);
+  const read = createMetricRead(store, tenant, { bytesMax: limits.bytesMax, onStatement });
   return {
+    ...(probe === undefined ? {} : { pushed: createPushedReads(read, limits.seriesMax, probe) }),
     select: (request, abort) => selectSamples(read, request, limits, abort),
     series: (matchers, range, limit) => listSeries(read, matchers, range, limit),
     labelNames: (matchers, range, limit) => listLabelNames(read, matchers, range, limit),

@@ -26,8 +26,8 @@ interface SampledRange {
  * What a difference between the first and the last sample is multiplied by to stand for the whole window; `toZeroSeconds`
  * is how far back before the first sample the line through them reaches zero.
  */
-function extrapolationOf(
-  { startMs, endMs, rangeMs }: RangeWindow,
+export function extrapolationOf(
+  { startMs, endMs, rangeMs }: Pick<RangeWindow, 'startMs' | 'endMs' | 'rangeMs'>,
   { firstMs, lastMs, count, zeroMs }: SampledRange,
   toZeroSeconds: (sampledSeconds: number) => number,
   isRate: boolean,

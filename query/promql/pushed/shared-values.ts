@@ -1,0 +1,156 @@
+/**
+ * Values of expressions that stand in a query more than once, and samples that several selectors ask for: computed and
+ * read once, kept until their last use, and within bounds. What is too large is done again in each place.
+ */
+import { Annotations } from '../annotations.ts';
+import type { Evaluation } from '../evaluation.ts';
+import { requestKey } from '../plan/expression-key.ts';
+import type { QueryPlan } from '../plan/query-plan.ts';
+import type { SampleRequest, SeriesSamples } from '../source.ts';
+import type { StepSeries } from '../step-series.ts';
+import type { Expression } from '../tree.ts';
+import { pairPositions } from './paired-positions.ts';
+
+/** 9 bytes each. */
+const valuesMax = 4_000_000;
+/** 16 bytes each. */
+const samplesMax = 4_000_000;
+/** What a histogram counts for. */
+const valuesPerHistogram = 32;
+
+interface Kept<Item> {
+  readonly items: readonly Item[];
+  readonly size: number;
+}
+
+/** Things by key, each until it was asked for as often as it is needed. */
+class BoundedShelf<Item> {
+  readonly #sizeMax: number;
+  readonly #kept = new Map<string, Kept<Item>>();
+  readonly #usesLeft: Map<string, number>;
+  #size = 0;
+
+  constructor(sizeMax: number, uses: Iterable<readonly [string, number]>) {
+    this.#sizeMax = sizeMax;
+    this.#usesLeft = new Map(uses);
+  }
+
+  /** Counts a use. */
+  take(key: string): readonly Item[] | undefined {
+    const left = (this.#usesLeft.get(key) ?? 1) - 1;
+    this.#usesLeft.set(key, left);
+    const kept = this.#kept.get(key);
+    if (kept !== undefined && left <= 0) {
+      this.#kept.delete(key);
+      this.#size -= kept.size;
+    }
+    return kept?.items;
+  }
+
+  /** Passes items on, and keeps them where they are needed again and fit. */
+  async *keep(key: string, items: AsyncIterable<Item>, sizeOf: (item: Item) => number): AsyncGenerator<Item> {
+    let held: Item[] | undefined = (this.#usesLeft.get(key) ?? 0) > 0 ? [] : undefined;
+    let size = 0;
+    for await (const item of items) {
+      if (held !== undefined) {
+        size += sizeOf(item);
+        if (this.#size + size <= this.#sizeMax) held.push(item);
+        else held = undefined;
+      }
+      yield item;
+    }
+    if (held === undefined) return;
+    this.#size += size;
+    this.#kept.set(key, { items: held, size });
+  }
+}
+
+interface Note {
+  readonly kind: 'warn' | 'inform';
+  readonly fact: string;
+  readonly start: number;
+}
+
+/** Passes annotations on and remembers them. */
+class RecordingAnnotations extends Annotations {
+  readonly #to: Annotations;
+  readonly notes: Note[] = [];
+
+  constructor(text: string, to: Annotations) {
+    super(text);
+    this.#to = to;
+  }
+
+  override warn(fact: string, range: { readonly start: number }): void {
+    this.#to.warn(fact, range);
+    this.notes.push({ kind: 'warn', fact, start: range.start });
+  }
+
+  override inform(fact: string, range: { readonly start: number }): void {
+    this.#to.inform(fact, range);
+    this.notes.push({ kind: 'inform', fact, start: range.start });
+  }
+}
+
+export class SharedValues {
+  readonly #values: BoundedShelf<StepSeries>;
+  readonly #samples: BoundedShelf<SeriesSamples>;
+  /** What was said while a value was computed, and of which place in the text. */
+  readonly #notes = new Map<string, { readonly expression: Expression; readonly notes: readonly Note[] }>();
+
+  constructor(plan: QueryPlan) {
+    const uses = new Map<string, number>();
+    for (const { key } of plan.shared.values()) uses.set(key, (uses.get(key) ?? 0) + 1);
+    this.#values = new BoundedShelf(valuesMax, uses);
+    this.#samples = new BoundedShelf(samplesMax, plan.sharedRequests);
+  }
+
+  /** The series of an expression; annotations are left for each of its places. `compute` runs unless they are kept. */
+  async *series(
+    evaluation: Evaluation,
+    key: string,
+    expression: Expression,
+    compute: (annotations: Annotations) => AsyncIterable<StepSeries>,
+  ): AsyncGenerator<StepSeries> {
+    const kept = this.#values.take(key);
+    if (kept !== undefined) {
+      this.#repeatNotes(evaluation, key, expression);
+      yield* kept;
+      return;
+    }
+    const annotations = new RecordingAnnotations(evaluation.text, evaluation.annotations);
+    this.#notes.set(key, { expression, notes: annotations.notes });
+    yield* this.#values.keep(key, compute(annotations), sizeOfSeries);
+  }
+
+  #repeatNotes(evaluation: Evaluation, key: string, expression: Expression): void {
+    const from = this.#notes.get(key);
+    if (from === undefined || from.notes.length === 0) return;
+    const positions = pairPositions(from.expression, expression);
+    for (const { kind, fact, start } of from.notes) {
+      // Of what is no part of the tree, as far from the expression's start as in the first place.
+      const there = positions.get(start) ?? start - from.expression.start + expression.start;
+      evaluation.annotations[kind](fact, { start: there });
+    }
+  }
+
+  /** What `read` yields for the request, from an earlier read of the same where it was kept. */
+  async *samples(
+    request: SampleRequest,
+    read: () => AsyncIterable<SeriesSamples>,
+  ): AsyncGenerator<SeriesSamples> {
+    const key = requestKey(request);
+    const kept = this.#samples.take(key);
+    if (kept !== undefined) yield* kept;
+    else yield* this.#samples.keep(key, read(), sizeOfSamples);
+  }
+}
+
+function sizeOfSeries({ values, histograms }: StepSeries): number {
+  return values.length * (histograms === undefined ? 1 : valuesPerHistogram);
+}
+
+function sizeOfSamples({ values, histograms, startTimes }: SeriesSamples): number {
+  const numbers = values.length * (startTimes === undefined ? 1 : 2);
+  return numbers + (histograms?.values.length ?? 0) * valuesPerHistogram;
+}
