@@ -17,7 +17,12 @@ import { executionError } from './execution-error.ts';
 import type { FloatHistogram } from './histogram/float-histogram.ts';
 import { findStatsOnlySelectors } from './histogram/stats-only-selectors.ts';
 import { parsePromql } from './parser.ts';
-import type { PushDown, SourceResolution } from './plan/choose-path.ts';
+import {
+  type PathThresholds,
+  type PushDown,
+  type SourceResolution,
+  thresholdsDefault,
+} from './plan/choose-path.ts';
 import { explainPlan, type OnStatement, StatementRecorder } from './plan/explain.ts';
 import { makePlan } from './plan/make-plan.ts';
 import { SharedValues } from './pushed/shared-values.ts';
@@ -50,6 +55,8 @@ export interface PromqlEngineOptions {
   readonly delaysNameRemoval?: boolean;
   /** Which reads a store may answer itself; equal ones by default. */
   readonly pushDown?: PushDown;
+  /** From where on other paths than samples are taken. */
+  readonly thresholds?: PathThresholds;
 }
 
 interface QueryRequest {
@@ -146,6 +153,7 @@ async function run(
       const wishes = {
         pushDown: options.pushDown ?? 'exact',
         resolution: request.resolution ?? 'auto',
+        thresholds: options.thresholds ?? thresholdsDefault,
       };
       const plan = await makePlan(expression, grid, times, wishes, source, abort);
       const evaluation = createEvaluation({

@@ -1,6 +1,6 @@
 /**
- * Five-minute cells of series, as columns over time, and until when they are complete. Rows come in the order of the
- * key (day, id, cell), so that nothing is sorted; each finds its place in columns that were laid out before.
+ * Five-minute cells of series, as columns over time, and until when they are complete. Rows come as they lie, part by
+ * part: nothing is sorted or merged by the engine, and each row finds its place in columns that were laid out before.
  */
 import { columnNamed, readBlocks } from '#store/native/block-reader.ts';
 import { type Column, integer64Number } from '#store/native/column.ts';
@@ -37,14 +37,18 @@ export async function completeCells(
 ): Promise<CellSpan> {
   const where = selectionSql(selection, selection.series);
   let untilMs = Math.floor(request.endMs / cellMs) * cellMs;
-  for (const table of ['samples_head', 'samples_closing']) {
-    const [row] = await read.rows<{ rows: string; first: string }>(
+  const waiting = ['samples_head', 'samples_closing'].map(
+    (table) =>
       `SELECT count() AS rows, toUnixTimestamp64Milli(min(ts)) AS first FROM ${table} WHERE ${where.sql} AND ${rowWindowSql}`,
-      { ...where.params, ...rowWindowParams(request) },
-      abort,
-    );
-    if (row === undefined || row.rows === '0') continue;
-    untilMs = Math.min(untilMs, Math.ceil(Number(row.first) / cellMs) * cellMs - cellMs);
+  );
+  const firsts = await read.rows<{ rows: string; first: string }>(
+    waiting.join(' UNION ALL '),
+    { ...where.params, ...rowWindowParams(request) },
+    abort,
+  );
+  for (const { rows, first } of firsts) {
+    if (rows === '0') continue;
+    untilMs = Math.min(untilMs, Math.ceil(Number(first) / cellMs) * cellMs - cellMs);
   }
   const metricParams = { metric: String(where.params.metric) };
   // Retention drops chunks by day and cells by month: older cells have no samples to be compared with.
@@ -75,22 +79,23 @@ export async function* readCells(
     const where = selectionSql(selection, slice);
     const sql = cellSql(columns, where.sql, request.lengthMs < request.everyMs);
     const params = { ...where.params, ...cellParams(request) };
+    const versions = new Uint32Array(counts.length);
     let index = 0;
-    let day = -1;
     for await (const bytes of read.stream(sql, params, abort)) {
       for (const block of readBlocks(bytes)) {
         const ids = wordsOf(columnNamed(block, 'id'));
         const edges = numbersOf(columnNamed(block, 'edge'));
-        const days = numbersOf(columnNamed(block, 'bucket'));
+        const version = numbersOf(columnNamed(block, 'version'));
         const n = numbersOf(columnNamed(block, 'n'));
         const sources = filled.map(([name, column]) => [readerOf(columnNamed(block, name)), column] as const);
         for (let row = 0; row < edges.length; row++) {
-          if (days[row] !== day) index = 0;
-          day = days[row];
           const [idHigh, idLow] = [ids[2 * row + 1], ids[2 * row]];
           if (!isSeries(slice[index], idHigh, idLow)) index = seekSeries(slice, index, idHigh, idLow);
           if (!isSeries(slice[index], idHigh, idLow)) continue;
           const place = index * placeCount + (edges[row] * 1000 - request.firstEdgeMs) / cellMs;
+          // Of the rows of a cell, the one that was made from the most samples; those of one version are equal.
+          if (counts[place] > 0 && version[row] <= versions[place]) continue;
+          versions[place] = version[row];
           counts[place] = n[row];
           for (const [readRow, column] of sources) column[place] = readRow(row);
         }
@@ -111,11 +116,10 @@ function cellSql(columns: readonly CellColumn[], where: string, hasGaps: boolean
   const wanted = hasGaps
     ? 'AND positiveModulo({lastEdge:Int64} - toInt64(toUnixTimestamp(cell)), {every:Int64}) < {length:Int64}'
     : '';
-  return `SELECT ${['bucket', 'id', 'toUnixTimestamp(cell) AS edge', 'n', ...named].join(', ')}
-  FROM samples_5m FINAL
+  return `SELECT ${['id', 'toUnixTimestamp(cell) AS edge', 'version', 'n', ...named].join(', ')}
+  FROM samples_5m
   WHERE ${where} AND bucket >= toDate(toDateTime({firstEdge:UInt32}, 'UTC')) AND bucket <= toDate(toDateTime({lastEdge:UInt32}, 'UTC'))
-    AND cell >= toDateTime({firstEdge:UInt32}, 'UTC') AND cell <= toDateTime({lastEdge:UInt32}, 'UTC') ${wanted}
-  ORDER BY samples_5m.bucket, id, samples_5m.cell`;
+    AND cell >= toDateTime({firstEdge:UInt32}, 'UTC') AND cell <= toDateTime({lastEdge:UInt32}, 'UTC') ${wanted}`;
 }
 
 function cellParams({ firstEdgeMs, lastEdgeMs, everyMs, lengthMs }: CellRequest): QueryParams {

@@ -69,20 +69,27 @@ function idText({ idHigh, idLow }: StoredSeries): string {
   return String((BigInt(idHigh) << 32n) | BigInt(idLow));
 }
 
-/** The place of a series among those ordered by id, from `from` on; the place before which it would stand otherwise. */
+/**
+ * The place of a series among those ordered by id. Rows mostly come in that order: it is looked for from `from` on, and all
+ * over where it is not near.
+ */
 export function seekSeries(
   series: readonly StoredSeries[],
   from: number,
   idHigh: number,
   idLow: number,
 ): number {
-  let index = from;
-  while (index < series.length) {
-    const one = series[index];
-    if (one.idHigh > idHigh || (one.idHigh === idHigh && one.idLow >= idLow)) break;
-    index++;
+  const next = from + 1;
+  if (isSeries(series[next], idHigh, idLow)) return next;
+  let low = 0;
+  let high = series.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const one = series[middle];
+    if (one.idHigh < idHigh || (one.idHigh === idHigh && one.idLow < idLow)) low = middle + 1;
+    else high = middle;
   }
-  return index;
+  return low;
 }
 
 export function isSeries(one: StoredSeries | undefined, idHigh: number, idLow: number): boolean {

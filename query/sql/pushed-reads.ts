@@ -52,17 +52,16 @@ export function createPushedReads(read: MetricRead, seriesMax: number, probe: Pu
   const select = createSelections(read, seriesMax);
   return {
     capabilities: () => probe.result(),
+    countSeries: async (request, abort) => (await select(request, abort)).series.length,
     survey: async (request, wantsCells, abort) => {
       const selection = await select(request, abort);
-      const seriesCount = selection.series.length;
       const none = { cellsFromMs: Infinity, cellsUntilMs: -Infinity };
-      if (seriesCount === 0) return { seriesCount, hasHistograms: false, ...none };
       const where = selectionSql(selection, selection.series);
       const params = { ...where.params, ...rowWindowParams(request) };
       const hasHistograms = (await countHistogramNumbers(read, where.sql, params, abort)) > 0;
-      if (!wantsCells || hasHistograms) return { seriesCount, hasHistograms, ...none };
+      if (!wantsCells || hasHistograms) return { hasHistograms, ...none };
       const { fromMs, untilMs } = await completeCells(read, selection, request, abort);
-      return { seriesCount, hasHistograms, cellsFromMs: fromMs, cellsUntilMs: untilMs };
+      return { hasHistograms, cellsFromMs: fromMs, cellsUntilMs: untilMs };
     },
     async *grid(request, abort) {
       const [selection, { settings }] = [await select(request.request, abort), await probe.result()];

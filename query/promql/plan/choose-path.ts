@@ -20,6 +20,19 @@ export const resolutionMs: Readonly<Record<'5m' | '1h', number>> = { '5m': cellM
 export interface PathWishes {
   readonly pushDown: PushDown;
   readonly resolution: SourceResolution;
+  readonly thresholds: PathThresholds;
+}
+
+/** From where on a path is cheaper than samples. */
+export interface PathThresholds {
+  /** Time from the first window's start to the last one's end, for cells. */
+  readonly cellSpanMs: number;
+  /** The same times the number of series, for cells. */
+  readonly cellSeriesHours: number;
+  /** Steps that are closer than this make a grid no smaller than samples. */
+  readonly gridStepMs: number;
+  /** Whether grids are pushed into the embedded engine too. */
+  readonly gridsEmbedded: boolean;
 }
 
 export interface ChosenPath {
@@ -57,46 +70,76 @@ export const cellFunctions: ReadonlySet<string> = new Set([
   'ts_of_last_over_time',
 ]);
 
-/** Below it, samples are read as fast as cells. */
-const cellSpanMsMin = 6 * 3_600_000;
-/** A grid finer than that is no smaller than the samples, behind a network. */
-const gridStepMsMin = 30_000;
+const hourMs = 3_600_000;
+/**
+ * A plan with cells sends twice as many statements: where a sample comes every 15 s, that is made up for from 6,000 hours of
+ * series on. In the embedded engine a grid costs what samples and kernels cost, within a tenth.
+ */
+export const thresholdsDefault: PathThresholds = {
+  cellSpanMs: 12 * hourMs,
+  cellSeriesHours: 8000,
+  gridStepMs: 30_000,
+  gridsEmbedded: false,
+};
 const kernel = (reason: string): ChosenPath => ({ path: 'kernel', reason });
 
-/** Whether the survey of a read can matter; else the reason why it is read as samples. */
+/** Other paths than samples that are still open; what closed one says why. */
+export interface PathLook {
+  readonly wantsCells: boolean;
+  readonly wantsGrid: boolean;
+  readonly noCells: string;
+  readonly noGrid: string;
+}
+
+/** What the query alone says; the reason why samples are read, where no other path is open. */
 export function firstLook(
   shape: ReadShape,
   wishes: PathWishes,
   capabilities: PushCapabilities | undefined,
-): { readonly wantsCells: boolean; readonly wantsGrid: boolean } | string {
+): PathLook | string {
   if (capabilities === undefined) return 'the source answers with samples only';
   if (!hasOneMetric(shape.request)) return 'the selector does not name one metric';
-  const cells = cellsReason(shape, wishes);
-  const grid = gridReason(shape, wishes, capabilities);
-  if (cells !== undefined && grid !== undefined) return `no cells: ${cells}; no grid: ${grid}`;
-  return { wantsCells: cells === undefined, wantsGrid: grid === undefined };
+  return lookOf(cellsReason(shape, wishes), gridReason(shape, wishes, capabilities));
+}
+
+/** The same with the number of series known. */
+export function lookAtSeries(
+  shape: ReadShape,
+  { resolution, thresholds }: PathWishes,
+  look: PathLook,
+  seriesCount: number,
+): PathLook | string {
+  if (seriesCount === 0) return 'no series matches';
+  const { startMs, endMs } = shape.request;
+  const seriesHours = (seriesCount * (endMs - startMs)) / hourMs;
+  const isSmall = resolution === 'auto' && seriesHours < thresholds.cellSeriesHours;
+  const noCells = isSmall ? 'there are few samples' : look.noCells;
+  return lookOf(look.wantsCells && !isSmall ? undefined : noCells, look.wantsGrid ? undefined : look.noGrid);
 }
 
 /** The path of a read whose survey is known. */
 export function choosePath(
   shape: ReadShape,
   wishes: PathWishes,
-  capabilities: PushCapabilities,
+  look: PathLook,
   survey: ReadSurvey,
 ): ChosenPath {
-  if (survey.seriesCount === 0) return kernel('no series matches');
   if (survey.hasHistograms) return kernel('there are native histograms');
-  const reasons: string[] = [];
-  const noCells = cellsReason(shape, wishes);
-  const cells = noCells === undefined ? chooseCells(shape, wishes, survey) : noCells;
+  const cells = look.wantsCells ? chooseCells(shape, wishes, survey) : look.noCells;
   if (typeof cells !== 'string') return cells;
-  reasons.push(`no cells: ${cells}`);
-  const noGrid = gridReason(shape, wishes, capabilities);
-  if (noGrid === undefined) {
-    const how = exactOnGrid.has(shape.name) ? 'equal to the last bit' : 'differs by rounding, as asked';
-    return { path: 'grid', reason: `the store computes ${shape.name}: ${how}` };
-  }
-  return kernel(`${reasons[0]}; no grid: ${noGrid}`);
+  if (!look.wantsGrid) return kernel(`no cells: ${cells}; no grid: ${look.noGrid}`);
+  const how = exactOnGrid.has(shape.name) ? 'equal to the last bit' : 'differs by rounding, as asked';
+  return { path: 'grid', reason: `the store computes ${shape.name}: ${how}` };
+}
+
+function lookOf(noCells: string | undefined, noGrid: string | undefined): PathLook | string {
+  if (noCells !== undefined && noGrid !== undefined) return `no cells: ${noCells}; no grid: ${noGrid}`;
+  return {
+    wantsCells: noCells === undefined,
+    wantsGrid: noGrid === undefined,
+    noCells: noCells ?? '',
+    noGrid: noGrid ?? '',
+  };
 }
 
 function hasOneMetric({ matchers }: SampleRequest): boolean {
@@ -105,7 +148,7 @@ function hasOneMetric({ matchers }: SampleRequest): boolean {
 }
 
 /** Undefined where cells may be asked for. */
-function cellsReason(shape: ReadShape, { pushDown, resolution }: PathWishes): string | undefined {
+function cellsReason(shape: ReadShape, { pushDown, resolution, thresholds }: PathWishes): string | undefined {
   const { name, rangeMs, ends, count } = shape;
   if (resolution === 'raw') return 'max_source_resolution is raw';
   if (pushDown === 'off') return 'query.push_down is off';
@@ -116,11 +159,15 @@ function cellsReason(shape: ReadShape, { pushDown, resolution }: PathWishes): st
   if (rangeMs % cellMs !== 0 || ends.firstMs % cellMs !== 0 || (hasSteps && ends.stepMs % cellMs !== 0)) {
     return 'windows are not made of whole cells';
   }
-  if (shape.request.endMs - shape.request.startMs < cellSpanMsMin) return 'the range is short';
+  if (shape.request.endMs - shape.request.startMs < thresholds.cellSpanMs) return 'the range is short';
   return undefined;
 }
 
-function chooseCells(shape: ReadShape, { resolution }: PathWishes, survey: ReadSurvey): ChosenPath | string {
+function chooseCells(
+  shape: ReadShape,
+  { resolution, thresholds }: PathWishes,
+  survey: ReadSurvey,
+): ChosenPath | string {
   const { ends, rangeMs, count } = shape;
   const isExact = resolution === 'auto';
   const length = resolution === 'auto' || resolution === 'raw' ? cellMs : resolutionMs[resolution];
@@ -132,7 +179,7 @@ function chooseCells(shape: ReadShape, { resolution }: PathWishes, survey: ReadS
   while (stepEnd > stepFirst && endOf(stepEnd - 1) > survey.cellsUntilMs) stepEnd--;
   if (stepEnd === stepFirst) return 'no window lies in closed cells';
   const spanMs = endOf(stepEnd - 1) - endOf(stepFirst) + widthMs;
-  if (isExact && spanMs < cellSpanMsMin) return 'few windows lie in closed cells';
+  if (isExact && spanMs < thresholds.cellSpanMs) return 'few windows lie in closed cells';
   const part = stepEnd - stepFirst === count ? 'all' : `${stepEnd - stepFirst} of ${count}`;
   return {
     path: 'cells',
@@ -146,7 +193,7 @@ function chooseCells(shape: ReadShape, { resolution }: PathWishes, survey: ReadS
 /** Undefined where the engine may compute the grid. */
 function gridReason(
   { name, ends, count }: ReadShape,
-  { pushDown }: PathWishes,
+  { pushDown, thresholds }: PathWishes,
   { place, functions }: PushCapabilities,
 ): string | undefined {
   if (pushDown === 'off') return 'query.push_down is off';
@@ -154,7 +201,9 @@ function gridReason(
   if (!isRounded && !exactOnGrid.has(name)) return `the store does not compute ${name} as PromQL does`;
   if (isRounded && pushDown === 'exact') return `the store's ${name} differs by rounding`;
   if (!functions.has(name as PushedFunction)) return `the store's ${name} failed its self-test`;
-  if (place === 'embedded') return 'samples of the embedded store are as near as its answers';
-  if (count > 1 && ends.stepMs > 0 && ends.stepMs < gridStepMsMin) return 'the steps are as close as samples';
+  if (place === 'embedded' && !thresholds.gridsEmbedded)
+    return 'samples of the embedded store are as near as its answers';
+  if (count > 1 && ends.stepMs > 0 && ends.stepMs < thresholds.gridStepMs)
+    return 'the steps are as close as samples';
   return undefined;
 }

@@ -9,7 +9,7 @@ import type { SampleSource } from '../source.ts';
 import type { StepGrid } from '../step-series.ts';
 import type { Expression, VectorSelector } from '../tree.ts';
 import { expressionType } from '../type-check.ts';
-import { type ChosenPath, choosePath, firstLook, type PathWishes } from './choose-path.ts';
+import { type ChosenPath, choosePath, firstLook, lookAtSeries, type PathWishes } from './choose-path.ts';
 import { expressionKey, requestKey } from './expression-key.ts';
 import { type PlacedNode, type PlanTimes, rangeSelectorOf, walkPlaced } from './placed-nodes.ts';
 import type { PlannedRead, QueryPlan, ReadNode, ReadShape, SharedExpression } from './query-plan.ts';
@@ -85,8 +85,11 @@ async function planRead(
   const capabilities = await pushed?.capabilities();
   const look = firstLook(shape, wishes, capabilities);
   if (typeof look === 'string') return planned({ path: 'kernel', reason: look });
-  const survey = await pushed!.survey(shape.request, look.wantsCells, abort);
-  return planned(choosePath(shape, wishes, capabilities!, survey), survey.seriesCount);
+  const seriesCount = await pushed!.countSeries(shape.request, abort);
+  const closer = lookAtSeries(shape, wishes, look, seriesCount);
+  if (typeof closer === 'string') return planned({ path: 'kernel', reason: closer }, seriesCount);
+  const survey = await pushed!.survey(shape.request, closer.wantsCells, abort);
+  return planned(choosePath(shape, wishes, closer, survey), seriesCount);
 }
 
 function shapeOf(node: ReadNode, { grid, request }: PlacedNode, times: PlanTimes): ReadShape {

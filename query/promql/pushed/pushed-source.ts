@@ -25,9 +25,8 @@ export interface PushCapabilities {
   readonly functions: ReadonlySet<PushedFunction>;
 }
 
-/** What a plan must know of the series that a selector finds, beside their number. */
+/** What a plan must know of the samples that a selector finds. */
 export interface ReadSurvey {
-  readonly seriesCount: number;
   /** Native histograms in the range: they are in no cell and no grid. */
   readonly hasHistograms: boolean;
   /**
@@ -102,6 +101,7 @@ export interface CellSeries {
 export interface PushedReads {
   /** Never rejects: a store that cannot be asked has no functions. */
   capabilities(): Promise<PushCapabilities>;
+  countSeries(request: SampleRequest, abort: AbortSignal): Promise<number>;
   survey(request: SampleRequest, wantsCells: boolean, abort: AbortSignal): Promise<ReadSurvey>;
   /** Yields series in the order of SampleSource.select. */
   grid(request: GridRequest, abort: AbortSignal): AsyncIterable<GridSeries>;

@@ -10,7 +10,6 @@ import type { PushDown } from '#query/promql/plan/choose-path.ts';
 import type { Explanation } from '#query/promql/plan/explain.ts';
 import { promqlLimitsDefault } from '#query/promql/query-budget.ts';
 import type { QueryOutcome } from '#query/promql/query-result.ts';
-import type { SampleSource } from '#query/promql/source.ts';
 import { renderLabels } from '#query/promql/step-series.ts';
 import { createPushDownProbe, type PushDownProbe } from '#query/sql/pushed-reads.ts';
 import { createSampleSource } from '#query/sql/samples.ts';
@@ -66,19 +65,12 @@ async function compact(hours: number, stopAt?: CompactionStep): Promise<void> {
 function engineWith(pushDown: PushDown, isPushed: boolean): PromqlEngine {
   return createPromqlEngine({
     source: (name, onStatement) =>
-      asServer(createSampleSource(store, name, { seriesMax: 100 }, isPushed ? { probe, onStatement } : {})),
+      createSampleSource(store, name, { seriesMax: 100 }, isPushed ? { probe, onStatement } : {}),
     limits: promqlLimitsDefault,
     lookbackMsDefault: 300_000,
     pushDown,
+    thresholds: { cellSpanMs: 0, cellSeriesHours: 0, gridStepMs: 0, gridsEmbedded: true },
   });
-}
-
-/** The plan takes the store for one behind a network: then it pushes grids. */
-function asServer(source: SampleSource): SampleSource {
-  const { pushed } = source;
-  if (pushed === undefined) return source;
-  const capabilities = async () => ({ ...(await pushed.capabilities()), place: 'server' as const });
-  return { ...source, pushed: { ...pushed, capabilities } };
 }
 
 async function ask(

@@ -54,6 +54,7 @@ const kinds: readonly Kind[] = [
   { next: (dice) => dice.below(1000), odd: 0 },
   { next: (dice, value) => value + (dice.chance(0.3) ? 0.1 : 0), odd: 0.01 },
   { next: (dice) => dice.number() * 10 ** dice.below(300), odd: 0.02 },
+  { next: (dice) => dice.pick([NaN, NaN, 1, 2]), odd: 0.05 },
 ];
 
 const odds = [staleBits, payloadBits, bitsOf(NaN), bitsOf(Infinity), bitsOf(-Infinity), staleBits];
@@ -74,7 +75,10 @@ export function randomSamples(dice: Dice): StoredSample[] {
         dayMs + minute * minuteMs + (onEdge ? 0 : phase + dice.below(dice.chance(0.1) ? 900 : 4));
       const bits = dice.chance(odd) ? dice.pick(odds) : bitsOf(value);
       samples.push({ series: kind + 1, timeMs, bits });
-      if (dice.chance(0.002)) samples.push({ series: kind + 1, timeMs, bits: bitsOf(dice.below(10)) });
+      if (dice.chance(0.004)) {
+        const again = dice.chance(0.5) ? dice.pick(odds) : bitsOf(dice.below(10));
+        samples.push({ series: kind + 1, timeMs, bits: again });
+      }
     }
   });
   return samples;
@@ -97,6 +101,9 @@ const rangeFunctions = [
   ),
   ...['ts_of_first_over_time', 'ts_of_last_over_time'],
 ];
+
+/** Those that cells answer, too. */
+const cellFunctions = rangeFunctions.filter((name) => !/^i|changes|stddev/.test(name) || name === 'increase');
 
 export function randomQuery(dice: Dice): RandomQuery {
   const isAligned = dice.chance(0.7);
@@ -133,11 +140,12 @@ function randomVector(dice: Dice, isAligned: boolean, depth: number): string {
 
 function randomRead(dice: Dice, isAligned: boolean): string {
   const selector = `m${dice.pick(['', '', '{s=~"[1-4]"}', '{s="1"}', '{s!="7"}', '{k="a"}', '{s="none"}'])}`;
-  const offset = dice.pick(['', '', '', ' offset 5m', ' offset 1h', ' offset -10m', ' offset 37s']);
+  const offsets = isAligned ? [' offset 5m', ' offset 1h', ' offset -10m'] : [' offset 37s', ' offset 3h1m'];
+  const offset = dice.chance(0.3) ? dice.pick(offsets) : '';
   const at = dice.chance(0.05) ? ` @ ${(dayMs + dice.below(20) * 3_600_000) / 1000}` : '';
   if (dice.chance(0.2)) return `${selector}${at}${offset}`;
   const range = isAligned
     ? dice.pick(['5m', '10m', '1h', '6h', '35m'])
     : dice.pick(['5m', '4m', '61s', '1h']);
-  return `${dice.pick(rangeFunctions)}(${selector}[${range}]${at}${offset})`;
+  return `${dice.pick(isAligned && dice.chance(0.6) ? cellFunctions : rangeFunctions)}(${selector}[${range}]${at}${offset})`;
 }
