@@ -87,20 +87,25 @@ export function explainPlan(
   return {
     push_down: pushDown,
     max_source_resolution: resolution,
-    plan: explainNode(plan, plan.expression),
+    plan: explainNode(plan, plan.expression, new Set()),
     statements,
   };
 }
 
-function explainNode(plan: QueryPlan, outer: Expression): ExplainedNode {
+/** `shown` are the keys of shared expressions whose parts were printed. */
+function explainNode(plan: QueryPlan, outer: Expression, shown: Set<string>): ExplainedNode {
   const node = unwrapParentheses(outer);
   const read = plan.reads.get(node);
-  const children = read === undefined ? partsOf(node).map((part) => explainNode(plan, part)) : [];
+  const key = plan.shared.get(node)?.key;
+  const isAgain = key !== undefined && shown.has(key);
+  if (key !== undefined) shown.add(key);
+  const parts = read === undefined && !isAgain ? partsOf(node) : [];
+  const children = parts.map((part) => explainNode(plan, part, shown));
   return {
     expression: printPromql(node),
     kind: node.kind === 'call' ? node.name : node.kind === 'aggregation' ? node.operator : node.kind,
     ...(read === undefined ? {} : { read: explainRead(plan, read) }),
-    ...(plan.shared.has(node) ? { shared: true as const } : {}),
+    ...(key !== undefined ? { shared: true as const } : {}),
     ...(children.length === 0 ? {} : { children }),
   };
 }
