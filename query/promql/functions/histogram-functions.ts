@@ -81,12 +81,12 @@ function quantileSeries(
       if (nan === 'is_skewed') evaluation.annotations.inform(quantileIsSkewed(input.metricName), vector);
       return value;
     }
-    const { value, isForcedMonotonic } = bucketQuantile(q, histogram);
-    if (isForcedMonotonic) {
+    const { value, lifted } = bucketQuantile(q, histogram);
+    if (lifted !== undefined) {
       const name = evaluation.delaysNameRemoval ? input.metricName : '';
       const about = name === '' ? '' : ` for metric name ${JSON.stringify(name)}`;
       const fact = `input to histogram_quantile needed to be fixed for monotonicity (see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)${about}`;
-      evaluation.annotations.inform(fact, vector);
+      evaluation.annotations.informLifted(fact, vector, grid.startMs + step * grid.stepMs, lifted);
     }
     return value;
   });

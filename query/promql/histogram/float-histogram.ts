@@ -7,6 +7,7 @@
  * bucket i ends at bounds[i], the last one at +Inf. Histograms are immutable: every operation makes a new one.
  * (https://prometheus.io/docs/specs/native_histograms/)
  */
+import { exponentialBound } from './exponential-bounds.ts';
 
 /** What is known of counter resets before a histogram; a gauge has none. */
 export type ResetHint = 'unknown' | 'reset' | 'not_reset' | 'gauge';
@@ -65,8 +66,7 @@ export function upperBound(schema: number, customBounds: Float64Array | undefine
     const bounds = customBounds ?? noBounds;
     return index < 0 ? -Infinity : index < bounds.length ? bounds[index] : Infinity;
   }
-  const exponent = index / 2 ** schema;
-  return exponent === 1024 ? Number.MAX_VALUE : 2 ** exponent;
+  return exponentialBound(schema, index);
 }
 
 export interface BucketRange {
