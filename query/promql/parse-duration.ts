@@ -31,9 +31,11 @@ export function parseOffsetDuration(input: ParserInput): ParsedDuration {
 }
 
 function finish(input: ParserInput, start: number, expression: DurationExpression): ParsedDuration {
-  const literal = expression.kind === 'sign' ? expression.inner : expression;
+  let outer = expression;
+  while (outer.kind === 'parentheses') outer = outer.inner;
+  const literal = outer.kind === 'sign' ? outer.inner : outer;
   if (literal.kind !== 'literal') return { ms: 0, expression };
-  const isNegative = expression.kind === 'sign' && expression.operator === '-';
+  const isNegative = outer.kind === 'sign' && outer.operator === '-';
   if (literal.seconds > durationSecondsMax) {
     throw parseError(input.text, { start, end: input.endBefore }, 'duration out of range');
   }

@@ -1,13 +1,11 @@
 /**
  * Writes a tree as PromQL text, as Prometheus writes it: `parsePromql(printPromql(tree))` is the same tree
- * up to positions.
+ * up to positions and the order of matchers.
  *
  *   sum by (job) (rate(x{a="b"}[5m] offset 1m))
  */
 
-import { metricNameLabel } from '#model/labels.ts';
 import { quoteText } from '../language/quoted-string.ts';
-import { isMetricNameText } from './metric-name.ts';
 import type {
   Binary,
   DurationExpression,
@@ -16,6 +14,7 @@ import type {
   VectorMatching,
   VectorSelector,
 } from './tree.ts';
+import { expressionType } from './type-check.ts';
 
 export function printPromql(expression: Expression): string {
   switch (expression.kind) {
@@ -60,6 +59,9 @@ export function printPromql(expression: Expression): string {
 function printBinary({ operator, left, right, returnsBool, matching }: Binary): string {
   const { isOn, labels, include, cardinality } = matching;
   let modifier = returnsBool ? ' bool' : '';
+  if (expressionType(left) === 'scalar' || expressionType(right) === 'scalar') {
+    return `${printPromql(left)} ${operator}${modifier} ${printPromql(right)}`;
+  }
   const grouped = cardinality === 'many-to-one' || cardinality === 'one-to-many';
   if (isOn || labels.length > 0 || grouped) {
     modifier += ` ${isOn ? 'on' : 'ignoring'} (${labels.map(printLabelName).join(', ')})`;
@@ -107,12 +109,10 @@ function printDurationExpression(expression: DurationExpression): string {
 function printSelector(selector: VectorSelector, brackets: string): string {
   const { name, matchers } = selector;
   const rest = name === '' ? matchers : matchers.slice(0, -1);
-  const quoted = rest.map((matcher) =>
-    matcher.name === metricNameLabel && matcher.op === '=' && name === '' && !isMetricNameText(matcher.value)
-      ? quoteText(matcher.value)
-      : `${printLabelName(matcher.name)}${matcher.op}${quoteText(matcher.value)}`,
-  );
-  const braces = quoted.length > 0 || name === '' ? `{${quoted.join(',')}}` : '';
+  const printed = rest
+    .map((matcher) => `${printLabelName(matcher.name)}${matcher.op}${quoteText(matcher.value)}`)
+    .sort();
+  const braces = printed.length > 0 || name === '' ? `{${printed.join(',')}}` : '';
   const modifier = selector.modifier === undefined ? '' : ` ${selector.modifier}`;
   return `${name}${braces}${brackets}${modifier}${printTime(selector)}`;
 }

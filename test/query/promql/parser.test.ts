@@ -24,7 +24,7 @@ test.each([
   ['sum(rate(x[5m]))by(job)', 'sum by (job) (rate(x[5m]))'],
   ['SUM WITHOUT (a,) (x)', 'sum without (a) (x)'],
   ['x{a="b",c!="d",e=~"f",g!~`h`}', 'x{a="b",c!="d",e=~"f",g!~"h"}'],
-  ['{"my.metric", "l.x"="v"}', '{"my.metric","l.x"="v"}'],
+  ['{"my.metric", "l.x"="v"}', '{"l.x"="v",__name__="my.metric"}'],
   ['{__name__="x"}', '{__name__="x"}'],
   ['x offset -5m @ 10.5', 'x @ 10.500 offset -5m'],
   ['x[1h:5m] @ start()', 'x[1h:5m] @ start()'],
