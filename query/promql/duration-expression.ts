@@ -124,7 +124,7 @@ function evaluate(expression: DurationExpression, times: QueryTimes): number {
     case 'choice': {
       const left = evaluate(expression.left, times);
       const right = evaluate(expression.right, times);
-      return expression.name.startsWith('min') ? Math.min(left, right) : Math.max(left, right);
+      return expression.name === 'min_of' ? Math.min(left, right) : Math.max(left, right);
     }
     case 'operation':
       return operate(
