@@ -10,7 +10,7 @@ import { ParseError } from '../language/parse-error.ts';
 import type { PromqlEngine } from '../promql/engine.ts';
 import { isLabelName } from '../promql/metric-name.ts';
 import { parsePromql } from '../promql/parser.ts';
-import { printPromql } from '../promql/printer.ts';
+import { prettifyPromql } from '../promql/prettify.ts';
 import type { QueryOutcome } from '../promql/query-result.ts';
 import { QueryTimeoutError } from '../promql/query-timeout-error.ts';
 import { selectorsOf } from '../promql/selectors.ts';
@@ -216,7 +216,7 @@ function parseQuery<Result>(params: PrometheusParams, use: (expression: Expressi
 }
 
 async function answerFormat({ params }: Call): Promise<string> {
-  return renderSuccess(JSON.stringify(parseQuery(params, printPromql)));
+  return renderSuccess(JSON.stringify(parseQuery(params, (expression) => prettifyPromql(expression))));
 }
 
 type Lists = readonly (readonly LabelMatcher[])[];

@@ -1,4 +1,5 @@
 /** Quantiles and fractions of a classic histogram at one time, as Prometheus interpolates them. */
+import type { LiftedBuckets } from './annotations.ts';
 
 export interface Bucket {
   /** Inclusive upper bound. */
@@ -12,17 +13,23 @@ const toleratedDifference = 1e-12;
 /** The smallest normal double. */
 const normalMin = 2 ** -1022;
 
-/** `buckets` are sorted and changed in place. NaN without a +Inf bucket, with fewer than two, or none observed. */
-export function bucketQuantile(q: number, buckets: Bucket[]): { value: number; isForcedMonotonic: boolean } {
-  const plain = (value: number) => ({ value, isForcedMonotonic: false });
+/**
+ * `buckets` are sorted and changed in place; `lifted` says which were lifted because counts must not fall from one to the
+ * next. NaN without a +Inf bucket, with fewer than two, or none observed.
+ */
+export function bucketQuantile(
+  q: number,
+  buckets: Bucket[],
+): { value: number; lifted: LiftedBuckets | undefined } {
+  const plain = (value: number) => ({ value, lifted: undefined });
   if (Number.isNaN(q)) return plain(NaN);
   if (q < 0) return plain(-Infinity);
   if (q > 1) return plain(Infinity);
   buckets.sort((a, b) => (a.bound < b.bound ? -1 : a.bound > b.bound ? 1 : 0));
   if (buckets[buckets.length - 1].bound !== Infinity) return plain(NaN);
   const merged = mergeEqualBounds(buckets);
-  const isForcedMonotonic = ensureMonotonic(merged);
-  return { value: merged.length < 2 ? NaN : interpolate(q, merged), isForcedMonotonic };
+  const lifted = ensureMonotonic(merged);
+  return { value: merged.length < 2 ? NaN : interpolate(q, merged), lifted };
 }
 
 function interpolate(q: number, buckets: readonly Bucket[]): number {
@@ -80,19 +87,23 @@ function mergeEqualBounds(buckets: readonly Bucket[]): Bucket[] {
   return merged;
 }
 
-/** Lifts counts that fall from one bucket to the next. True where that was more than rounding. */
-function ensureMonotonic(buckets: Bucket[]): boolean {
-  let isForced = false;
+/** Lifts counts that fall from one bucket to the next. Returns those for which that was more than rounding. */
+function ensureMonotonic(buckets: Bucket[]): LiftedBuckets | undefined {
+  let lifted: LiftedBuckets | undefined;
   let before = buckets[0].count;
   for (const bucket of buckets.slice(1)) {
     if (bucket.count === before) continue;
     if (isAlmostEqual(before, bucket.count)) bucket.count = before;
     else if (bucket.count < before) {
+      lifted = {
+        boundMin: lifted?.boundMin ?? bucket.bound,
+        boundMax: bucket.bound,
+        liftMax: Math.max(lifted?.liftMax ?? 0, before - bucket.count),
+      };
       bucket.count = before;
-      isForced = true;
     } else before = bucket.count;
   }
-  return isForced;
+  return lifted;
 }
 
 function isAlmostEqual(a: number, b: number): boolean {

@@ -69,7 +69,7 @@ export function withScalar(
       if (histogram !== undefined) {
         const [first, second] = scalarIsLeft ? [scalar[i], histogram] : [histogram, scalar[i]];
         const combined = operateOnHistograms(expression, evaluation.annotations, first, second);
-        if (combined === undefined) continue;
+        if (typeof combined === 'string') continue;
         setValue(result, i, combined);
         hasValue = true;
         continue;

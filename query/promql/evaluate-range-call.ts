@@ -10,6 +10,7 @@ import { ignoredInMixedRange } from './histogram/histogram-notes.ts';
 import { kernelsOnly, plannedRead } from './plan/query-plan.ts';
 import { type ReadByKernel, streamPlannedSeries } from './pushed/planned-series.ts';
 import type { QueryBudget } from './query-budget.ts';
+import { notedPlace, noteNonCounter } from './range-notes.ts';
 import { type WindowEnds, windowEnds, withoutStale } from './sample-window.ts';
 import type { SeriesSamples } from './source.ts';
 import { emptyMixedSeries, emptySeries, type StepGrid, type StepSeries, setValue } from './step-series.ts';
@@ -51,7 +52,7 @@ export async function* streamRangeCall(
     if (series === undefined) continue;
     if (isFirst) implementation.annotate?.(evaluation, call, args);
     isFirst = false;
-    if (implementation.isForCounters && samples.values.length > 0) noteNonCounter(evaluation, samples, range);
+    if (implementation.isForCounters) noteNonCounter(evaluation, series, range);
     yield implementation.keepsName ? series : withoutName(evaluation, series);
   }
 }
@@ -179,8 +180,9 @@ function createWindow(
     stepTimeMs: 0,
     args,
     result: 0,
-    warn: (fact) => evaluation.annotations.warn(fact, range),
-    inform: (fact) => evaluation.annotations.inform(fact, range),
+    warn: (fact) => evaluation.annotations.warn(fact, notedPlace(range)),
+    warnEach: (fact) => evaluation.annotations.warnEach(fact, notedPlace(range)),
+    inform: (fact) => evaluation.annotations.inform(fact, notedPlace(range)),
   };
 }
 
@@ -208,6 +210,7 @@ async function runKernel(
     window.endMs = endMs;
     window.step = step;
     window.stepTimeMs = grid.startMs + step * grid.stepMs;
+    implementation.check?.(window);
     if (histogramCount === 0) {
       if (!implementation.kernel(window)) continue;
       series.values[step] = window.result;
@@ -241,16 +244,4 @@ function histogramWindowValue(
   if (window.from === window.to) return undefined;
   window.inform(ignoredInMixedRange(window.metricName));
   return kernel(window) ? window.result : undefined;
-}
-
-/** rate() of something that does not look like a counter gets Prometheus's hint. */
-function noteNonCounter(
-  evaluation: Evaluation,
-  samples: Pick<SeriesSamples, 'labels'>,
-  range: MatrixSelector | Subquery,
-): void {
-  const name = labelValue(samples.labels, metricNameLabel);
-  if (name === '' || /_(total|sum|count|bucket)$/.test(name)) return;
-  const fact = `metric might not be a counter, name does not end in _total/_sum/_count/_bucket: ${JSON.stringify(name)}`;
-  evaluation.annotations.inform(fact, range);
 }

@@ -33,7 +33,7 @@ export type DurationExpression =
   | { readonly kind: 'sign'; readonly operator: '+' | '-'; readonly inner: DurationExpression }
   | {
       readonly kind: 'choice';
-      readonly name: 'min' | 'max' | 'min_of' | 'max_of';
+      readonly name: 'min_of' | 'max_of';
       readonly left: DurationExpression;
       readonly right: DurationExpression;
     }

@@ -32,6 +32,8 @@ export interface RangeWindow {
   result: number;
   /** Leave annotations beside the answer. */
   readonly warn: (fact: string) => void;
+  /** A warning that says of how many windows it was given. */
+  readonly warnEach: (fact: string) => void;
   readonly inform: (fact: string) => void;
 }
 
@@ -43,6 +45,8 @@ export interface RangeFunction {
    * The value of a window with histograms, or undefined where there is none. A function without one looks at numbers alone.
    */
   readonly histogramKernel?: (window: RangeWindow) => number | FloatHistogram | undefined;
+  /** Throws where the scalar arguments of a step make no sense: asked before the kernels. */
+  readonly check?: (window: RangeWindow) => void;
   readonly keepsName?: boolean;
   /** Looks at the scalar arguments once, if there is any series at all; may leave annotations. */
   readonly annotate?: (evaluation: Evaluation, call: Call, args: readonly Float64Array[]) => void;

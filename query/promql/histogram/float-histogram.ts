@@ -7,6 +7,7 @@
  * bucket i ends at bounds[i], the last one at +Inf. Histograms are immutable: every operation makes a new one.
  * (https://prometheus.io/docs/specs/native_histograms/)
  */
+import { exponentialBound } from './exponential-bounds.ts';
 
 /** What is known of counter resets before a histogram; a gauge has none. */
 export type ResetHint = 'unknown' | 'reset' | 'not_reset' | 'gauge';
@@ -65,8 +66,7 @@ export function upperBound(schema: number, customBounds: Float64Array | undefine
     const bounds = customBounds ?? noBounds;
     return index < 0 ? -Infinity : index < bounds.length ? bounds[index] : Infinity;
   }
-  const exponent = index / 2 ** schema;
-  return exponent === 1024 ? Number.MAX_VALUE : 2 ** exponent;
+  return exponentialBound(schema, index);
 }
 
 export interface BucketRange {
@@ -80,7 +80,16 @@ export interface BucketRange {
 }
 
 /** All buckets with their bounds, by ascending bound; the zero bucket among them where it holds something. */
-export function* allBuckets(histogram: FloatHistogram): Generator<BucketRange> {
+export function allBuckets(histogram: FloatHistogram): Generator<BucketRange> {
+  return bucketsByBound(histogram, histogram.zeroCount > 0);
+}
+
+/** The same with a zero bucket that holds less than nothing, as that of a difference may. */
+export function allSignedBuckets(histogram: FloatHistogram): Generator<BucketRange> {
+  return bucketsByBound(histogram, histogram.zeroCount !== 0);
+}
+
+function* bucketsByBound(histogram: FloatHistogram, hasZeroBucket: boolean): Generator<BucketRange> {
   const { schema, customBounds, positive, negative, zeroCount, zeroThreshold } = histogram;
   for (let i = negative.indexes.length - 1; i >= 0; i--) {
     const index = negative.indexes[i];
@@ -93,7 +102,7 @@ export function* allBuckets(histogram: FloatHistogram): Generator<BucketRange> {
       isZero: false,
     };
   }
-  if (zeroCount > 0) {
+  if (hasZeroBucket) {
     yield {
       lower: -zeroThreshold,
       upper: zeroThreshold,

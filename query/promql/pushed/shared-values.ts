@@ -2,7 +2,7 @@
  * Values of expressions that stand in a query more than once, and samples that several selectors ask for: computed and
  * read once, kept until their last use, and within bounds. What is too large is done again in each place.
  */
-import { Annotations } from '../annotations.ts';
+import { Annotations, type LiftedBuckets, type Place } from '../annotations.ts';
 import type { Evaluation } from '../evaluation.ts';
 import { requestKey } from '../plan/expression-key.ts';
 import type { QueryPlan } from '../plan/query-plan.ts';
@@ -47,6 +47,11 @@ class BoundedShelf<Item> {
     return kept?.items;
   }
 
+  drop(key: string): void {
+    this.#size -= this.#kept.get(key)?.size ?? 0;
+    this.#kept.delete(key);
+  }
+
   /** Passes items on, and keeps them where they are needed again and fit. */
   async *keep(key: string, items: AsyncIterable<Item>, sizeOf: (item: Item) => number): AsyncGenerator<Item> {
     let held: Item[] | undefined = (this.#usesLeft.get(key) ?? 0) > 0 ? [] : undefined;
@@ -65,38 +70,71 @@ class BoundedShelf<Item> {
   }
 }
 
+/** What was said while a shared value was computed; more than that is said by computing it again. */
+const notesMax = 10_000;
+
 interface Note {
-  readonly kind: 'warn' | 'inform';
-  readonly fact: string;
-  readonly start: number;
+  readonly place: Place;
+  readonly repeat: (to: Annotations, place: Place) => void;
 }
 
 /** Passes annotations on and remembers them. */
 class RecordingAnnotations extends Annotations {
   readonly #to: Annotations;
-  readonly notes: Note[] = [];
+  readonly #notes = new Map<string, Note>();
+  /** Those that count how often they were given. */
+  readonly #each: Note[] = [];
 
   constructor(text: string, to: Annotations) {
     super(text);
     this.#to = to;
   }
 
-  override warn(fact: string, range: { readonly start: number }): void {
-    this.#to.warn(fact, range);
-    this.notes.push({ kind: 'warn', fact, start: range.start });
+  get notes(): readonly Note[] {
+    return [...this.#notes.values(), ...this.#each];
   }
 
-  override inform(fact: string, range: { readonly start: number }): void {
-    this.#to.inform(fact, range);
-    this.notes.push({ kind: 'inform', fact, start: range.start });
+  get isTooMuch(): boolean {
+    return this.#each.length > notesMax || this.#notes.size > notesMax;
+  }
+
+  override warn(fact: string, place: Place): void {
+    this.#once(`warn ${fact}`, place, (to, there) => to.warn(fact, there));
+  }
+
+  override inform(fact: string, place: Place): void {
+    this.#once(`inform ${fact}`, place, (to, there) => to.inform(fact, there));
+  }
+
+  override warnEach(fact: string, place: Place): void {
+    this.#everyTime(place, (to, there) => to.warnEach(fact, there));
+  }
+
+  override informLifted(fact: string, place: Place, timeMs: number, lifted: LiftedBuckets): void {
+    this.#everyTime(place, (to, there) => to.informLifted(fact, there, timeMs, lifted));
+  }
+
+  #once(key: string, place: Place, repeat: Note['repeat']): void {
+    repeat(this.#to, place);
+    // The last place of a fact is the one that is shown.
+    this.#notes.delete(key);
+    if (this.#notes.size <= notesMax) this.#notes.set(key, { place, repeat });
+  }
+
+  #everyTime(place: Place, repeat: Note['repeat']): void {
+    repeat(this.#to, place);
+    if (this.#each.length <= notesMax) this.#each.push({ place, repeat });
   }
 }
 
 export class SharedValues {
   readonly #values: BoundedShelf<StepSeries>;
   readonly #samples: BoundedShelf<SeriesSamples>;
-  /** What was said while a value was computed, and of which place in the text. */
-  readonly #notes = new Map<string, { readonly expression: Expression; readonly notes: readonly Note[] }>();
+  /** What was said while a value was computed, and in which place. */
+  readonly #notes = new Map<
+    string,
+    { readonly expression: Expression; readonly annotations: RecordingAnnotations }
+  >();
 
   constructor(plan: QueryPlan) {
     const uses = new Map<string, number>();
@@ -119,18 +157,20 @@ export class SharedValues {
       return;
     }
     const annotations = new RecordingAnnotations(evaluation.text, evaluation.annotations);
-    this.#notes.set(key, { expression, notes: annotations.notes });
+    this.#notes.set(key, { expression, annotations });
     yield* this.#values.keep(key, compute(annotations), sizeOfSeries);
+    if (annotations.isTooMuch) this.#values.drop(key);
   }
 
   #repeatNotes(evaluation: Evaluation, key: string, expression: Expression): void {
     const from = this.#notes.get(key);
-    if (from === undefined || from.notes.length === 0) return;
+    const notes = from?.annotations.notes ?? [];
+    if (from === undefined || notes.length === 0) return;
     const positions = pairPositions(from.expression, expression);
-    for (const { kind, fact, start } of from.notes) {
+    for (const { place, repeat } of notes) {
       // Of what is no part of the tree, as far from the expression's start as in the first place.
-      const there = positions.get(start) ?? start - from.expression.start + expression.start;
-      evaluation.annotations[kind](fact, { start: there });
+      const start = positions.get(place.start) ?? place.start - from.expression.start + expression.start;
+      repeat(evaluation.annotations, place.isWholeQuery ? place : { start });
     }
   }
 

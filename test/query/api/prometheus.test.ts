@@ -203,10 +203,10 @@ describe('a mistake is answered with its place and what to do', () => {
       status: 422,
       type: 'execution',
       error:
-        'found duplicate series for the match group {job="api"} on the right hand-side of the operation: [requests_total{code="500", job="api"}, requests_total{code="200", job="api"}];many-to-many matching not allowed: matching labels must be unique on one side',
+        'found duplicate series for the match group {job="api"} on the right hand-side of the operation: [{__name__="requests_total", code="500", job="api"}, {__name__="requests_total", code="200", job="api"}];many-to-many matching not allowed: matching labels must be unique on one side',
     },
     {
-      url: `/api/v1/query?${query({ query: 'requests_total or requests_total or requests_total' })}`,
+      url: `/api/v1/query?${query({ query: 'requests_total or requests_total offset 1s or requests_total offset 2s' })}`,
       status: 422,
       type: 'execution',
       error: 'the query reads more than 7 series (raise it with query.series_max)',

@@ -8,8 +8,8 @@ import { functionNames } from '#query/promql/function-table.ts';
 import { implementedFunctions } from '#query/promql/functions/registry.ts';
 import { promqlLimitsDefault } from '#query/promql/query-budget.ts';
 import type { SeriesSamples } from '#query/promql/source.ts';
-import { renderLabels } from '#query/promql/step-series.ts';
 import { createMemorySampleSource } from '../../languages/promql/memory-sample-source.ts';
+import { shortLabels } from '../../support/short-labels.ts';
 
 const minuteMs = 60_000;
 
@@ -38,7 +38,7 @@ function engineWith(options: Partial<PromqlEngineOptions> = {}) {
 async function ask(query: string, options: Partial<PromqlEngineOptions> = {}): Promise<string[]> {
   const { result } = await engineWith(options).instant({ tenant: 't', query, timeMs: 2 * minuteMs });
   return result.type === 'vector'
-    ? result.samples.map(({ labels, value }) => `${renderLabels(labels)} ${value}`)
+    ? result.samples.map(({ labels, value }) => `${shortLabels(labels)} ${value}`)
     : [];
 }
 
