@@ -29,7 +29,7 @@ import { SharedValues } from './pushed/shared-values.ts';
 import { type PromqlLimits, QueryBudget } from './query-budget.ts';
 import { QueryGate } from './query-gate.ts';
 import type { MatrixSeries, QueryOutcome, QueryResult } from './query-result.ts';
-import { QueryTimeoutError } from './query-timeout-error.ts';
+import { queryTimeout } from './query-timeout-error.ts';
 import type { SampleSource } from './source.ts';
 import {
   compareLabels,
@@ -139,8 +139,10 @@ async function run(
   const timeout = AbortSignal.timeout(timeoutMs);
   const abort = request.abort === undefined ? timeout : AbortSignal.any([timeout, request.abort]);
   const annotations = new Annotations(request.query);
+  let hasBegun = false;
   try {
     return await gate.run(abort, async () => {
+      hasBegun = true;
       const recorder = request.explain === true ? new StatementRecorder() : undefined;
       const source = options.source(request.tenant, recorder?.onStatement);
       const times = {
@@ -176,7 +178,7 @@ async function run(
     });
   } catch (error) {
     // The store's own error for a query that we cancelled says less than the reason.
-    if (timeout.aborted) throw new QueryTimeoutError({ cause: error });
+    if (timeout.aborted) throw queryTimeout(options.limits, request.timeoutMs, hasBegun, error);
     if (abort.aborted) throw abort.reason;
     throw error;
   }
