@@ -128,7 +128,7 @@ export async function loadServers(servers: readonly BenchServer[], shape: Promql
 
 /** Of a stopped `sonde`: moves all samples into chunks and returns bytes on disk by table. */
 export async function compactSonde(directory: string): Promise<ReadonlyMap<string, number>> {
-  const store = await openEmbeddedStore({ path: join(directory, 'sonde') });
+  const store = await openEmbeddedStore({ path: join(directory, 'sonde', 'clickhouse') });
   try {
     const log = {
       info: () => undefined,

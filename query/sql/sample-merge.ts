@@ -1,63 +1,75 @@
 /**
- * Makes one series' samples of runs from several tables: in time order, each time once, within (startMs, endMs].
+ * Makes one series' samples of rows from several tables: in time order, each time once, within (startMs, endMs].
  * Of samples with one time the largest value wins, as in ClickHouse's own time series functions; the compaction
  * (store/compaction/chunk-sql.ts) keeps the same one, whichever order they come in.
  */
-import type { SampleRun } from './sample-block.ts';
+import type { SampleSink } from './series-rows.ts';
 
 export interface MergedSamples {
   readonly timestamps: Float64Array;
   readonly values: Float64Array;
 }
 
-/** Undefined where nothing is left. Values are copied as they are: a NaN keeps its bits. */
-export function mergeRuns(
-  runs: readonly SampleRun[],
-  startMs: number,
-  endMs: number,
-): MergedSamples | undefined {
-  const only = runs.length === 1 ? trim(runs[0], startMs, endMs) : undefined;
-  if (only !== undefined && isStrictlyAscending(only.timestamps)) {
-    return only.timestamps.length === 0 ? undefined : only;
+/** Columns are cut from pieces of this many samples: an allocation for each series would cost more than its samples. */
+const pieceSamples = 65_536;
+const twoTo32 = 4_294_967_296;
+
+export class SampleJoin implements SampleSink {
+  readonly #startMs: number;
+  readonly #endMs: number;
+  #times = new Float64Array();
+  #values = new Float64Array();
+  #words = wordsOf(this.#values);
+  #start = 0;
+  #end = 0;
+  #isAscending = true;
+
+  constructor(startMs: number, endMs: number) {
+    this.#startMs = startMs;
+    this.#endMs = endMs;
   }
-  const joined = join(runs, startMs, endMs);
-  if (joined.timestamps.length === 0) return undefined;
-  return isStrictlyAscending(joined.timestamps) ? joined : sortUnique(joined);
-}
 
-function isStrictlyAscending(times: Float64Array): boolean {
-  for (let i = 1; i < times.length; i++) if (times[i] <= times[i - 1]) return false;
-  return true;
-}
-
-/** A part of the run's own columns; right only where its times ascend. */
-function trim({ timestamps, values }: SampleRun, startMs: number, endMs: number): MergedSamples {
-  let from = 0;
-  let to = timestamps.length;
-  while (from < to && timestamps[from] <= startMs) from++;
-  while (to > from && timestamps[to - 1] > endMs) to--;
-  return { timestamps: timestamps.subarray(from, to), values: values.subarray(from, to) };
-}
-
-function join(runs: readonly SampleRun[], startMs: number, endMs: number): MergedSamples {
-  const isInside = (time: number) => time > startMs && time <= endMs;
-  let count = 0;
-  for (const { timestamps } of runs) for (const time of timestamps) if (isInside(time)) count++;
-  const timestamps = new Float64Array(count);
-  const values = new Float64Array(count);
-  const words = wordsOf(values);
-  let index = 0;
-  for (const run of runs) {
-    const from = wordsOf(run.values);
-    for (let i = 0; i < run.timestamps.length; i++) {
-      if (!isInside(run.timestamps[i])) continue;
-      timestamps[index] = run.timestamps[i];
-      words[2 * index] = from[2 * i];
-      words[2 * index + 1] = from[2 * i + 1];
-      index++;
+  /** Starts a series of at most `sampleCount` samples. What was finished before stays as it is. */
+  begin(sampleCount: number): void {
+    if (this.#end + sampleCount > this.#times.length) {
+      this.#times = new Float64Array(Math.max(sampleCount, pieceSamples));
+      this.#values = new Float64Array(this.#times.length);
+      this.#words = wordsOf(this.#values);
+      this.#end = 0;
     }
+    this.#start = this.#end;
+    this.#isAscending = true;
   }
-  return { timestamps, values };
+
+  /** Values are copied as words: a NaN keeps its bits. Times before 1970 have a negative upper half. */
+  add(times: Uint32Array, values: Uint32Array, from: number, to: number): void {
+    const startMs = this.#startMs;
+    const endMs = this.#endMs;
+    const ownTimes = this.#times;
+    const words = this.#words;
+    let end = this.#end;
+    let before = end === this.#start ? -Infinity : ownTimes[end - 1];
+    let isAscending = this.#isAscending;
+    for (let i = from; i < to; i++) {
+      const time = times[2 * i] + (times[2 * i + 1] | 0) * twoTo32;
+      if (time <= startMs || time > endMs) continue;
+      if (time <= before) isAscending = false;
+      before = time;
+      ownTimes[end] = time;
+      words[2 * end] = values[2 * i];
+      words[2 * end + 1] = values[2 * i + 1];
+      end++;
+    }
+    this.#end = end;
+    this.#isAscending = isAscending;
+  }
+
+  /** Ends the series. */
+  finish(): MergedSamples {
+    const timestamps = this.#times.subarray(this.#start, this.#end);
+    const values = this.#values.subarray(this.#start, this.#end);
+    return this.#isAscending ? { timestamps, values } : sortUnique({ timestamps, values });
+  }
 }
 
 function sortUnique({ timestamps, values }: MergedSamples): MergedSamples {

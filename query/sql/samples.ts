@@ -6,23 +6,25 @@
  */
 import type { LabelMatcher } from '#model/labels.ts';
 import { metricNameLabel } from '#model/labels.ts';
-import type { QueryParams, Store } from '#store/store.ts';
+import type { QueryOptions, QueryParams, Store } from '#store/store.ts';
 import { staleWords } from '../promql/sample-window.ts';
 import type { ExemplarSource, SampleRequest, SampleSource, SeriesSamples } from '../promql/source.ts';
 import { listExemplars } from './exemplars.ts';
 import { countHistogramNumbers, type HistogramRun, readHistograms } from './histograms.ts';
 import { matchersSql } from './matcher-sql.ts';
 import { createMetricRead, type MetricRead } from './metric-read.ts';
-import { decodeSampleRuns, type SampleRun } from './sample-block.ts';
-import { mergeRuns } from './sample-merge.ts';
+import { SampleJoin } from './sample-merge.ts';
 import {
+  compareIds,
   listLabelNames,
   listLabelValues,
   listMetadata,
   listSeries,
   resolveSeries,
+  type SeriesId,
   type StoredSeries,
 } from './series.ts';
+import { type SeriesIds, SeriesRows } from './series-rows.ts';
 
 export interface SampleSourceLimits {
   /** Series that one selector may match. */
@@ -94,40 +96,55 @@ async function* selectSlice(
     const runs = await readHistograms(read, where.sql, rowsParams(request, where.params), abort);
     for (const run of runs) histograms.add(run);
   }
-  const recent: RunCollector<SampleRun>[] = [];
-  for (const table of rowTables) {
-    const runs = new RunCollector<SampleRun>(series);
-    const sql = rowsSql(table, where.sql);
-    for await (const run of readRuns(read, sql, rowsParams(request, where.params), abort)) runs.add(run);
-    recent.push(runs);
-  }
-  let index = 0;
-  let closed: SampleRun[] = [];
-  const finish = () => {
-    const runs = [...closed, ...recent.flatMap((collected) => collected.take(index))];
-    const [histogramRun] = histograms.take(index);
-    if (histogramRun !== undefined) runs.push(staleMarkers(histogramRun));
-    const merged = mergeRuns(runs, request.startMs, request.endMs) ?? noSamples;
-    const { labels } = series[index++];
-    closed = [];
-    const found = histogramRun?.samples;
-    if (found !== undefined && found.values.length > 0) return [{ labels, ...merged, histograms: found }];
-    return merged.values.length === 0 ? [] : [{ labels, ...merged }];
+  const ids = {
+    high: Uint32Array.from(series, ({ idHigh }) => idHigh),
+    low: Uint32Array.from(series, ({ idLow }) => idLow),
   };
-  for await (const run of readRuns(read, chunkSql(where.sql), chunkParams(request, where.params), abort)) {
-    while (index < series.length && compareIds(series[index], run) < 0) yield* finish();
-    if (index < series.length && compareIds(series[index], run) === 0) closed.push(run);
+  // Newer samples are read first and come last.
+  const tables: SeriesRows[] = [];
+  for (const table of rowTables) {
+    const sql = rowsSql(table, where.sql);
+    tables.unshift(await readTable(read, ids, sql, rowsParams(request, where.params), abort, oneThread));
   }
-  while (index < series.length) yield* finish();
+  tables.unshift(
+    await readTable(read, ids, chunkSql(where.sql, request), chunkParams(request, where.params), abort),
+  );
+  const join = new SampleJoin(request.startMs, request.endMs);
+  for (const [index, { labels }] of series.entries()) {
+    const [histogramRun] = histograms.take(index);
+    let count = histogramRun?.staleMs.length ?? 0;
+    for (const rows of tables) count += rows.count(index);
+    join.begin(count);
+    for (const rows of tables) rows.collect(index, join);
+    if (histogramRun !== undefined) addStaleMarkers(join, histogramRun);
+    const merged = join.finish();
+    const found = histogramRun?.samples;
+    if (found !== undefined && found.values.length > 0) yield { labels, ...merged, histograms: found };
+    else if (merged.values.length > 0) yield { labels, ...merged };
+  }
 }
 
-const noSamples = { timestamps: new Float64Array(), values: new Float64Array() };
+/** What is mostly empty, or small, is not worth threads. */
+const oneThread = { max_threads: 1 };
+
+async function readTable(
+  read: MetricRead,
+  ids: SeriesIds,
+  sql: string,
+  params: QueryParams,
+  abort: AbortSignal | undefined,
+  settings: QueryOptions['settings'] = {},
+): Promise<SeriesRows> {
+  const rows = new SeriesRows(ids);
+  for await (const bytes of read.stream(sql, params, abort, settings)) rows.add(bytes);
+  return rows;
+}
 
 /** Where a series of histograms ends: the markers are read as those of numbers. */
-function staleMarkers({ idHigh, idLow, staleMs }: HistogramRun): SampleRun {
-  const values = new Float64Array(staleMs.length);
-  new Uint32Array(values.buffer).set(staleMs.length === 0 ? [] : [...staleMs].flatMap(() => staleWords));
-  return { idHigh, idLow, timestamps: staleMs, values };
+function addStaleMarkers(join: SampleJoin, { staleMs }: HistogramRun): void {
+  const times = new Uint32Array(new BigInt64Array(Array.from(staleMs, BigInt)).buffer);
+  const values = Uint32Array.from({ length: times.length }, (_, i) => staleWords[i % 2]);
+  join.add(times, values, 0, staleMs.length);
 }
 
 interface Where {
@@ -177,24 +194,40 @@ function rowsSql(table: (typeof rowTables)[number], where: string): string {
   return `SELECT id, ts, v FROM ${table}
     WHERE ${where} AND ts > fromUnixTimestamp64Milli({after:Int64}, 'UTC')
       AND ts <= fromUnixTimestamp64Milli({until:Int64}, 'UTC')
-    ORDER BY id, ts`;
+    ORDER BY tenant, metric, id, ts`;
 }
 
 function rowsParams({ startMs, endMs }: SampleRequest, params: QueryParams): QueryParams {
   return { ...params, after: clampMs(startMs), until: clampMs(endMs) };
 }
 
-/** A chunk holds samples of [bucket, bucket + 2 h), not always in order: the merge trims and sorts them. */
-function chunkSql(where: string): string {
-  return `SELECT id, ts, v FROM samples_chunk
+/**
+ * A chunk holds samples of [bucket, bucket + 2 h), not always in order: the join trims and sorts them. Where most of what
+ * the chunks hold lies outside of the range, the engine leaves it out: handing it over costs more. Without an order: the
+ * engine would sort arrays, and rows are found by their ids.
+ */
+function chunkSql(where: string, { startMs, endMs }: SampleRequest): string {
+  const within = `t > fromUnixTimestamp64Milli({after:Int64}, 'UTC') AND t <= fromUnixTimestamp64Milli({until:Int64}, 'UTC')`;
+  const columns = isTrimmed(startMs, endMs)
+    ? `arrayFilter(t -> ${within}, times) AS ts, arrayFilter((x, t) -> ${within}, samples, times) AS v`
+    : 'times AS ts, samples AS v';
+  return `SELECT id, ${columns} FROM (
+    SELECT id, ts AS times, v AS samples FROM samples_chunk
     WHERE ${where} AND bucket >= toDateTime({bucketFirst:UInt32}, 'UTC') AND bucket <= toDateTime({bucketLast:UInt32}, 'UTC')
-    ORDER BY id, bucket`;
+  )`;
+}
+
+/** Whether less than half of what the chunks hold is in the range. */
+function isTrimmed(startMs: number, endMs: number): boolean {
+  return endMs - startMs < bucketSeconds * 1000;
 }
 
 function chunkParams({ startMs, endMs }: SampleRequest, params: QueryParams): QueryParams {
   const clamp = (seconds: number) => Math.min(secondMax, Math.max(0, seconds));
+  const trim = isTrimmed(startMs, endMs) ? { after: clampMs(startMs), until: clampMs(endMs) } : {};
   return {
     ...params,
+    ...trim,
     bucketFirst: clamp(Math.floor(startMs / 1000) - bucketSeconds),
     bucketLast: clamp(Math.floor(endMs / 1000)),
   };
@@ -203,15 +236,6 @@ function chunkParams({ startMs, endMs }: SampleRequest, params: QueryParams): Qu
 /** Within what the tables' DateTime keys hold; nothing is stored before 1970. */
 function clampMs(ms: number): number {
   return Math.min(secondMax * 1000, Math.max(-1, Math.floor(ms)));
-}
-
-async function* readRuns(
-  read: MetricRead,
-  sql: string,
-  params: QueryParams,
-  abort: AbortSignal | undefined,
-): AsyncGenerator<SampleRun> {
-  for await (const bytes of read.stream(sql, params, abort)) yield* decodeSampleRuns(bytes);
 }
 
 /** Keeps runs, which come ordered by id, by the series that they are of. */
@@ -238,13 +262,4 @@ class RunCollector<Run extends SeriesId> {
     this.#runs[index] = [];
     return runs;
   }
-}
-
-interface SeriesId {
-  readonly idHigh: number;
-  readonly idLow: number;
-}
-
-function compareIds(a: SeriesId, b: SeriesId): number {
-  return a.idHigh - b.idHigh || a.idLow - b.idLow;
 }
