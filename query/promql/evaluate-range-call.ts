@@ -186,24 +186,21 @@ async function runKernel(
   ends: WindowEnds,
   grid: StepGrid,
 ): Promise<StepSeries | undefined> {
-  const { timestamps, histogramTimes } = window;
-  const empty = histogramTimes.length === 0 ? emptySeries : emptyMixedSeries;
+  const empty = window.histogramTimes.length === 0 ? emptySeries : emptyMixedSeries;
   const series = empty(window.labels, grid.count, window.dropsName);
+  const { columnKernel } = implementation;
+  if (columnKernel !== undefined && window.histogramTimes.length === 0 && window.startTimes === undefined) {
+    const { timestamps, values, rangeMs } = window;
+    if (budget.addWindow(timestamps.length + grid.count)) await budget.breathe();
+    const column = { timestamps, values, firstEndMs: ends.firstMs, stepMs: ends.stepMs, rangeMs };
+    return columnKernel(column, series.values, series.present) ? series : undefined;
+  }
   let hasValue = false;
   for (let step = 0; step < grid.count; step++) {
-    const endMs = ends.firstMs + step * ends.stepMs;
-    const startMs = endMs - window.rangeMs;
-    while (window.to < timestamps.length && timestamps[window.to] <= endMs) window.to++;
-    while (window.from < window.to && timestamps[window.from] <= startMs) window.from++;
-    if (histogramTimes.length > 0) moveHistograms(window, startMs, endMs);
-    const histogramCount = window.histogramTo - window.histogramFrom;
-    if (window.from === window.to && histogramCount === 0) continue;
-    if (budget.addWindow(window.to - window.from + histogramCount)) await budget.breathe();
-    window.startMs = startMs;
-    window.endMs = endMs;
-    window.step = step;
-    window.stepTimeMs = grid.startMs + step * grid.stepMs;
-    if (histogramCount === 0) {
+    const count = moveWindow(window, ends, grid, step);
+    if (count === 0) continue;
+    if (budget.addWindow(count)) await budget.breathe();
+    if (window.histogramFrom === window.histogramTo) {
       if (!implementation.kernel(window)) continue;
       series.values[step] = window.result;
       series.present[step] = 1;
@@ -215,6 +212,21 @@ async function runKernel(
     hasValue = true;
   }
   return hasValue ? series : undefined;
+}
+
+/** Moves a window on to a step. Returns how many samples it holds. */
+function moveWindow(window: SeriesWindow, ends: WindowEnds, grid: StepGrid, step: number): number {
+  const { timestamps } = window;
+  const endMs = ends.firstMs + step * ends.stepMs;
+  const startMs = endMs - window.rangeMs;
+  while (window.to < timestamps.length && timestamps[window.to] <= endMs) window.to++;
+  while (window.from < window.to && timestamps[window.from] <= startMs) window.from++;
+  if (window.histogramTimes.length > 0) moveHistograms(window, startMs, endMs);
+  window.startMs = startMs;
+  window.endMs = endMs;
+  window.step = step;
+  window.stepTimeMs = grid.startMs + step * grid.stepMs;
+  return window.to - window.from + window.histogramTo - window.histogramFrom;
 }
 
 function moveHistograms(window: SeriesWindow, startMs: number, endMs: number): void {

@@ -14,6 +14,19 @@ export interface MergedSamples {
 const pieceSamples = 65_536;
 const twoTo32 = 4_294_967_296;
 
+interface Row {
+  readonly times: Uint32Array;
+  readonly values: Uint32Array;
+  readonly from: number;
+  readonly to: number;
+  readonly firstMs: number;
+}
+
+/** Times before 1970 have a negative upper half. */
+function timeAt(words: Uint32Array, index: number): number {
+  return words[2 * index] + (words[2 * index + 1] | 0) * twoTo32;
+}
+
 export class SampleJoin implements SampleSink {
   readonly #startMs: number;
   readonly #endMs: number;
@@ -23,6 +36,7 @@ export class SampleJoin implements SampleSink {
   #start = 0;
   #end = 0;
   #isAscending = true;
+  readonly #rows: Row[] = [];
 
   constructor(startMs: number, endMs: number) {
     this.#startMs = startMs;
@@ -41,8 +55,13 @@ export class SampleJoin implements SampleSink {
     this.#isAscending = true;
   }
 
-  /** Values are copied as words: a NaN keeps its bits. Times before 1970 have a negative upper half. */
+  /** Rows may come in any order. */
   add(times: Uint32Array, values: Uint32Array, from: number, to: number): void {
+    if (to > from) this.#rows.push({ times, values, from, to, firstMs: timeAt(times, from) });
+  }
+
+  /** Values are copied as words: a NaN keeps its bits. */
+  #copy({ times, values, from, to }: Row): void {
     const startMs = this.#startMs;
     const endMs = this.#endMs;
     const ownTimes = this.#times;
@@ -51,7 +70,7 @@ export class SampleJoin implements SampleSink {
     let before = end === this.#start ? -Infinity : ownTimes[end - 1];
     let isAscending = this.#isAscending;
     for (let i = from; i < to; i++) {
-      const time = times[2 * i] + (times[2 * i + 1] | 0) * twoTo32;
+      const time = timeAt(times, i);
       if (time <= startMs || time > endMs) continue;
       if (time <= before) isAscending = false;
       before = time;
@@ -66,6 +85,10 @@ export class SampleJoin implements SampleSink {
 
   /** Ends the series. */
   finish(): MergedSamples {
+    const rows = this.#rows;
+    if (rows.length > 1) rows.sort((a, b) => a.firstMs - b.firstMs);
+    for (const row of rows) this.#copy(row);
+    rows.length = 0;
     const timestamps = this.#times.subarray(this.#start, this.#end);
     const values = this.#values.subarray(this.#start, this.#end);
     return this.#isAscending ? { timestamps, values } : sortUnique({ timestamps, values });

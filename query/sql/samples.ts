@@ -100,13 +100,12 @@ async function* selectSlice(
     high: Uint32Array.from(series, ({ idHigh }) => idHigh),
     low: Uint32Array.from(series, ({ idLow }) => idLow),
   };
-  // Newer samples are read first and come last.
   const tables: SeriesRows[] = [];
   for (const table of rowTables) {
     const sql = rowsSql(table, where.sql);
-    tables.unshift(await readTable(read, ids, sql, rowsParams(request, where.params), abort, oneThread));
+    tables.push(await readTable(read, ids, sql, rowsParams(request, where.params), abort, oneThread));
   }
-  tables.unshift(
+  tables.push(
     await readTable(read, ids, chunkSql(where.sql, request), chunkParams(request, where.params), abort),
   );
   const join = new SampleJoin(request.startMs, request.endMs);
