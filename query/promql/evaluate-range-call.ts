@@ -11,8 +11,21 @@ import { ignoredInMixedRange } from './histogram/histogram-notes.ts';
 import type { QueryBudget } from './query-budget.ts';
 import { type WindowEnds, windowEnds, withoutStale } from './sample-window.ts';
 import type { SeriesSamples } from './source.ts';
-import { emptyMixedSeries, emptySeries, type StepGrid, type StepSeries, setValue } from './step-series.ts';
-import { type Call, type MatrixSelector, type Subquery, unwrapParentheses } from './tree.ts';
+import {
+  emptiedSeries,
+  emptyMixedSeries,
+  emptySeries,
+  type StepGrid,
+  type StepSeries,
+  setValue,
+} from './step-series.ts';
+import {
+  type Call,
+  type MatrixSelector,
+  type Subquery,
+  unwrapParentheses,
+  type VectorSelector,
+} from './tree.ts';
 
 /** Yields each series that the function has a value for at some step. */
 export async function* streamRangeCall(
@@ -28,18 +41,100 @@ export async function* streamRangeCall(
     yield* streamExtendedRange(evaluation, call, implementation, range, modifier, grid);
     return;
   }
-  const args = await scalarArguments(evaluation, call, grid);
-  const ends = rangeEnds(evaluation, range, grid);
-  let isFirst = true;
-  for await (const samples of streamSamples(evaluation, range, grid, ends)) {
-    evaluation.budget.addSamples(grid.count);
-    const window = createWindow(evaluation, range, samples, args);
-    const series = await runKernel(evaluation.budget, window, implementation, ends, grid);
-    if (series === undefined) continue;
-    if (isFirst) implementation.annotate?.(evaluation, call, args);
-    isFirst = false;
-    if (implementation.isForCounters && samples.values.length > 0) noteNonCounter(evaluation, samples, range);
-    yield implementation.keepsName ? series : withoutName(evaluation, series);
+  const run = await RangeCallRun.create(evaluation, call, implementation, grid);
+  for await (const samples of streamSamples(evaluation, range, grid, run.bounds)) {
+    const series = await run.evaluate(samples);
+    if (series !== undefined) yield series;
+  }
+}
+
+type RangeSamples = SeriesSamples & { readonly dropsName?: boolean };
+
+/** A function that is evaluated for one series after another. */
+export class RangeCallRun {
+  /** What is to be read, left-open. */
+  readonly bounds: { readonly startMs: number; readonly endMs: number };
+  /** Undefined for a subquery. */
+  readonly selector: VectorSelector | undefined;
+  readonly #evaluation: Evaluation;
+  readonly #call: Call;
+  readonly #implementation: RangeFunction;
+  readonly #grid: StepGrid;
+  readonly #range: MatrixSelector | Subquery;
+  readonly #ends: WindowEnds;
+  readonly #args: readonly Float64Array[];
+  #isFirst = true;
+
+  static async create(
+    evaluation: Evaluation,
+    call: Call,
+    implementation: RangeFunction,
+    grid: StepGrid,
+  ): Promise<RangeCallRun> {
+    const args = await scalarArguments(evaluation, call, grid);
+    return new RangeCallRun(evaluation, call, implementation, grid, args);
+  }
+
+  private constructor(
+    evaluation: Evaluation,
+    call: Call,
+    implementation: RangeFunction,
+    grid: StepGrid,
+    args: readonly Float64Array[],
+  ) {
+    this.#evaluation = evaluation;
+    this.#call = call;
+    this.#implementation = implementation;
+    this.#grid = grid;
+    this.#args = args;
+    this.#range = rangeArgument(call);
+    this.#ends = rangeEnds(evaluation, this.#range, grid);
+    this.bounds = { startMs: this.#ends.firstMs - this.#range.rangeMs, endMs: this.#ends.lastMs };
+    this.selector = this.#range.kind === 'matrix' ? this.#range.selector : undefined;
+  }
+
+  /** Undefined where the function has no value at any step. Stale markers of selectors are left out. */
+  async evaluate(found: RangeSamples): Promise<StepSeries | undefined> {
+    const inTime = this.atOnce(found, undefined);
+    if (inTime !== 'later') return inTime;
+    const samples = withoutStale(found);
+    const window = createWindow(this.#evaluation, this.#range, samples, this.#args);
+    const { budget } = this.#evaluation;
+    return this.#finish(
+      samples,
+      await runKernel(budget, window, this.#implementation, this.#ends, this.#grid),
+    );
+  }
+
+  /**
+   * As evaluate, in the columns of `scratch` if there are any; 'later' where the function has to be given its windows one by one.
+   */
+  atOnce(found: RangeSamples, scratch: StepSeries | undefined): StepSeries | undefined | 'later' {
+    const { columnKernel } = this.#implementation;
+    if (columnKernel === undefined || found.histograms !== undefined || found.startTimes !== undefined) {
+      return 'later';
+    }
+    const { count } = this.#grid;
+    const samples = withoutStale(found);
+    const { timestamps, values, labels } = samples;
+    const { budget } = this.#evaluation;
+    budget.addSamples(count);
+    // Who reads the series breathes when it is time to.
+    budget.addWindow(timestamps.length + count);
+    const series = emptiedSeries(scratch, labels, count, found.dropsName);
+    const { firstMs, stepMs } = this.#ends;
+    const column = { timestamps, values, firstEndMs: firstMs, stepMs, rangeMs: this.#range.rangeMs };
+    const hasValue = columnKernel(column, series.values, series.present);
+    return this.#finish(samples, hasValue ? series : undefined);
+  }
+
+  #finish(samples: RangeSamples, series: StepSeries | undefined): StepSeries | undefined {
+    if (series === undefined) return undefined;
+    const { annotate, isForCounters, keepsName } = this.#implementation;
+    if (this.#isFirst) annotate?.(this.#evaluation, this.#call, this.#args);
+    this.#isFirst = false;
+    if (isForCounters && samples.values.length > 0) noteNonCounter(this.#evaluation, samples, this.#range);
+    return keepsName ? series : withoutName(this.#evaluation, series);
   }
 }
 
@@ -70,14 +165,13 @@ async function* streamSamples(
   evaluation: Evaluation,
   range: MatrixSelector | Subquery,
   grid: StepGrid,
-  ends: WindowEnds,
+  bounds: { readonly startMs: number; readonly endMs: number },
 ): AsyncGenerator<SeriesSamples> {
   if (range.kind === 'subquery') {
     for (const series of await evaluateSubquery(evaluation, range, grid)) yield series;
     return;
   }
-  const bounds = { startMs: ends.firstMs - range.rangeMs, endMs: ends.lastMs };
-  for await (const samples of readSeries(evaluation, range.selector, bounds)) yield withoutStale(samples);
+  yield* readSeries(evaluation, range.selector, bounds);
 }
 
 /** A series of a subquery; `dropsName` as in StepSeries. */
@@ -186,15 +280,9 @@ async function runKernel(
   ends: WindowEnds,
   grid: StepGrid,
 ): Promise<StepSeries | undefined> {
+  budget.addSamples(grid.count);
   const empty = window.histogramTimes.length === 0 ? emptySeries : emptyMixedSeries;
   const series = empty(window.labels, grid.count, window.dropsName);
-  const { columnKernel } = implementation;
-  if (columnKernel !== undefined && window.histogramTimes.length === 0 && window.startTimes === undefined) {
-    const { timestamps, values, rangeMs } = window;
-    if (budget.addWindow(timestamps.length + grid.count)) await budget.breathe();
-    const column = { timestamps, values, firstEndMs: ends.firstMs, stepMs: ends.stepMs, rangeMs };
-    return columnKernel(column, series.values, series.present) ? series : undefined;
-  }
   let hasValue = false;
   for (let step = 0; step < grid.count; step++) {
     const count = moveWindow(window, ends, grid, step);

@@ -1,9 +1,8 @@
 /** Walks a tree and evaluates it over a grid of steps. Each kind of node has its own file; this one joins them. */
 
-import { metricNameLabel } from '#model/labels.ts';
 import { evaluateAggregation } from './aggregation/evaluate-aggregation.ts';
 import { evaluateBinary } from './evaluate-binary.ts';
-import { rangeArgument, streamRangeCall } from './evaluate-range-call.ts';
+import { streamRangeCall } from './evaluate-range-call.ts';
 import { streamSelector } from './evaluate-selector.ts';
 import { type Evaluation, evaluateScalar, evaluateVector, withoutName } from './evaluation.ts';
 import type { ValueFunction } from './functions/function-kinds.ts';
@@ -20,6 +19,7 @@ import {
   type Value,
 } from './step-series.ts';
 import { type Call, type Expression, type Unary, unwrapParentheses } from './tree.ts';
+import { hasUniqueLabels } from './unique-labels.ts';
 
 /** Gives the parts of an evaluation their way back to the whole. */
 export function createEvaluation(parts: Omit<Evaluation, 'evaluate' | 'stream'>): Evaluation {
@@ -86,19 +86,6 @@ async function* stream(
     }
   }
   yield* await evaluateVector(evaluation, inner, grid);
-}
-
-/** Without the name, series of several metrics may become the same: then they must be looked at together. */
-function hasUniqueLabels(evaluation: Evaluation, call: Call): boolean {
-  if (evaluation.delaysNameRemoval) return true;
-  const implementation = functionImplementation(call.name);
-  if (implementation?.kind !== 'range') return false;
-  if (implementation.keepsName) return true;
-  const range = rangeArgument(call);
-  return (
-    range.kind === 'matrix' &&
-    range.selector.matchers.some(({ name, op }) => name === metricNameLabel && op === '=')
-  );
 }
 
 async function evaluateUnary(

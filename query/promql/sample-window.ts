@@ -3,8 +3,8 @@ import type { SeriesSamples } from './source.ts';
 import type { StepGrid } from './step-series.ts';
 
 /** The upper and lower half of the NaN that marks a series as gone (0x7ff0000000000002). */
-const staleHigh = 0x7ff00000;
-const staleLow = 2;
+export const staleHigh = 0x7ff00000;
+export const staleLow = 2;
 const isLittleEndian = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
 const lowIndex = isLittleEndian ? 0 : 1;
 
@@ -26,6 +26,7 @@ export function isStale(words: Uint32Array, index: number): boolean {
 /** The samples without stale markers; the same object where there are none. */
 export function withoutStale(samples: SeriesSamples): SeriesSamples {
   const { timestamps, values } = samples;
+  if (samples.mayBeStale === false) return samples;
   const words = halves(values);
   let staleCount = 0;
   for (let i = 0; i < values.length; i++) if (isStale(words, i)) staleCount++;

@@ -8,6 +8,8 @@ export interface SeriesSamples {
   /** Milliseconds since 1970. */
   readonly timestamps: Float64Array;
   readonly values: Float64Array;
+  /** False where the source knows that no value is a stale marker. */
+  readonly mayBeStale?: boolean;
   /** When the counter of each sample began, in milliseconds since 1970; 0 where nobody said. */
   readonly startTimes?: Float64Array;
   /** Of the same series, at other times. The end of a series is a stale marker among `values`. */
@@ -34,9 +36,16 @@ export interface TimeRange {
   readonly endMs: number;
 }
 
+export type SeriesVisitor = (samples: SeriesSamples) => Promise<void> | undefined;
+
 export interface SampleSource {
   /** Yields each matching series once. Leaving the loop stops the read. */
   select(request: SampleRequest, abort?: AbortSignal): AsyncIterable<SeriesSamples>;
+  /**
+   * As select, for those who need no series longer than `visit` lasts: the columns are then used for the next one. `visit`
+   * answers a promise where the source is to wait. Absent where it would be no cheaper.
+   */
+  scan?(request: SampleRequest, visit: SeriesVisitor, abort?: AbortSignal): Promise<void>;
   /** Label sets that match any of the matcher lists (all series where the list is empty), sorted. */
   series(matchers: readonly (readonly LabelMatcher[])[], range: TimeRange, limit: number): Promise<Labels[]>;
   labelNames(

@@ -3,11 +3,13 @@
  * Of samples with one time the largest value wins, as in ClickHouse's own time series functions; the compaction
  * (store/compaction/chunk-sql.ts) keeps the same one, whichever order they come in.
  */
+import { staleHigh, staleLow } from '../promql/sample-window.ts';
 import type { SampleSink } from './series-rows.ts';
 
 export interface MergedSamples {
   readonly timestamps: Float64Array;
   readonly values: Float64Array;
+  readonly mayBeStale: boolean;
 }
 
 /** Columns are cut from pieces of this many samples: an allocation for each series would cost more than its samples. */
@@ -36,6 +38,7 @@ export class SampleJoin implements SampleSink {
   #start = 0;
   #end = 0;
   #isAscending = true;
+  #mayBeStale = false;
   readonly #rows: Row[] = [];
 
   constructor(startMs: number, endMs: number) {
@@ -43,7 +46,12 @@ export class SampleJoin implements SampleSink {
     this.#endMs = endMs;
   }
 
-  /** Starts a series of at most `sampleCount` samples. What was finished before stays as it is. */
+  /** Gives the columns of all series so far to the next ones. */
+  reuse(): void {
+    this.#end = 0;
+  }
+
+  /** Starts a series of at most `sampleCount` samples. What was finished before stays as it is, but for reuse(). */
   begin(sampleCount: number): void {
     if (this.#end + sampleCount > this.#times.length) {
       this.#times = new Float64Array(Math.max(sampleCount, pieceSamples));
@@ -53,6 +61,7 @@ export class SampleJoin implements SampleSink {
     }
     this.#start = this.#end;
     this.#isAscending = true;
+    this.#mayBeStale = false;
   }
 
   /** Rows may come in any order. */
@@ -69,17 +78,22 @@ export class SampleJoin implements SampleSink {
     let end = this.#end;
     let before = end === this.#start ? -Infinity : ownTimes[end - 1];
     let isAscending = this.#isAscending;
+    let mayBeStale = this.#mayBeStale;
     for (let i = from; i < to; i++) {
       const time = timeAt(times, i);
       if (time <= startMs || time > endMs) continue;
       if (time <= before) isAscending = false;
       before = time;
       ownTimes[end] = time;
-      words[2 * end] = values[2 * i];
-      words[2 * end + 1] = values[2 * i + 1];
+      const low = values[2 * i];
+      const high = values[2 * i + 1];
+      if (low === staleLow && high === staleHigh) mayBeStale = true;
+      words[2 * end] = low;
+      words[2 * end + 1] = high;
       end++;
     }
     this.#end = end;
+    this.#mayBeStale = mayBeStale;
     this.#isAscending = isAscending;
   }
 
@@ -91,11 +105,12 @@ export class SampleJoin implements SampleSink {
     rows.length = 0;
     const timestamps = this.#times.subarray(this.#start, this.#end);
     const values = this.#values.subarray(this.#start, this.#end);
-    return this.#isAscending ? { timestamps, values } : sortUnique({ timestamps, values });
+    const merged = { timestamps, values, mayBeStale: this.#mayBeStale };
+    return this.#isAscending ? merged : sortUnique(merged);
   }
 }
 
-function sortUnique({ timestamps, values }: MergedSamples): MergedSamples {
+function sortUnique({ timestamps, values, mayBeStale }: MergedSamples): MergedSamples {
   const order = Uint32Array.from(timestamps.keys());
   const sortedTimes = new Float64Array(order.length);
   const sortedValues = new Float64Array(order.length);
@@ -113,7 +128,11 @@ function sortUnique({ timestamps, values }: MergedSamples): MergedSamples {
     to[2 * count + 1] = from[2 * index + 1];
     count++;
   }
-  return { timestamps: sortedTimes.subarray(0, count), values: sortedValues.subarray(0, count) };
+  return {
+    timestamps: sortedTimes.subarray(0, count),
+    values: sortedValues.subarray(0, count),
+    mayBeStale,
+  };
 }
 
 function compareValues(a: number, b: number): number {

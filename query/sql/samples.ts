@@ -1,49 +1,27 @@
 /**
- * PromQL's SampleSource over ClickHouse. A selector first becomes a list of series ordered by id; then slices of
- * that list are read, recent rows (samples_head) before those that are being compacted (samples_closing), and these
- * before chunks (samples_chunk): what a compaction moves between the reads is seen twice, never missed, and equal times
- * are one sample.
+ * PromQL's SampleSource over ClickHouse. A selector first becomes a list of series ordered by id; then slices of that list are
+ * read (sample-slices.ts), and each series' rows from several tables are joined: equal times are one sample.
  */
-import type { LabelMatcher } from '#model/labels.ts';
-import { metricNameLabel } from '#model/labels.ts';
-import type { QueryOptions, QueryParams, Store } from '#store/store.ts';
+import type { Store } from '#store/store.ts';
 import { staleWords } from '../promql/sample-window.ts';
-import type { ExemplarSource, SampleRequest, SampleSource, SeriesSamples } from '../promql/source.ts';
+import type {
+  ExemplarSource,
+  SampleRequest,
+  SampleSource,
+  SeriesSamples,
+  SeriesVisitor,
+} from '../promql/source.ts';
 import { listExemplars } from './exemplars.ts';
-import { countHistogramNumbers, type HistogramRun, readHistograms } from './histograms.ts';
-import { matchersSql } from './matcher-sql.ts';
+import type { HistogramRun } from './histograms.ts';
 import { createMetricRead, type MetricRead } from './metric-read.ts';
 import { SampleJoin } from './sample-merge.ts';
-import {
-  compareIds,
-  listLabelNames,
-  listLabelValues,
-  listMetadata,
-  listSeries,
-  resolveSeries,
-  type SeriesId,
-  type StoredSeries,
-} from './series.ts';
-import { type SeriesIds, SeriesRows } from './series-rows.ts';
+import { readSlices, type Slice } from './sample-slices.ts';
+import { listLabelNames, listLabelValues, listMetadata, listSeries } from './series.ts';
 
 export interface SampleSourceLimits {
   /** Series that one selector may match. */
   readonly seriesMax: number;
 }
-
-/** What a slice may hold in memory, at 16 bytes a sample. */
-const sliceSamplesMax = 4_000_000;
-/** For the estimate of a slice: scrapes are seldom closer than this. */
-const sampleIntervalMsGuess = 10_000;
-/** Longer lists of ids are asked for by a subquery. */
-const idListMax = 1000;
-/** Metric names that a condition names, in all; ids and matchers are bound beside them. */
-const metricBytesMax = 40_000;
-/** In the order of a sample's way: each must be read before the next. */
-const rowTables = ['samples_head', 'samples_closing'] as const;
-const bucketSeconds = 7200;
-/** The last second that DateTime holds. */
-const secondMax = 4_294_967_295;
 
 export function createSampleSource(
   store: Store,
@@ -53,6 +31,7 @@ export function createSampleSource(
   const read = createMetricRead(store, tenant);
   return {
     select: (request, abort) => selectSamples(read, request, limits, abort),
+    scan: (request, visit, abort) => scanSamples(read, request, limits, visit, abort),
     series: (matchers, range, limit) => listSeries(read, matchers, range, limit),
     labelNames: (matchers, range, limit) => listLabelNames(read, matchers, range, limit),
     labelValues: (name, matchers, range, limit) => listLabelValues(read, name, matchers, range, limit),
@@ -67,76 +46,52 @@ async function* selectSamples(
   { seriesMax }: SampleSourceLimits,
   abort: AbortSignal | undefined,
 ): AsyncGenerator<SeriesSamples> {
-  const { matchers, startMs, endMs } = request;
-  if (endMs <= startMs || endMs < 0) return;
-  const series = await resolveSeries(read, matchers, { startMs, endMs }, seriesMax, abort);
-  if (series.length === 0) return;
-  const samplesPerSeries = Math.ceil((endMs - Math.max(0, startMs)) / sampleIntervalMsGuess) + 1;
-  const all = seriesWhere(matchers, series, false);
-  const numbers = await countHistogramNumbers(read, all.sql, rowsParams(request, all.params), abort);
-  const numbersPerSeries = samplesPerSeries + numbers / series.length;
-  const sliceLength = Math.max(1, Math.floor(sliceSamplesMax / numbersPerSeries));
-  for (let start = 0; start < series.length; start += sliceLength) {
-    const slice = series.slice(start, start + sliceLength);
-    yield* selectSlice(read, request, slice, slice.length < series.length, numbers > 0, abort);
+  const join = new SampleJoin(request.startMs, request.endMs);
+  for await (const slice of readSlices(read, request, seriesMax, abort)) {
+    for (let index = 0; index < slice.series.length; index++) {
+      const samples = joinSeries(slice, index, join);
+      if (samples !== undefined) yield samples;
+    }
   }
 }
 
-async function* selectSlice(
+async function scanSamples(
   read: MetricRead,
   request: SampleRequest,
-  series: readonly StoredSeries[],
-  isPart: boolean,
-  hasHistograms: boolean,
+  { seriesMax }: SampleSourceLimits,
+  visit: SeriesVisitor,
   abort: AbortSignal | undefined,
-): AsyncGenerator<SeriesSamples> {
-  const where = seriesWhere(request.matchers, series, isPart);
-  const histograms = new RunCollector<HistogramRun>(series);
-  if (hasHistograms) {
-    const runs = await readHistograms(read, where.sql, rowsParams(request, where.params), abort);
-    for (const run of runs) histograms.add(run);
-  }
-  const ids = {
-    high: Uint32Array.from(series, ({ idHigh }) => idHigh),
-    low: Uint32Array.from(series, ({ idLow }) => idLow),
-  };
-  const tables: SeriesRows[] = [];
-  for (const table of rowTables) {
-    const sql = rowsSql(table, where.sql);
-    tables.push(await readTable(read, ids, sql, rowsParams(request, where.params), abort, oneThread));
-  }
-  tables.push(
-    await readTable(read, ids, chunkSql(where.sql, request), chunkParams(request, where.params), abort),
-  );
+): Promise<void> {
   const join = new SampleJoin(request.startMs, request.endMs);
-  for (const [index, { labels }] of series.entries()) {
-    const [histogramRun] = histograms.take(index);
-    let count = histogramRun?.staleMs.length ?? 0;
-    for (const rows of tables) count += rows.count(index);
-    join.begin(count);
-    for (const rows of tables) rows.collect(index, join);
-    if (histogramRun !== undefined) addStaleMarkers(join, histogramRun);
-    const merged = join.finish();
-    const found = histogramRun?.samples;
-    if (found !== undefined && found.values.length > 0) yield { labels, ...merged, histograms: found };
-    else if (merged.values.length > 0) yield { labels, ...merged };
+  for await (const slice of readSlices(read, request, seriesMax, abort)) {
+    for (let index = 0; index < slice.series.length; index++) {
+      join.reuse();
+      const samples = joinSeries(slice, index, join);
+      const pause = samples === undefined ? undefined : visit(samples);
+      if (pause !== undefined) await pause;
+    }
   }
 }
 
-/** What is mostly empty, or small, is not worth threads. */
-const oneThread = { max_threads: 1 };
-
-async function readTable(
-  read: MetricRead,
-  ids: SeriesIds,
-  sql: string,
-  params: QueryParams,
-  abort: AbortSignal | undefined,
-  settings: QueryOptions['settings'] = {},
-): Promise<SeriesRows> {
-  const rows = new SeriesRows(ids);
-  for await (const bytes of read.stream(sql, params, abort, settings)) rows.add(bytes);
-  return rows;
+/** Undefined where the series has no sample. */
+function joinSeries(
+  { series, tables, histograms }: Slice,
+  index: number,
+  join: SampleJoin,
+): SeriesSamples | undefined {
+  const run = histograms.at(index);
+  let count = run?.staleMs.length ?? 0;
+  for (const rows of tables) count += rows.count(index);
+  join.begin(count);
+  for (const rows of tables) rows.collect(index, join);
+  if (run !== undefined) addStaleMarkers(join, run);
+  const { timestamps, values, mayBeStale } = join.finish();
+  const { labels } = series[index];
+  const found = run?.samples;
+  if (found !== undefined && found.values.length > 0) {
+    return { labels, timestamps, values, mayBeStale, histograms: found };
+  }
+  return values.length === 0 ? undefined : { labels, timestamps, values, mayBeStale };
 }
 
 /** Where a series of histograms ends: the markers are read as those of numbers. */
@@ -144,121 +99,4 @@ function addStaleMarkers(join: SampleJoin, { staleMs }: HistogramRun): void {
   const times = new Uint32Array(new BigInt64Array(Array.from(staleMs, BigInt)).buffer);
   const values = Uint32Array.from({ length: times.length }, (_, i) => staleWords[i % 2]);
   join.add(times, values, 0, staleMs.length);
-}
-
-interface Where {
-  readonly sql: string;
-  readonly params: QueryParams;
-}
-
-/** Narrows sample rows to the series: by metric for the sort key, by id where the metric does not say it all. */
-function seriesWhere(
-  matchers: readonly LabelMatcher[],
-  series: readonly StoredSeries[],
-  isPart: boolean,
-): Where {
-  const metrics = new Set(
-    series.map(({ labels }) => labels.find(([name]) => name === metricNameLabel)?.[1] ?? ''),
-  );
-  const conditions: string[] = [];
-  const params: Record<string, string | readonly string[]> = {};
-  const metricBytes = [...metrics].reduce((sum, metric) => sum + Buffer.byteLength(metric), 0);
-  if (metrics.size <= idListMax && metricBytes <= metricBytesMax) {
-    conditions.push('metric IN {metrics:Array(String)}');
-    params.metrics = [...metrics];
-  }
-  if (series.length <= idListMax) {
-    conditions.push("id IN (SELECT toUInt64(arrayJoin(splitByChar(',', {ids:String}))))");
-    params.ids = series.map(idText).join(',');
-    return { sql: conditions.join(' AND '), params };
-  }
-  if (isPart) {
-    conditions.push('id >= {idFirst:UInt64} AND id <= {idLast:UInt64}');
-    params.idFirst = idText(series[0]);
-    params.idLast = idText(series[series.length - 1]);
-  }
-  const isWholeMetric =
-    matchers.length === 1 && matchers[0].name === metricNameLabel && matchers[0].op === '=';
-  if (isWholeMetric) return { sql: conditions.join(' AND '), params };
-  const matched = matchersSql(matchers);
-  conditions.push(`id IN (SELECT id FROM series WHERE ${matched.sql})`);
-  return { sql: conditions.join(' AND '), params: { ...params, ...matched.params } };
-}
-
-function idText({ idHigh, idLow }: StoredSeries): string {
-  return String((BigInt(idHigh) << 32n) | BigInt(idLow));
-}
-
-function rowsSql(table: (typeof rowTables)[number], where: string): string {
-  return `SELECT id, ts, v FROM ${table}
-    WHERE ${where} AND ts > fromUnixTimestamp64Milli({after:Int64}, 'UTC')
-      AND ts <= fromUnixTimestamp64Milli({until:Int64}, 'UTC')
-    ORDER BY tenant, metric, id, ts`;
-}
-
-function rowsParams({ startMs, endMs }: SampleRequest, params: QueryParams): QueryParams {
-  return { ...params, after: clampMs(startMs), until: clampMs(endMs) };
-}
-
-/**
- * A chunk holds samples of [bucket, bucket + 2 h), not always in order: the join trims and sorts them. Where most of what
- * the chunks hold lies outside of the range, the engine leaves it out: handing it over costs more. Without an order: the
- * engine would sort arrays, and rows are found by their ids.
- */
-function chunkSql(where: string, { startMs, endMs }: SampleRequest): string {
-  const within = `t > fromUnixTimestamp64Milli({after:Int64}, 'UTC') AND t <= fromUnixTimestamp64Milli({until:Int64}, 'UTC')`;
-  const columns = isTrimmed(startMs, endMs)
-    ? `arrayFilter(t -> ${within}, times) AS ts, arrayFilter((x, t) -> ${within}, samples, times) AS v`
-    : 'times AS ts, samples AS v';
-  return `SELECT id, ${columns} FROM (
-    SELECT id, ts AS times, v AS samples FROM samples_chunk
-    WHERE ${where} AND bucket >= toDateTime({bucketFirst:UInt32}, 'UTC') AND bucket <= toDateTime({bucketLast:UInt32}, 'UTC')
-  )`;
-}
-
-/** Whether less than half of what the chunks hold is in the range. */
-function isTrimmed(startMs: number, endMs: number): boolean {
-  return endMs - startMs < bucketSeconds * 1000;
-}
-
-function chunkParams({ startMs, endMs }: SampleRequest, params: QueryParams): QueryParams {
-  const clamp = (seconds: number) => Math.min(secondMax, Math.max(0, seconds));
-  const trim = isTrimmed(startMs, endMs) ? { after: clampMs(startMs), until: clampMs(endMs) } : {};
-  return {
-    ...params,
-    ...trim,
-    bucketFirst: clamp(Math.floor(startMs / 1000) - bucketSeconds),
-    bucketLast: clamp(Math.floor(endMs / 1000)),
-  };
-}
-
-/** Within what the tables' DateTime keys hold; nothing is stored before 1970. */
-function clampMs(ms: number): number {
-  return Math.min(secondMax * 1000, Math.max(-1, Math.floor(ms)));
-}
-
-/** Keeps runs, which come ordered by id, by the series that they are of. */
-class RunCollector<Run extends SeriesId> {
-  readonly #series: readonly StoredSeries[];
-  readonly #runs: Run[][];
-  #index = 0;
-
-  constructor(series: readonly StoredSeries[]) {
-    this.#series = series;
-    this.#runs = series.map(() => []);
-  }
-
-  /** Runs of other series are left out. */
-  add(run: Run): void {
-    while (this.#index < this.#series.length && compareIds(this.#series[this.#index], run) < 0) this.#index++;
-    if (this.#index === this.#series.length || compareIds(this.#series[this.#index], run) !== 0) return;
-    this.#runs[this.#index].push(run);
-  }
-
-  /** Hands over a series' runs. */
-  take(index: number): Run[] {
-    const runs = this.#runs[index];
-    this.#runs[index] = [];
-    return runs;
-  }
 }
