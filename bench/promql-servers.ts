@@ -99,9 +99,13 @@ const remoteWriteHeaders = {
 async function write(server: BenchServer, body: Uint8Array): Promise<void> {
   const headers = { ...remoteWriteHeaders, 'content-length': String(body.length) };
   for (;;) {
-    const { status, body: text } = await send(`${server.url}/api/v1/write`, 'POST', headers, body);
-    if (status < 300) return;
-    if (status !== 503) throw new Error(`${server.name} answered ${status}: ${text}`);
+    const answer = await send(`${server.url}/api/v1/write`, 'POST', headers, body).catch((error: unknown) => {
+      // A server that has no room answers before it has read all, and closes the connection.
+      if (server.child.exitCode !== null) throw error;
+      return { status: 503, body: Buffer.from(String(error)) };
+    });
+    if (answer.status < 300) return;
+    if (answer.status !== 503) throw new Error(`${server.name} answered ${answer.status}: ${answer.body}`);
     await delay(50);
   }
 }

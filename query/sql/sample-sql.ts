@@ -4,6 +4,9 @@ import type { QueryParams } from '#store/store.ts';
 import type { SampleRequest } from '../promql/source.ts';
 import { matchersSql } from './matcher-sql.ts';
 import type { StoredSeries } from './series.ts';
+import { rowColumns } from './series-rows.ts';
+
+const { id, times, values } = rowColumns;
 
 /** Longer lists of ids are asked for by a subquery. */
 const idListMax = 1000;
@@ -75,7 +78,7 @@ const rowsWithin = `ts > fromUnixTimestamp64Milli({after:Int64}, 'UTC')
   AND ts <= fromUnixTimestamp64Milli({until:Int64}, 'UTC')`;
 
 export function rowsSql(table: RowTable, where: string): string {
-  return `SELECT id, ts, v FROM ${table}
+  return `SELECT id AS ${id}, ts AS ${times}, v AS ${values} FROM ${table}
     WHERE ${where} AND ${rowsWithin}
     ORDER BY tenant, metric, id, ts`;
 }
@@ -92,10 +95,10 @@ export function rowsParams({ startMs, endMs }: SampleRequest, params: QueryParam
 export function chunkSql(where: string, { startMs, endMs }: SampleRequest): string {
   const within = `t > fromUnixTimestamp64Milli({after:Int64}, 'UTC') AND t <= fromUnixTimestamp64Milli({until:Int64}, 'UTC')`;
   const columns = isTrimmed(startMs, endMs)
-    ? `arrayFilter(t -> ${within}, times) AS ts, arrayFilter((x, t) -> ${within}, samples, times) AS v`
-    : 'times AS ts, samples AS v';
-  return `SELECT id, ${columns} FROM (
-    SELECT id, ts AS times, v AS samples FROM samples_chunk
+    ? `arrayFilter(t -> ${within}, tss) AS ${times}, arrayFilter((x, t) -> ${within}, vs, tss) AS ${values}`
+    : `tss AS ${times}, vs AS ${values}`;
+  return `SELECT id AS ${id}, ${columns} FROM (
+    SELECT id, ts AS tss, v AS vs FROM samples_chunk
     WHERE ${where} AND bucket >= toDateTime({bucketFirst:UInt32}, 'UTC') AND bucket <= toDateTime({bucketLast:UInt32}, 'UTC')
   )`;
 }

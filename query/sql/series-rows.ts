@@ -1,11 +1,17 @@
 /**
  * Rows of one table of samples, kept as they came and found again by series: no object per row, no sample is touched.
  *
- *   rows.add(bytes)          // blocks of `id UInt64, ts DateTime64(3), v Float64`, or the same with arrays
+ *   rows.add(bytes)          // blocks of rowColumns: UInt64, DateTime64(3), Float64, or arrays of the latter two
  *   rows.collect(7, join)    // hands the samples of the eighth series to `join`
  */
 import { columnNamed, readBlocks } from '#store/native/block-reader.ts';
 import type { Column, Float64Column, Integer64Column } from '#store/native/column.ts';
+
+/**
+ * What a statement must call its columns. Names are part of a block, and with names of these lengths the numbers of blocks of
+ * 128 rows and more lie at multiples of eight bytes, where they are read in place; elsewhere they are copied.
+ */
+export const rowColumns = { id: 'ident', times: 'time', values: 'readings' } as const;
 
 /** Ids in ascending order, as their upper and lower halves. */
 export interface SeriesIds {
@@ -50,9 +56,9 @@ export class SeriesRows {
   /** Keeps `bytes`. Rows of other series are left out. */
   add(bytes: Uint8Array): void {
     for (const block of readBlocks(bytes)) {
-      const ids = integers(columnNamed(block, 'id')).words;
-      const ts = columnNamed(block, 'ts');
-      const v = columnNamed(block, 'v');
+      const ids = integers(columnNamed(block, rowColumns.id)).words;
+      const ts = columnNamed(block, rowColumns.times);
+      const v = columnNamed(block, rowColumns.values);
       this.#blocks.push({
         times: integers(ts.kind === 'array' ? ts.items : ts).words,
         values: floats(v.kind === 'array' ? v.items : v).words,
