@@ -34,6 +34,8 @@ const sliceSamplesMax = 6_000_000;
 const sampleIntervalMsGuess = 10_000;
 /** What is mostly empty, or small, is not worth threads: with several the engine takes twice the time. */
 const oneThread = { max_threads: 1 };
+/** Blocks of a megabyte, the engine's choice, have some hundred rows here: too few for what each costs. */
+const largeBlocks = { preferred_block_size_bytes: 4 * 1024 * 1024 };
 
 /** Rejects with LimitError beyond seriesMax. Leaving the loop stops what is read ahead. */
 export async function* readSlices(
@@ -125,7 +127,7 @@ async function readSlice(
     tables.push(await readTable(read, ids, sql, rowsParams(request, where.params), abort, oneThread));
   }
   const sql = chunkSql(where.sql, request);
-  tables.push(await readTable(read, ids, sql, chunkParams(request, where.params), abort, {}));
+  tables.push(await readTable(read, ids, sql, chunkParams(request, where.params), abort, largeBlocks));
   return { series, tables, histograms };
 }
 

@@ -96,7 +96,7 @@ export function chunkSql(where: string, { startMs, endMs }: SampleRequest): stri
   const within = `t > fromUnixTimestamp64Milli({after:Int64}, 'UTC') AND t <= fromUnixTimestamp64Milli({until:Int64}, 'UTC')`;
   const columns = isTrimmed(startMs, endMs)
     ? `arrayFilter(t -> ${within}, tss) AS ${times}, arrayFilter((x, t) -> ${within}, vs, tss) AS ${values}`
-    : `tss AS ${times}, vs AS ${values}`;
+    : `CAST(tss AS Array(DateTime64(3, 'UTC'))) AS ${times}, CAST(vs AS Array(Float64)) AS ${values}`;
   return `SELECT id AS ${id}, ${columns} FROM (
     SELECT id, ts AS tss, v AS vs FROM samples_chunk
     WHERE ${where} AND bucket >= toDateTime({bucketFirst:UInt32}, 'UTC') AND bucket <= toDateTime({bucketLast:UInt32}, 'UTC')

@@ -52,6 +52,7 @@ async function* selectSamples(
       const samples = joinSeries(slice, index, join);
       if (samples !== undefined) yield samples;
     }
+    for (const rows of slice.tables) rows.free();
   }
 }
 
@@ -70,6 +71,7 @@ async function scanSamples(
       const pause = samples === undefined ? undefined : visit(samples);
       if (pause !== undefined) await pause;
     }
+    for (const rows of slice.tables) rows.free();
   }
 }
 

@@ -4,6 +4,7 @@
  *   rows.add(bytes)          // blocks of rowColumns: UInt64, DateTime64(3), Float64, or arrays of the latter two
  *   rows.collect(7, join)    // hands the samples of the eighth series to `join`
  */
+import { freeBytes } from '#model/free-bytes.ts';
 import { columnNamed, readBlocks } from '#store/native/block-reader.ts';
 import type { Column, Float64Column, Integer64Column } from '#store/native/column.ts';
 
@@ -11,7 +12,7 @@ import type { Column, Float64Column, Integer64Column } from '#store/native/colum
  * What a statement must call its columns. Names are part of a block, and with names of these lengths the numbers of blocks of
  * 128 rows and more lie at multiples of eight bytes, where they are read in place; elsewhere they are copied.
  */
-export const rowColumns = { id: 'ident', times: 'time', values: 'readings' } as const;
+export const rowColumns = { id: 'ident', times: 'utc', values: 'readings' } as const;
 
 /** Ids in ascending order, as their upper and lower halves. */
 export interface SeriesIds {
@@ -35,6 +36,7 @@ const none = -1;
 
 export class SeriesRows {
   readonly #ids: SeriesIds;
+  readonly #bytes: Uint8Array[] = [];
   readonly #blocks: SampleColumns[] = [];
   /** By series: its first and its last row. */
   readonly #first: Int32Array;
@@ -53,8 +55,9 @@ export class SeriesRows {
     this.#last = new Int32Array(ids.low.length).fill(none);
   }
 
-  /** Keeps `bytes`. Rows of other series are left out. */
+  /** Keeps `bytes`, which must be its own. Rows of other series are left out. */
   add(bytes: Uint8Array): void {
+    this.#bytes.push(bytes);
     for (const block of readBlocks(bytes)) {
       const ids = integers(columnNamed(block, rowColumns.id)).words;
       const ts = columnNamed(block, rowColumns.times);
@@ -66,6 +69,12 @@ export class SeriesRows {
       if (ts.kind === 'array') this.#addArrays(ids, ts.ends);
       else this.#addRows(ids);
     }
+  }
+
+  /** Gives the memory of all rows back. Nothing must be collected afterwards. */
+  free(): void {
+    this.#blocks.length = 0;
+    for (const bytes of this.#bytes.splice(0)) freeBytes(bytes);
   }
 
   /** How many samples a series has here. */
