@@ -18,6 +18,7 @@ import { parsePromql } from '#query/promql/parser.ts';
 import { startRules } from '#query/rules/rules.ts';
 import { startScaling } from '#query/scaling/scaling.ts';
 import { createCardinalitySource } from '#query/sql/cardinality.ts';
+import { createKernelPool, type KernelPool } from '#query/sql/kernel-pool.ts';
 import { createLogSource } from '#query/sql/logs.ts';
 import { createSampleSource } from '#query/sql/samples.ts';
 import { createTraceSource } from '#query/sql/traces.ts';
@@ -56,7 +57,9 @@ export async function startQueryPart(
     telemetry,
     unready: createStoreReadiness(store),
   });
-  const languages = createLanguages(context, store);
+  const kernels = createKernelPool();
+  parts.add('query kernels', () => kernels.close());
+  const languages = createLanguages(context, store, kernels);
   const externalUrl = config.api.external_url || `http://${config.api.host}:${config.api.port}`;
   const rules = await startRules({
     store,
@@ -112,9 +115,9 @@ const prometheusPrefixes = ['', '/prometheus'];
 
 type Languages = ReturnType<typeof createLanguages>;
 
-function createLanguages({ config }: RoleContext, store: Store) {
+function createLanguages({ config }: RoleContext, store: Store, kernels: KernelPool) {
   const { series_max: seriesMax, samples_max: samplesMax } = config.query;
-  const samples = (tenant: string) => createSampleSource(store, tenant, { seriesMax });
+  const samples = (tenant: string) => createSampleSource(store, tenant, { seriesMax }, kernels);
   const logs = (tenant: string) => createLogSource(store, tenant, { samplesMax, seriesMax });
   const engine = createPromqlEngine({
     source: samples,

@@ -1,16 +1,17 @@
 /** Functions of a range vector: a kernel runs over each series' windows, in place, on the samples' columns. */
 
-import { labelValue, metricNameLabel } from '#model/labels.ts';
+import { type Labels, labelValue, metricNameLabel } from '#model/labels.ts';
 import { checkExtendedRange, streamExtendedRange } from './evaluate-extended-range.ts';
 import { readSeries } from './evaluate-selector.ts';
 import { type Evaluation, evaluateScalar, evaluateVector, fixedTimeMs, withoutName } from './evaluation.ts';
 import { executionError } from './execution-error.ts';
+import { type ColumnTask, columnKernels } from './functions/column-kernels.ts';
 import type { RangeFunction, RangeWindow } from './functions/function-kinds.ts';
 import type { FloatHistogram } from './histogram/float-histogram.ts';
 import { ignoredInMixedRange } from './histogram/histogram-notes.ts';
 import type { QueryBudget } from './query-budget.ts';
 import { type WindowEnds, windowEnds, withoutStale } from './sample-window.ts';
-import type { SeriesSamples } from './source.ts';
+import type { ComputedSeries, SeriesSamples } from './source.ts';
 import {
   emptiedSeries,
   emptyMixedSeries,
@@ -100,10 +101,8 @@ export class RangeCallRun {
     const samples = withoutStale(found);
     const window = createWindow(this.#evaluation, this.#range, samples, this.#args);
     const { budget } = this.#evaluation;
-    return this.#finish(
-      samples,
-      await runKernel(budget, window, this.#implementation, this.#ends, this.#grid),
-    );
+    const series = await runKernel(budget, window, this.#implementation, this.#ends, this.#grid);
+    return this.#finish(samples.labels, samples.values.length, series);
   }
 
   /**
@@ -124,16 +123,32 @@ export class RangeCallRun {
     const series = emptiedSeries(scratch, labels, count, found.dropsName);
     const { firstMs, stepMs } = this.#ends;
     const column = { timestamps, values, firstEndMs: firstMs, stepMs, rangeMs: this.#range.rangeMs };
-    const hasValue = columnKernel(column, series.values, series.present);
-    return this.#finish(samples, hasValue ? series : undefined);
+    const hasValue = columnKernels[columnKernel](column, series.values, series.present);
+    return this.#finish(labels, timestamps.length, hasValue ? series : undefined);
   }
 
-  #finish(samples: RangeSamples, series: StepSeries | undefined): StepSeries | undefined {
+  /** What a thread has to know to do as atOnce; undefined where there is nothing of the kind. */
+  get columnTask(): ColumnTask | undefined {
+    const { columnKernel: kernel } = this.#implementation;
+    if (kernel === undefined) return undefined;
+    const { firstMs, stepMs } = this.#ends;
+    const { rangeMs } = this.#range;
+    return { kernel, firstEndMs: firstMs, stepMs, rangeMs, stepCount: this.#grid.count };
+  }
+
+  /** Takes what a thread has made of the columnTask, as atOnce does its own. */
+  takeComputed({ labels, sampleCount, hasValue, values, present }: ComputedSeries): StepSeries | undefined {
+    this.#evaluation.budget.addSamples(this.#grid.count);
+    const series = { labels, dropsName: false, values, present };
+    return this.#finish(labels, sampleCount, hasValue ? series : undefined);
+  }
+
+  #finish(labels: Labels, sampleCount: number, series: StepSeries | undefined): StepSeries | undefined {
     if (series === undefined) return undefined;
     const { annotate, isForCounters, keepsName } = this.#implementation;
     if (this.#isFirst) annotate?.(this.#evaluation, this.#call, this.#args);
     this.#isFirst = false;
-    if (isForCounters && samples.values.length > 0) noteNonCounter(this.#evaluation, samples, this.#range);
+    if (isForCounters && sampleCount > 0) noteNonCounter(this.#evaluation, labels, this.#range);
     return keepsName ? series : withoutName(this.#evaluation, series);
   }
 }
@@ -339,12 +354,8 @@ function histogramWindowValue(
 }
 
 /** rate() of something that does not look like a counter gets Prometheus's hint. */
-function noteNonCounter(
-  evaluation: Evaluation,
-  samples: SeriesSamples,
-  range: MatrixSelector | Subquery,
-): void {
-  const name = labelValue(samples.labels, metricNameLabel);
+function noteNonCounter(evaluation: Evaluation, labels: Labels, range: MatrixSelector | Subquery): void {
+  const name = labelValue(labels, metricNameLabel);
   if (name === '' || /_(total|sum|count|bucket)$/.test(name)) return;
   const fact = `metric might not be a counter, name does not end in _total/_sum/_count/_bucket: ${JSON.stringify(name)}`;
   evaluation.annotations.inform(fact, range);

@@ -3,8 +3,8 @@ import type { SeriesSamples } from './source.ts';
 import type { StepGrid } from './step-series.ts';
 
 /** The upper and lower half of the NaN that marks a series as gone (0x7ff0000000000002). */
-export const staleHigh = 0x7ff00000;
-export const staleLow = 2;
+const staleHigh = 0x7ff00000;
+const staleLow = 2;
 const isLittleEndian = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
 const lowIndex = isLittleEndian ? 0 : 1;
 

@@ -6,8 +6,9 @@
 import { RangeCallRun } from './evaluate-range-call.ts';
 import { countRead, newestPerStep, selectorRange } from './evaluate-selector.ts';
 import type { Evaluation } from './evaluation.ts';
+import type { ColumnTask } from './functions/column-kernels.ts';
 import { functionImplementation } from './functions/registry.ts';
-import type { SeriesSamples } from './source.ts';
+import type { ComputedSeries, SeriesSamples } from './source.ts';
 import { isStepInvariant } from './step-invariance.ts';
 import { emptySeries, type StepGrid, type StepSeries } from './step-series.ts';
 import { type Call, type Expression, unwrapParentheses, type VectorSelector } from './tree.ts';
@@ -57,7 +58,7 @@ async function scanCall(evaluation: Evaluation, call: Call, grid: StepGrid, take
   const { selector } = run;
   if (selector === undefined || selector.modifier !== undefined) return false;
   const scratch = emptySeries([], grid.count);
-  await scan(evaluation, selector, run.bounds, (samples) => {
+  const visit = (samples: SeriesSamples): Promise<void> | undefined => {
     const series = run.atOnce(samples, scratch);
     if (series !== 'later') {
       if (series !== undefined) take(series);
@@ -66,7 +67,13 @@ async function scanCall(evaluation: Evaluation, call: Call, grid: StepGrid, take
     return run.evaluate(samples).then((found) => {
       if (found !== undefined) take(found);
     });
-  });
+  };
+  const { columnTask: task } = run;
+  const computed = (found: ComputedSeries): void => {
+    const series = run.takeComputed(found);
+    if (series !== undefined) take(series);
+  };
+  await scan(evaluation, selector, run.bounds, visit, task && { task, take: computed });
   return true;
 }
 
@@ -76,15 +83,25 @@ async function scan(
   selector: VectorSelector,
   range: { readonly startMs: number; readonly endMs: number },
   visit: (samples: SeriesSamples) => Promise<void> | undefined,
+  computed?: { readonly task: ColumnTask; readonly take: (series: ComputedSeries) => void },
 ): Promise<void> {
   const { source, budget, abort } = evaluation;
   if (source.scan === undefined) throw new Error('BUG: the source was seen to scan');
   const request = { matchers: selector.matchers, ...range };
+  const pauseIfDue = () => (budget.isBreathDue() ? budget.breathe() : undefined);
   const countAndVisit = (found: SeriesSamples): Promise<void> | undefined => {
     const samples = countRead(evaluation, selector, found);
     const pause = visit(samples);
     if (pause !== undefined) return pause.then(() => budget.breathe());
-    return budget.isBreathDue() ? budget.breathe() : undefined;
+    return pauseIfDue();
   };
-  await source.scan(request, countAndVisit, abort);
+  const columns = computed && {
+    task: computed.task,
+    visit: (series: ComputedSeries) => {
+      budget.addSeries(series.sampleCount);
+      computed.take(series);
+      return pauseIfDue();
+    },
+  };
+  await source.scan(request, countAndVisit, abort, columns);
 }

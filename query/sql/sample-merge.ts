@@ -3,8 +3,7 @@
  * Of samples with one time the largest value wins, as in ClickHouse's own time series functions; the compaction
  * (store/compaction/chunk-sql.ts) keeps the same one, whichever order they come in.
  */
-import { staleHigh, staleLow } from '../promql/sample-window.ts';
-import type { SampleSink } from './series-rows.ts';
+import type { SampleSink, SeriesRows } from './series-rows.ts';
 
 export interface MergedSamples {
   readonly timestamps: Float64Array;
@@ -18,7 +17,7 @@ const twoTo32 = 4_294_967_296;
 
 interface Row {
   readonly times: Uint32Array;
-  readonly values: Uint32Array;
+  readonly values: Float64Array;
   readonly from: number;
   readonly to: number;
   readonly firstMs: number;
@@ -64,16 +63,25 @@ export class SampleJoin implements SampleSink {
     this.#mayBeStale = false;
   }
 
+  /** begin(), and all rows that tables have of a series. */
+  beginSeries(tables: readonly SeriesRows[], series: number, more = 0): void {
+    let count = more;
+    for (const rows of tables) count += rows.count(series);
+    this.begin(count);
+    for (const rows of tables) rows.collect(series, this);
+  }
+
   /** Rows may come in any order. */
-  add(times: Uint32Array, values: Uint32Array, from: number, to: number): void {
+  add(times: Uint32Array, values: Float64Array, from: number, to: number): void {
     if (to > from) this.#rows.push({ times, values, from, to, firstMs: timeAt(times, from) });
   }
 
-  /** Values are copied as words: a NaN keeps its bits. */
+  /** A NaN is copied as words: it keeps its bits. */
   #copy({ times, values, from, to }: Row): void {
     const startMs = this.#startMs;
     const endMs = this.#endMs;
     const ownTimes = this.#times;
+    const ownValues = this.#values;
     const words = this.#words;
     let end = this.#end;
     let before = end === this.#start ? -Infinity : ownTimes[end - 1];
@@ -85,11 +93,13 @@ export class SampleJoin implements SampleSink {
       if (time <= before) isAscending = false;
       before = time;
       ownTimes[end] = time;
-      const low = values[2 * i];
-      const high = values[2 * i + 1];
-      if (low === staleLow && high === staleHigh) mayBeStale = true;
-      words[2 * end] = low;
-      words[2 * end + 1] = high;
+      const value = values[i];
+      if (Number.isNaN(value)) {
+        mayBeStale = true;
+        const bits = wordsOf(values);
+        words[2 * end] = bits[2 * i];
+        words[2 * end + 1] = bits[2 * i + 1];
+      } else ownValues[end] = value;
       end++;
     }
     this.#end = end;

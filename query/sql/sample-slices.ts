@@ -19,17 +19,20 @@ import {
   seriesWhere,
 } from './sample-sql.ts';
 import { compareIds, resolveSeries, type StoredSeries } from './series.ts';
-import { type SeriesIds, SeriesRows } from './series-rows.ts';
+import type { SeriesIds } from './series-rows.ts';
 
 export interface Slice {
   /** Ordered by id. */
   readonly series: readonly StoredSeries[];
-  readonly tables: readonly SeriesRows[];
-  readonly histograms: RunCollector;
+  readonly ids: SeriesIds;
+  /** By table of samples: the bytes of its blocks, for SeriesRows. */
+  readonly tables: readonly (readonly Uint8Array[])[];
+  /** Undefined where the request has none at all. */
+  readonly histograms: RunCollector | undefined;
 }
 
 /** What a slice may hold in memory, at 16 bytes a sample. The next one is read while one is worked on. */
-const sliceSamplesMax = 6_000_000;
+const sliceSamplesMax = 5_000_000;
 /** For the estimate of a slice: scrapes are seldom closer than this. */
 const sampleIntervalMsGuess = 10_000;
 /** What is mostly empty, or small, is not worth threads: with several the engine takes twice the time. */
@@ -37,11 +40,17 @@ const oneThread = { max_threads: 1 };
 /** Blocks of a megabyte, the engine's choice, have some hundred rows here: too few for what each costs. */
 const largeBlocks = { preferred_block_size_bytes: 4 * 1024 * 1024 };
 
+export interface SliceLimits {
+  readonly seriesMax: number;
+  /** Values that each series of a slice will become; 0 where they are not kept. */
+  readonly stepCount: number;
+}
+
 /** Rejects with LimitError beyond seriesMax. Leaving the loop stops what is read ahead. */
 export async function* readSlices(
   read: MetricRead,
   request: SampleRequest,
-  seriesMax: number,
+  { seriesMax, stepCount }: SliceLimits,
   abort: AbortSignal | undefined,
 ): AsyncGenerator<Slice> {
   const { matchers, startMs, endMs } = request;
@@ -54,7 +63,7 @@ export async function* readSlices(
     ? await countHistogramNumbers(read, all.sql, rowsParams(request, all.params), abort)
     : 0;
   const samplesPerSeries = Math.ceil((endMs - Math.max(0, startMs)) / sampleIntervalMsGuess) + 1;
-  const numbersPerSeries = samplesPerSeries + numbers / series.length;
+  const numbersPerSeries = samplesPerSeries + numbers / series.length + stepCount;
   const length = Math.max(1, Math.floor(sliceSamplesMax / numbersPerSeries));
   const leave = new AbortController();
   const stop = abort === undefined ? leave.signal : AbortSignal.any([abort, leave.signal]);
@@ -112,8 +121,8 @@ async function readSlice(
   abort: AbortSignal,
 ): Promise<Slice> {
   const where = seriesWhere(request.matchers, series, isPart);
-  const histograms = new RunCollector(series);
-  if (present.histograms) {
+  const histograms = present.histograms ? new RunCollector(series) : undefined;
+  if (histograms !== undefined) {
     const runs = await readHistograms(read, where.sql, rowsParams(request, where.params), abort);
     for (const run of runs) histograms.add(run);
   }
@@ -121,27 +130,26 @@ async function readSlice(
     high: Uint32Array.from(series, ({ idHigh }) => idHigh),
     low: Uint32Array.from(series, ({ idLow }) => idLow),
   };
-  const tables: SeriesRows[] = [];
+  const tables: Uint8Array[][] = [];
   for (const table of present.tables) {
     const sql = rowsSql(table, where.sql);
-    tables.push(await readTable(read, ids, sql, rowsParams(request, where.params), abort, oneThread));
+    tables.push(await readTable(read, sql, rowsParams(request, where.params), abort, oneThread));
   }
   const sql = chunkSql(where.sql, request);
-  tables.push(await readTable(read, ids, sql, chunkParams(request, where.params), abort, largeBlocks));
-  return { series, tables, histograms };
+  tables.push(await readTable(read, sql, chunkParams(request, where.params), abort, largeBlocks));
+  return { series, ids, tables, histograms };
 }
 
 async function readTable(
   read: MetricRead,
-  ids: SeriesIds,
   sql: string,
   params: QueryParams,
   abort: AbortSignal,
   settings: NonNullable<QueryOptions['settings']>,
-): Promise<SeriesRows> {
-  const rows = new SeriesRows(ids);
-  for await (const bytes of read.stream(sql, params, abort, settings)) rows.add(bytes);
-  return rows;
+): Promise<Uint8Array[]> {
+  const blocks: Uint8Array[] = [];
+  for await (const bytes of read.stream(sql, params, abort, settings)) blocks.push(bytes);
+  return blocks;
 }
 
 /** Keeps histograms, which come ordered by id, by the series that they are of. */

@@ -5,6 +5,7 @@
 import type { Store } from '#store/store.ts';
 import { staleWords } from '../promql/sample-window.ts';
 import type {
+  ColumnScan,
   ExemplarSource,
   SampleRequest,
   SampleSource,
@@ -13,25 +14,33 @@ import type {
 } from '../promql/source.ts';
 import { listExemplars } from './exemplars.ts';
 import type { HistogramRun } from './histograms.ts';
+import type { KernelPool } from './kernel-pool.ts';
 import { createMetricRead, type MetricRead } from './metric-read.ts';
 import { SampleJoin } from './sample-merge.ts';
 import { readSlices, type Slice } from './sample-slices.ts';
 import { listLabelNames, listLabelValues, listMetadata, listSeries } from './series.ts';
+import { SeriesRows } from './series-rows.ts';
+import type { SliceResult } from './slice-kernel.ts';
 
 export interface SampleSourceLimits {
   /** Series that one selector may match. */
   readonly seriesMax: number;
 }
 
+/** `pool` runs kernels of large queries in threads. */
 export function createSampleSource(
   store: Store,
   tenant: string,
   limits: SampleSourceLimits,
+  pool?: KernelPool,
 ): SampleSource & ExemplarSource {
   const read = createMetricRead(store, tenant);
   return {
     select: (request, abort) => selectSamples(read, request, limits, abort),
-    scan: (request, visit, abort) => scanSamples(read, request, limits, visit, abort),
+    scan: (request, visit, abort, columns) =>
+      pool === undefined || columns === undefined
+        ? scanSamples(read, request, limits, visit, abort)
+        : scanColumns(read, request, limits, { pool, visit, columns, abort }),
     series: (matchers, range, limit) => listSeries(read, matchers, range, limit),
     labelNames: (matchers, range, limit) => listLabelNames(read, matchers, range, limit),
     labelValues: (name, matchers, range, limit) => listLabelValues(read, name, matchers, range, limit),
@@ -47,12 +56,8 @@ async function* selectSamples(
   abort: AbortSignal | undefined,
 ): AsyncGenerator<SeriesSamples> {
   const join = new SampleJoin(request.startMs, request.endMs);
-  for await (const slice of readSlices(read, request, seriesMax, abort)) {
-    for (let index = 0; index < slice.series.length; index++) {
-      const samples = joinSeries(slice, index, join);
-      if (samples !== undefined) yield samples;
-    }
-    for (const rows of slice.tables) rows.free();
+  for await (const slice of readSlices(read, request, { seriesMax, stepCount: 0 }, abort)) {
+    yield* joinSlice(slice, join);
   }
 }
 
@@ -64,41 +69,100 @@ async function scanSamples(
   abort: AbortSignal | undefined,
 ): Promise<void> {
   const join = new SampleJoin(request.startMs, request.endMs);
-  for await (const slice of readSlices(read, request, seriesMax, abort)) {
-    for (let index = 0; index < slice.series.length; index++) {
-      join.reuse();
-      const samples = joinSeries(slice, index, join);
-      const pause = samples === undefined ? undefined : visit(samples);
-      if (pause !== undefined) await pause;
-    }
-    for (const rows of slice.tables) rows.free();
+  for await (const slice of readSlices(read, request, { seriesMax, stepCount: 0 }, abort)) {
+    await visitSlice(slice, join, visit);
   }
 }
 
-/** Undefined where the series has no sample. */
-function joinSeries(
-  { series, tables, histograms }: Slice,
-  index: number,
-  join: SampleJoin,
-): SeriesSamples | undefined {
-  const run = histograms.at(index);
-  let count = run?.staleMs.length ?? 0;
-  for (const rows of tables) count += rows.count(index);
-  join.begin(count);
-  for (const rows of tables) rows.collect(index, join);
-  if (run !== undefined) addStaleMarkers(join, run);
-  const { timestamps, values, mayBeStale } = join.finish();
-  const { labels } = series[index];
-  const found = run?.samples;
-  if (found !== undefined && found.values.length > 0) {
-    return { labels, timestamps, values, mayBeStale, histograms: found };
+async function visitSlice(slice: Slice, join: SampleJoin, visit: SeriesVisitor): Promise<void> {
+  join.reuse();
+  for (const samples of joinSlice(slice, join)) {
+    const pause = visit(samples);
+    if (pause !== undefined) await pause;
+    join.reuse();
   }
-  return values.length === 0 ? undefined : { labels, timestamps, values, mayBeStale };
+}
+
+/** So many samples are less work than handing them to a thread, and waiting for it. */
+const threadBytesMin = 4 * 1024 * 1024;
+
+/** As scanSamples; large slices go to threads. Series are visited in order all the same. */
+async function scanColumns(
+  read: MetricRead,
+  request: SampleRequest,
+  { seriesMax }: SampleSourceLimits,
+  { pool, visit, columns, abort }: ColumnScanParts,
+): Promise<void> {
+  const { stepCount } = columns.task;
+  const join = new SampleJoin(request.startMs, request.endMs);
+  const { startMs, endMs } = request;
+  const running: (() => Promise<void>)[] = [];
+  for await (const slice of readSlices(read, request, { seriesMax, stepCount }, abort)) {
+    const { ids, tables } = slice;
+    if (slice.histograms !== undefined || bytesOf(tables) < threadBytesMin) {
+      running.push(() => visitSlice(slice, join, visit));
+    } else {
+      const result = pool.run({ ids, tables, startMs, endMs, column: columns.task });
+      // It is awaited in its turn; where one before it fails, the query fails with that.
+      result.catch(() => undefined);
+      running.push(async () => visitComputed(slice, await result, columns));
+    }
+    if (running.length >= pool.slicesMax) await running.shift()?.();
+  }
+  for (const finish of running) await finish();
+}
+
+interface ColumnScanParts {
+  readonly pool: KernelPool;
+  readonly visit: SeriesVisitor;
+  readonly columns: ColumnScan;
+  readonly abort: AbortSignal | undefined;
+}
+
+function bytesOf(tables: Slice['tables']): number {
+  let count = 0;
+  for (const blocks of tables) for (const { byteLength } of blocks) count += byteLength;
+  return count;
+}
+
+async function visitComputed(
+  { series }: Slice,
+  { sampleCounts, hasValue, values, present }: SliceResult,
+  { task: { stepCount }, visit }: ColumnScan,
+): Promise<void> {
+  for (const [index, { labels }] of series.entries()) {
+    if (sampleCounts[index] === 0) continue;
+    const [from, to] = [index * stepCount, (index + 1) * stepCount];
+    const pause = visit({
+      labels,
+      sampleCount: sampleCounts[index],
+      hasValue: hasValue[index] === 1,
+      values: values.subarray(from, to),
+      present: present.subarray(from, to),
+    });
+    if (pause !== undefined) await pause;
+  }
+}
+
+/** Yields the series that have samples, and gives the slice's memory back when all were taken. */
+function* joinSlice({ series, ids, tables, histograms }: Slice, join: SampleJoin): Generator<SeriesSamples> {
+  const rows = tables.map((blocks) => new SeriesRows(ids, blocks));
+  for (const [index, { labels }] of series.entries()) {
+    const run = histograms?.at(index);
+    join.beginSeries(rows, index, run?.staleMs.length);
+    if (run !== undefined) addStaleMarkers(join, run);
+    const { timestamps, values, mayBeStale } = join.finish();
+    const found = run?.samples;
+    if (found !== undefined && found.values.length > 0) {
+      yield { labels, timestamps, values, mayBeStale, histograms: found };
+    } else if (values.length > 0) yield { labels, timestamps, values, mayBeStale };
+  }
+  for (const table of rows) table.free();
 }
 
 /** Where a series of histograms ends: the markers are read as those of numbers. */
 function addStaleMarkers(join: SampleJoin, { staleMs }: HistogramRun): void {
   const times = new Uint32Array(new BigInt64Array(Array.from(staleMs, BigInt)).buffer);
-  const values = Uint32Array.from({ length: times.length }, (_, i) => staleWords[i % 2]);
-  join.add(times, values, 0, staleMs.length);
+  const words = Uint32Array.from({ length: times.length }, (_, i) => staleWords[i % 2]);
+  join.add(times, new Float64Array(words.buffer), 0, staleMs.length);
 }

@@ -1,8 +1,8 @@
 /**
  * Rows of one table of samples, kept as they came and found again by series: no object per row, no sample is touched.
  *
- *   rows.add(bytes)          // blocks of rowColumns: UInt64, DateTime64(3), Float64, or arrays of the latter two
- *   rows.collect(7, join)    // hands the samples of the eighth series to `join`
+ *   new SeriesRows(ids, blocks)    // columns of rowColumns: UInt64, DateTime64(3), Float64, or arrays of the latter two
+ *   rows.collect(7, join)          // hands the samples of the eighth series to `join`
  */
 import { freeBytes } from '#model/free-bytes.ts';
 import { columnNamed, readBlocks } from '#store/native/block-reader.ts';
@@ -22,13 +22,13 @@ export interface SeriesIds {
 
 /** What takes the samples of a series: places from <= i < to of columns that are as wide as they came. */
 export interface SampleSink {
-  /** `times` are 64-bit integers of milliseconds, low word first; `values` likewise the bits of doubles. */
-  add(times: Uint32Array, values: Uint32Array, from: number, to: number): void;
+  /** `times` are 64-bit integers of milliseconds, low word first. */
+  add(times: Uint32Array, values: Float64Array, from: number, to: number): void;
 }
 
 interface SampleColumns {
   readonly times: Uint32Array;
-  readonly values: Uint32Array;
+  readonly values: Float64Array;
 }
 
 const rowsMin = 1024;
@@ -49,14 +49,15 @@ export class SeriesRows {
   #rowCount = 0;
   #place = 0;
 
-  constructor(ids: SeriesIds) {
+  /** Keeps `blocks`, which must be its own: bytes of one or more blocks each. Rows of other series are left out. */
+  constructor(ids: SeriesIds, blocks: readonly Uint8Array[]) {
     this.#ids = ids;
     this.#first = new Int32Array(ids.low.length).fill(none);
     this.#last = new Int32Array(ids.low.length).fill(none);
+    for (const bytes of blocks) this.#add(bytes);
   }
 
-  /** Keeps `bytes`, which must be its own. Rows of other series are left out. */
-  add(bytes: Uint8Array): void {
+  #add(bytes: Uint8Array): void {
     this.#bytes.push(bytes);
     for (const block of readBlocks(bytes)) {
       const ids = integers(columnNamed(block, rowColumns.id)).words;
@@ -64,7 +65,7 @@ export class SeriesRows {
       const v = columnNamed(block, rowColumns.values);
       this.#blocks.push({
         times: integers(ts.kind === 'array' ? ts.items : ts).words,
-        values: floats(v.kind === 'array' ? v.items : v).words,
+        values: floats(v.kind === 'array' ? v.items : v).values,
       });
       if (ts.kind === 'array') this.#addArrays(ids, ts.ends);
       else this.#addRows(ids);

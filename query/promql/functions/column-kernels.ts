@@ -18,8 +18,17 @@ export interface SampleColumn {
 /** Writes the values of the steps that have one, and sets their `present`. Returns whether there is any. */
 export type ColumnKernel = (column: SampleColumn, values: Float64Array, present: Uint8Array) => boolean;
 
+/** What a thread needs to know to run a kernel over a request's series. */
+export interface ColumnTask {
+  readonly kernel: ColumnKernelName;
+  readonly firstEndMs: number;
+  readonly stepMs: number;
+  readonly rangeMs: number;
+  readonly stepCount: number;
+}
+
 /** rate, increase and delta. Only where a counter began anew within a window are all of its samples looked at. */
-export function extrapolateColumn(isCounter: boolean, isRate: boolean): ColumnKernel {
+function extrapolateColumn(isCounter: boolean, isRate: boolean): ColumnKernel {
   return (column, results, present) => {
     const { timestamps, values, firstEndMs, stepMs, rangeMs } = column;
     const sampleCount = timestamps.length;
@@ -64,3 +73,12 @@ function addResets(values: Float64Array, from: number, to: number, difference: n
   for (let i = from + 1; i < to; i++) if (values[i] < values[i - 1]) sum += values[i - 1];
   return sum;
 }
+
+/** By the function's name, so that threads can be told. */
+export const columnKernels = {
+  rate: extrapolateColumn(true, true),
+  increase: extrapolateColumn(true, false),
+  delta: extrapolateColumn(false, false),
+} as const satisfies Readonly<Record<string, ColumnKernel>>;
+
+export type ColumnKernelName = keyof typeof columnKernels;

@@ -3,7 +3,7 @@ import type { Evaluation } from '../evaluation.ts';
 import type { FloatHistogram } from '../histogram/float-histogram.ts';
 import type { StepGrid, Value } from '../step-series.ts';
 import type { Call } from '../tree.ts';
-import type { ColumnKernel } from './column-kernels.ts';
+import type { ColumnKernelName } from './column-kernels.ts';
 
 /** One window of one series. A kernel must not write to it but `result`, and is forbidden to keep it. */
 export interface RangeWindow {
@@ -45,7 +45,7 @@ export interface RangeFunction {
    */
   readonly histogramKernel?: (window: RangeWindow) => number | FloatHistogram | undefined;
   /** The same as the kernel, for all steps of a series that has numbers only, and no start times. */
-  readonly columnKernel?: ColumnKernel;
+  readonly columnKernel?: ColumnKernelName;
   readonly keepsName?: boolean;
   /** Looks at the scalar arguments once, if there is any series at all; may leave annotations. */
   readonly annotate?: (evaluation: Evaluation, call: Call, args: readonly Float64Array[]) => void;

@@ -2,7 +2,6 @@
 import { compact, type FloatHistogram } from '../histogram/float-histogram.ts';
 import { hasReset, multiplyHistogram } from '../histogram/histogram-arithmetic.ts';
 import { mixedFloatsAndHistograms } from '../histogram/histogram-notes.ts';
-import { extrapolateColumn } from './column-kernels.ts';
 import { extrapolationFactor } from './extrapolation.ts';
 import type { FunctionFamily, RangeWindow } from './function-kinds.ts';
 import {
@@ -128,21 +127,21 @@ export const rateFunctions: FunctionFamily = {
   rate: {
     kind: 'range',
     kernel: (window) => extrapolate(window, true, true),
-    columnKernel: extrapolateColumn(true, true),
+    columnKernel: 'rate',
     histogramKernel: (window) => extrapolateHistogram(window, true, true),
     isForCounters: true,
   },
   increase: {
     kind: 'range',
     kernel: (window) => extrapolate(window, true, false),
-    columnKernel: extrapolateColumn(true, false),
+    columnKernel: 'increase',
     histogramKernel: (window) => extrapolateHistogram(window, true, false),
     isForCounters: true,
   },
   delta: {
     kind: 'range',
     kernel: (window) => extrapolate(window, false, false),
-    columnKernel: extrapolateColumn(false, false),
+    columnKernel: 'delta',
     histogramKernel: (window) => extrapolateHistogram(window, false, false),
   },
   irate: {
