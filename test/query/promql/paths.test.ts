@@ -26,7 +26,7 @@ import {
 import { openTestStore, type TestStore } from '../sql/open-test-store.ts';
 import { Dice, type RandomQuery, randomQuery, randomSamples, seriesCount } from './random-queries.ts';
 
-vi.setConfig({ testTimeout: 600_000, hookTimeout: 120_000 });
+vi.setConfig({ testTimeout: 1_800_000, hookTimeout: 120_000 });
 
 const seed = Number(process.env.PATHS_SEED ?? 20_261_127);
 const queriesPerState = Number(process.env.PATHS_QUERIES ?? 30);
