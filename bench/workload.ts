@@ -18,7 +18,7 @@ import { encodeRemoteWrite2 } from '#test/support/naive/prometheus-proto.ts';
 type Random = (below: number) => number;
 
 /** A linear congruential generator (Numerical Recipes): the same numbers everywhere. */
-function createRandom(seed: number): Random {
+export function createRandom(seed: number): Random {
   let state = seed >>> 0;
   return (below) => {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;

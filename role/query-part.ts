@@ -19,6 +19,7 @@ import type { OnStatement } from '#query/promql/plan/explain.ts';
 import { startRules } from '#query/rules/rules.ts';
 import { startScaling } from '#query/scaling/scaling.ts';
 import { createCardinalitySource } from '#query/sql/cardinality.ts';
+import { createKernelPool, type KernelPool } from '#query/sql/kernel-pool.ts';
 import { createLogSource } from '#query/sql/logs.ts';
 import { createPushDownProbe } from '#query/sql/pushed-reads.ts';
 import { createSampleSource } from '#query/sql/samples.ts';
@@ -58,7 +59,9 @@ export async function startQueryPart(
     telemetry,
     unready: createStoreReadiness(store),
   });
-  const languages = createLanguages(context, store);
+  const kernels = createKernelPool();
+  parts.add('query kernels', () => kernels.close());
+  const languages = createLanguages(context, store, kernels);
   const externalUrl = config.api.external_url || `http://${config.api.host}:${config.api.port}`;
   const rules = await startRules({
     store,
@@ -114,12 +117,12 @@ const prometheusPrefixes = ['', '/prometheus'];
 
 type Languages = ReturnType<typeof createLanguages>;
 
-function createLanguages({ config, log }: RoleContext, store: Store) {
+function createLanguages({ config, log }: RoleContext, store: Store, kernels: KernelPool) {
   const { series_max: seriesMax, samples_max: samplesMax } = config.query;
   const probe = createPushDownProbe(store, log, config.store.cluster !== '');
   const limits = { seriesMax, bytesMax: config.query.bytes_max };
   const samples = (tenant: string, onStatement?: OnStatement) =>
-    createSampleSource(store, tenant, limits, { probe, onStatement });
+    createSampleSource(store, tenant, limits, { probe, onStatement, kernels });
   // At the start, so that what an older server cannot do is in the log before the first query.
   void probe.result();
   const logs = (tenant: string) => createLogSource(store, tenant, { samplesMax, seriesMax });

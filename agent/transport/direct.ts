@@ -8,11 +8,11 @@ import { promisify } from 'node:util';
 import { constants, gzip, zstdCompress } from 'node:zlib';
 import snappy from 'snappyjs';
 import { errorMessage, RefusedError } from '#model/errors.ts';
+import { freeBytes } from '#model/free-bytes.ts';
 import { tenantHeader } from '#model/tenant.ts';
 import { Backoff, pause } from '#wire/backoff.ts';
 import { contentTypeOtlp, contentTypeRemoteWrite2, httpHeaderBatchId, receivePaths } from '#wire/bus.ts';
 import type { Delivery, Envelope, Transport } from '#wire/envelope.ts';
-import { freeBytes } from '#wire/free-bytes.ts';
 import { readPartialSuccess, readStatusMessage } from './export-response.ts';
 import { HttpPoster, type PostAnswer } from './http-post.ts';
 

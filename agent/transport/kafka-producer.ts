@@ -9,8 +9,8 @@
  * other records for the repeat, and drop them.
  */
 import { RefusedError } from '#model/errors.ts';
+import { freeBytes } from '#model/free-bytes.ts';
 import { Backoff, type BackoffOptions, pause } from '#wire/backoff.ts';
-import { freeBytes } from '#wire/free-bytes.ts';
 import { type BatchIdentity, batchBytes, type EncodedBatch, encodeBatch } from '#wire/kafka/batch-encoder.ts';
 import type { KafkaLog } from '#wire/kafka/client.ts';
 import type { KafkaCompression } from '#wire/kafka/compression-codecs.ts';

@@ -5,8 +5,8 @@
 import { threadId } from 'node:worker_threads';
 import { move, transferableSymbol, valueSymbol, workerData } from 'piscina';
 import type { Family, LandedIn, OpenBlocks, RunRequest } from '#collector/run.ts';
+import { freeBytes } from '#model/free-bytes.ts';
 import type { NativeBlock } from '#store/store.ts';
-import { freeBytes } from '#wire/free-bytes.ts';
 import { columnMemory } from './buffer-pool.ts';
 import { type TranscodeContext, Transcoder } from './transcoder.ts';
 import { type TranscoderOptions, transcoderOptionsDefault } from './transcoder-options.ts';

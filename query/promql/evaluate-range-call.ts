@@ -4,6 +4,7 @@ import { labelValue, metricNameLabel } from '#model/labels.ts';
 import { checkExtendedRange, streamExtendedRange } from './evaluate-extended-range.ts';
 import { readSeries } from './evaluate-selector.ts';
 import { type Evaluation, evaluateScalar, fixedTimeMs, withoutName } from './evaluation.ts';
+import { type ColumnTask, columnKernels } from './functions/column-kernels.ts';
 import type { RangeFunction, RangeWindow } from './functions/function-kinds.ts';
 import type { FloatHistogram } from './histogram/float-histogram.ts';
 import { ignoredInMixedRange } from './histogram/histogram-notes.ts';
@@ -12,10 +13,23 @@ import { type ReadByKernel, streamPlannedSeries } from './pushed/planned-series.
 import type { QueryBudget } from './query-budget.ts';
 import { notedPlace, noteNonCounter } from './range-notes.ts';
 import { type WindowEnds, windowEnds, withoutStale } from './sample-window.ts';
-import type { SeriesSamples } from './source.ts';
-import { emptyMixedSeries, emptySeries, type StepGrid, type StepSeries, setValue } from './step-series.ts';
+import type { ComputedSeries, SeriesSamples } from './source.ts';
+import {
+  emptiedSeries,
+  emptyMixedSeries,
+  emptySeries,
+  type StepGrid,
+  type StepSeries,
+  setValue,
+} from './step-series.ts';
 import { subqueryGrid } from './subquery-grid.ts';
-import { type Call, type MatrixSelector, type Subquery, unwrapParentheses } from './tree.ts';
+import {
+  type Call,
+  type MatrixSelector,
+  type Subquery,
+  unwrapParentheses,
+  type VectorSelector,
+} from './tree.ts';
 
 /** Yields each series that the function has a value for at some step. */
 export async function* streamRangeCall(
@@ -42,18 +56,114 @@ export async function* streamRangeCall(
     }
     return;
   }
-  const args = await scalarArguments(evaluation, call, grid);
-  const ends = rangeEnds(evaluation, range, grid);
-  let isFirst = true;
-  for await (const samples of streamSamples(evaluation, range, grid, ends)) {
-    evaluation.budget.addSamples(grid.count);
-    const window = createWindow(evaluation, range, samples, args);
-    const series = await runKernel(evaluation.budget, window, implementation, ends, grid);
-    if (series === undefined) continue;
-    if (isFirst) implementation.annotate?.(evaluation, call, args);
-    isFirst = false;
-    if (implementation.isForCounters) noteNonCounter(evaluation, series, range);
-    yield implementation.keepsName ? series : withoutName(evaluation, series);
+  const run = await RangeCallRun.create(evaluation, call, implementation, grid);
+  for await (const samples of streamSamples(evaluation, range, grid, run.bounds)) {
+    const series = await run.evaluate(samples);
+    if (series !== undefined) yield series;
+  }
+}
+
+type RangeSamples = SeriesSamples & { readonly dropsName?: boolean };
+
+/** A function that is evaluated for one series after another. */
+export class RangeCallRun {
+  /** What is to be read, left-open. */
+  readonly bounds: { readonly startMs: number; readonly endMs: number };
+  /** Undefined for a subquery. */
+  readonly selector: VectorSelector | undefined;
+  readonly #evaluation: Evaluation;
+  readonly #call: Call;
+  readonly #implementation: RangeFunction;
+  readonly #grid: StepGrid;
+  readonly #range: MatrixSelector | Subquery;
+  readonly #ends: WindowEnds;
+  readonly #args: readonly Float64Array[];
+  #isFirst = true;
+
+  static async create(
+    evaluation: Evaluation,
+    call: Call,
+    implementation: RangeFunction,
+    grid: StepGrid,
+  ): Promise<RangeCallRun> {
+    const args = await scalarArguments(evaluation, call, grid);
+    return new RangeCallRun(evaluation, call, implementation, grid, args);
+  }
+
+  private constructor(
+    evaluation: Evaluation,
+    call: Call,
+    implementation: RangeFunction,
+    grid: StepGrid,
+    args: readonly Float64Array[],
+  ) {
+    this.#evaluation = evaluation;
+    this.#call = call;
+    this.#implementation = implementation;
+    this.#grid = grid;
+    this.#args = args;
+    this.#range = rangeArgument(call);
+    this.#ends = rangeEnds(evaluation, this.#range, grid);
+    this.bounds = { startMs: this.#ends.firstMs - this.#range.rangeMs, endMs: this.#ends.lastMs };
+    this.selector = this.#range.kind === 'matrix' ? this.#range.selector : undefined;
+  }
+
+  /** Undefined where the function has no value at any step. Stale markers of selectors are left out. */
+  async evaluate(found: RangeSamples): Promise<StepSeries | undefined> {
+    const inTime = this.atOnce(found, undefined);
+    if (inTime !== 'later') return inTime;
+    const samples = withoutStale(found);
+    const window = createWindow(this.#evaluation, this.#range, samples, this.#args);
+    const { budget } = this.#evaluation;
+    const series = await runKernel(budget, window, this.#implementation, this.#ends, this.#grid);
+    return this.#finish(series);
+  }
+
+  /**
+   * As evaluate, in the columns of `scratch` if there are any; 'later' where the function has to be given its windows one by one.
+   */
+  atOnce(found: RangeSamples, scratch: StepSeries | undefined): StepSeries | undefined | 'later' {
+    const { columnKernel } = this.#implementation;
+    if (columnKernel === undefined || found.histograms !== undefined || found.startTimes !== undefined) {
+      return 'later';
+    }
+    const { count } = this.#grid;
+    const samples = withoutStale(found);
+    const { timestamps, values, labels } = samples;
+    const { budget } = this.#evaluation;
+    budget.addSamples(count);
+    // Who reads the series breathes when it is time to.
+    budget.addWindow(timestamps.length + count);
+    const series = emptiedSeries(scratch, labels, count, found.dropsName);
+    const { firstMs, stepMs } = this.#ends;
+    const column = { timestamps, values, firstEndMs: firstMs, stepMs, rangeMs: this.#range.rangeMs };
+    const hasValue = columnKernels[columnKernel](column, series.values, series.present);
+    return this.#finish(hasValue ? series : undefined);
+  }
+
+  /** What a thread has to know to do as atOnce; undefined where there is nothing of the kind. */
+  get columnTask(): ColumnTask | undefined {
+    const { columnKernel: kernel } = this.#implementation;
+    if (kernel === undefined) return undefined;
+    const { firstMs, stepMs } = this.#ends;
+    const { rangeMs } = this.#range;
+    return { kernel, firstEndMs: firstMs, stepMs, rangeMs, stepCount: this.#grid.count };
+  }
+
+  /** Takes what a thread has made of the columnTask, as atOnce does its own. */
+  takeComputed({ labels, hasValue, values, present }: ComputedSeries): StepSeries | undefined {
+    this.#evaluation.budget.addSamples(this.#grid.count);
+    const series = { labels, dropsName: false, values, present };
+    return this.#finish(hasValue ? series : undefined);
+  }
+
+  #finish(series: StepSeries | undefined): StepSeries | undefined {
+    if (series === undefined) return undefined;
+    const { annotate, isForCounters, keepsName } = this.#implementation;
+    if (this.#isFirst) annotate?.(this.#evaluation, this.#call, this.#args);
+    this.#isFirst = false;
+    if (isForCounters) noteNonCounter(this.#evaluation, series, this.#range);
+    return keepsName ? series : withoutName(this.#evaluation, series);
   }
 }
 
@@ -84,14 +194,13 @@ async function* streamSamples(
   evaluation: Evaluation,
   range: MatrixSelector | Subquery,
   grid: StepGrid,
-  ends: WindowEnds,
+  bounds: { readonly startMs: number; readonly endMs: number },
 ): AsyncGenerator<SeriesSamples> {
   if (range.kind === 'subquery') {
     yield* streamSubquery(evaluation, range, grid);
     return;
   }
-  const bounds = { startMs: ends.firstMs - range.rangeMs, endMs: ends.lastMs };
-  for await (const samples of readSeries(evaluation, range.selector, bounds)) yield withoutStale(samples);
+  yield* readSeries(evaluation, range.selector, bounds);
 }
 
 /** A series of a subquery; `dropsName` as in StepSeries. */
@@ -193,25 +302,16 @@ async function runKernel(
   ends: WindowEnds,
   grid: StepGrid,
 ): Promise<StepSeries | undefined> {
-  const { timestamps, histogramTimes } = window;
-  const empty = histogramTimes.length === 0 ? emptySeries : emptyMixedSeries;
+  budget.addSamples(grid.count);
+  const empty = window.histogramTimes.length === 0 ? emptySeries : emptyMixedSeries;
   const series = empty(window.labels, grid.count, window.dropsName);
   let hasValue = false;
   for (let step = 0; step < grid.count; step++) {
-    const endMs = ends.firstMs + step * ends.stepMs;
-    const startMs = endMs - window.rangeMs;
-    while (window.to < timestamps.length && timestamps[window.to] <= endMs) window.to++;
-    while (window.from < window.to && timestamps[window.from] <= startMs) window.from++;
-    if (histogramTimes.length > 0) moveHistograms(window, startMs, endMs);
-    const histogramCount = window.histogramTo - window.histogramFrom;
-    if (window.from === window.to && histogramCount === 0) continue;
-    if (budget.addWindow(window.to - window.from + histogramCount)) await budget.breathe();
-    window.startMs = startMs;
-    window.endMs = endMs;
-    window.step = step;
-    window.stepTimeMs = grid.startMs + step * grid.stepMs;
+    const count = moveWindow(window, ends, grid, step);
+    if (count === 0) continue;
+    if (budget.addWindow(count)) await budget.breathe();
     implementation.check?.(window);
-    if (histogramCount === 0) {
+    if (window.histogramFrom === window.histogramTo) {
       if (!implementation.kernel(window)) continue;
       series.values[step] = window.result;
       series.present[step] = 1;
@@ -223,6 +323,21 @@ async function runKernel(
     hasValue = true;
   }
   return hasValue ? series : undefined;
+}
+
+/** Moves a window on to a step. Returns how many samples it holds. */
+function moveWindow(window: SeriesWindow, ends: WindowEnds, grid: StepGrid, step: number): number {
+  const { timestamps } = window;
+  const endMs = ends.firstMs + step * ends.stepMs;
+  const startMs = endMs - window.rangeMs;
+  while (window.to < timestamps.length && timestamps[window.to] <= endMs) window.to++;
+  while (window.from < window.to && timestamps[window.from] <= startMs) window.from++;
+  if (window.histogramTimes.length > 0) moveHistograms(window, startMs, endMs);
+  window.startMs = startMs;
+  window.endMs = endMs;
+  window.step = step;
+  window.stepTimeMs = grid.startMs + step * grid.stepMs;
+  return window.to - window.from + window.histogramTo - window.histogramFrom;
 }
 
 function moveHistograms(window: SeriesWindow, startMs: number, endMs: number): void {

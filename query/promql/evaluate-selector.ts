@@ -7,7 +7,7 @@ import { streamPlannedSeries } from './pushed/planned-series.ts';
 import { halves, isStale, type WindowEnds, windowEnds, withoutStale } from './sample-window.ts';
 import { smoothedPerStep } from './smoothed-selector.ts';
 import type { HistogramSamples, SeriesSamples } from './source.ts';
-import { emptyMixedSeries, emptySeries, type StepGrid, type StepSeries, setValue } from './step-series.ts';
+import { emptiedSeries, emptyMixedSeries, type StepGrid, type StepSeries, setValue } from './step-series.ts';
 import type { MatrixSelector, VectorSelector } from './tree.ts';
 
 /** Yields each series that has a value at some step. */
@@ -54,12 +54,7 @@ async function* streamNewest(
   grid: StepGrid,
   part: SamplePart,
 ): AsyncGenerator<StepSeries> {
-  const ends = windowEnds(grid, selector.offsetMs, fixedTimeMs(evaluation, selector.at));
-  const isSmoothed = selector.modifier === 'smoothed';
-  const range = {
-    startMs: ends.firstMs - evaluation.lookbackMs,
-    endMs: ends.lastMs + (isSmoothed ? evaluation.lookbackMs : 0),
-  };
+  const { ends, range, isSmoothed } = selectorRange(evaluation, selector, grid);
   for await (const samples of readSeries(evaluation, selector, range)) {
     evaluation.budget.addSamples(grid.count);
     if (isSmoothed && part === 'value') {
@@ -72,22 +67,42 @@ async function* streamNewest(
   }
 }
 
+/** Where a selector looks at each step, and what is to be read for it. */
+export function selectorRange(evaluation: Evaluation, selector: VectorSelector, grid: StepGrid) {
+  const ends = windowEnds(grid, selector.offsetMs, fixedTimeMs(evaluation, selector.at));
+  const isSmoothed = selector.modifier === 'smoothed';
+  const range = {
+    startMs: ends.firstMs - evaluation.lookbackMs,
+    endMs: ends.lastMs + (isSmoothed ? evaluation.lookbackMs : 0),
+  };
+  return { ends, range, isSmoothed };
+}
+
 /** Reads the selector's series from the source, and counts what is read. Times are left-open. */
 export async function* readSeries(
   evaluation: Evaluation,
   selector: VectorSelector,
   range: { readonly startMs: number; readonly endMs: number },
 ): AsyncGenerator<SeriesSamples> {
-  const { source, budget, abort, shared, readsParts } = evaluation;
-  const needsStatsOnly = evaluation.statsOnlySelectors.has(selector);
+  const { source, budget, abort, shared } = evaluation;
   const request = { matchers: selector.matchers, ...range };
   for await (const samples of shared.samples(request, () => source.select(request, abort))) {
-    const { histograms } = samples;
-    budget.addSeries(samples.values.length + histogramSamples(histograms), readsParts);
+    const counted = countRead(evaluation, selector, samples);
     await budget.breathe();
-    if (histograms === undefined || !needsStatsOnly) yield samples;
-    else yield { ...samples, histograms: { ...histograms, values: statsOnly(histograms.values) } };
+    yield counted;
   }
+}
+
+/** Counts a series that was read for a selector. Returns it with as much of its histograms as is asked for. */
+export function countRead(
+  { budget, statsOnlySelectors, readsParts }: Evaluation,
+  selector: VectorSelector,
+  samples: SeriesSamples,
+): SeriesSamples {
+  const { histograms } = samples;
+  budget.addSeries(samples.values.length + histogramSamples(histograms), readsParts);
+  if (histograms === undefined || !statsOnlySelectors.has(selector)) return samples;
+  return { ...samples, histograms: { ...histograms, values: statsOnly(histograms.values) } };
 }
 
 /** How many plain samples' worth a series' histograms count for: its buckets, and a few for the rest of each. */
@@ -100,17 +115,21 @@ function histogramSamples(histograms: HistogramSamples | undefined): number {
   return count;
 }
 
-function newestPerStep(
+/** `scratch` is overwritten and used where the series has numbers only. */
+export function newestPerStep(
   samples: SeriesSamples,
   ends: WindowEnds,
   stepCount: number,
   lookbackMs: number,
   part: SamplePart,
+  scratch?: StepSeries,
 ): StepSeries | undefined {
   const { timestamps, values, histograms } = samples;
   const words = halves(values);
   const isMixed = histograms !== undefined && part === 'value';
-  const series = (isMixed ? emptyMixedSeries : emptySeries)(samples.labels, stepCount);
+  const series = isMixed
+    ? emptyMixedSeries(samples.labels, stepCount)
+    : emptiedSeries(scratch, samples.labels, stepCount);
   const histogramTimes = histograms?.timestamps ?? noTimes;
   let hasValue = false;
   let next = 0;

@@ -68,6 +68,14 @@ export class QueryBudget {
     return this.#windowSamplesSinceBreath >= windowSamplesPerBreath;
   }
 
+  /** Counts a series, and returns true when it is time to breathe(): for those who would rather not wait for each. */
+  isBreathDue(): boolean {
+    this.#seriesSinceBreath++;
+    return (
+      this.#seriesSinceBreath >= seriesPerBreath || this.#windowSamplesSinceBreath >= windowSamplesPerBreath
+    );
+  }
+
   /** Lets timers, sockets and other queries have their turn now and then; throws where the query was given up. */
   async breathe(): Promise<void> {
     const isFresh = this.#windowSamplesSinceBreath < windowSamplesPerBreath;

@@ -26,6 +26,7 @@ export function isStale(words: Uint32Array, index: number): boolean {
 /** The samples without stale markers; the same object where there are none. */
 export function withoutStale(samples: SeriesSamples): SeriesSamples {
   const { timestamps, values } = samples;
+  if (samples.mayBeStale === false) return samples;
   const words = halves(values);
   let staleCount = 0;
   for (let i = 0; i < values.length; i++) if (isStale(words, i)) staleCount++;

@@ -51,6 +51,18 @@ export function emptySeries(labels: Labels, stepCount: number, dropsName = false
   return { labels, dropsName, values: new Float64Array(stepCount), present: new Uint8Array(stepCount) };
 }
 
+/** An empty series in the columns of `scratch`, whose own values are lost; in new ones where there is none. */
+export function emptiedSeries(
+  scratch: StepSeries | undefined,
+  labels: Labels,
+  stepCount: number,
+  dropsName = false,
+): StepSeries {
+  if (scratch === undefined) return emptySeries(labels, stepCount, dropsName);
+  scratch.present.fill(0);
+  return { labels, dropsName, values: scratch.values, present: scratch.present };
+}
+
 /** A series without values whose steps may become histograms. */
 export function emptyMixedSeries(labels: Labels, stepCount: number, dropsName = false): StepSeries {
   return {

@@ -28,6 +28,17 @@ const within = `ts > fromUnixTimestamp64Milli({after:Int64}, 'UTC')
 /** What a histogram takes beside its buckets, in numbers. */
 const numbersBeside = 16;
 
+/** Whether there is any; cheaper than to count what they hold. */
+export async function hasHistograms(
+  read: MetricRead,
+  where: string,
+  params: QueryParams,
+  abort: AbortSignal | undefined,
+): Promise<boolean> {
+  const sql = `SELECT 1 FROM histograms_head WHERE ${where} AND ${within} LIMIT 1`;
+  return (await read.rows(sql, params, abort, { max_threads: 1 })).length > 0;
+}
+
 /** How many numbers the histograms hold that readHistograms would return; 0 where there is none. */
 export async function countHistogramNumbers(
   read: MetricRead,

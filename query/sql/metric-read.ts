@@ -8,13 +8,15 @@ const regexCode = 427;
 /** TOO_MANY_BYTES */
 const bytesCode = 307;
 
+type Settings = NonNullable<QueryOptions['settings']>;
+
 export interface MetricRead {
-  rows<Row>(sql: string, params: QueryParams, abort?: AbortSignal): Promise<Row[]>;
+  rows<Row>(sql: string, params: QueryParams, abort?: AbortSignal, settings?: Settings): Promise<Row[]>;
   stream(
     sql: string,
     params: QueryParams,
     abort?: AbortSignal,
-    settings?: QueryOptions['settings'],
+    settings?: Settings,
   ): AsyncIterable<Uint8Array>;
 }
 
@@ -33,7 +35,7 @@ export function createMetricRead(store: Store, tenant: string, options: MetricRe
     sql: string,
     params: QueryParams,
     abort: AbortSignal | undefined,
-    settings: QueryOptions['settings'] = {},
+    settings: Settings = {},
   ): QueryOptions => {
     checkBoundText(params);
     onStatement?.(sql, params);
@@ -48,9 +50,9 @@ export function createMetricRead(store: Store, tenant: string, options: MetricRe
     return new RefusedError(`error parsing regexp: ${error.message}`, 400, { cause: error });
   };
   return {
-    rows: async <Row>(sql: string, params: QueryParams, abort?: AbortSignal) => {
+    rows: async <Row>(sql: string, params: QueryParams, abort?: AbortSignal, settings?: Settings) => {
       try {
-        return await store.rows<Row>(sql, optionsOf(sql, params, abort));
+        return await store.rows<Row>(sql, optionsOf(sql, params, abort, settings));
       } catch (error) {
         throw explain(error);
       }

@@ -1,66 +1,126 @@
 /**
- * Makes one series' samples of runs from several tables: in time order, each time once, within (startMs, endMs].
+ * Makes one series' samples of rows from several tables: in time order, each time once, within (startMs, endMs].
  * Of samples with one time the largest value wins, as in ClickHouse's own time series functions; the compaction
  * (store/compaction/chunk-sql.ts) keeps the same one, whichever order they come in.
  */
-import type { SampleRun } from './sample-block.ts';
+import type { SampleSink, SeriesRows } from './series-rows.ts';
 
 export interface MergedSamples {
   readonly timestamps: Float64Array;
   readonly values: Float64Array;
+  readonly mayBeStale: boolean;
 }
 
-/** Undefined where nothing is left. Values are copied as they are: a NaN keeps its bits. */
-export function mergeRuns(
-  runs: readonly SampleRun[],
-  startMs: number,
-  endMs: number,
-): MergedSamples | undefined {
-  const only = runs.length === 1 ? trim(runs[0], startMs, endMs) : undefined;
-  if (only !== undefined && isStrictlyAscending(only.timestamps)) {
-    return only.timestamps.length === 0 ? undefined : only;
+/** Columns are cut from pieces of this many samples: an allocation for each series would cost more than its samples. */
+const pieceSamples = 65_536;
+const twoTo32 = 4_294_967_296;
+
+interface Row {
+  readonly times: Uint32Array;
+  readonly values: Float64Array;
+  readonly from: number;
+  readonly to: number;
+  readonly firstMs: number;
+}
+
+/** Times before 1970 have a negative upper half. */
+function timeAt(words: Uint32Array, index: number): number {
+  return words[2 * index] + (words[2 * index + 1] | 0) * twoTo32;
+}
+
+export class SampleJoin implements SampleSink {
+  readonly #startMs: number;
+  readonly #endMs: number;
+  #times = new Float64Array();
+  #values = new Float64Array();
+  #words = wordsOf(this.#values);
+  #start = 0;
+  #end = 0;
+  #isAscending = true;
+  #mayBeStale = false;
+  readonly #rows: Row[] = [];
+
+  constructor(startMs: number, endMs: number) {
+    this.#startMs = startMs;
+    this.#endMs = endMs;
   }
-  const joined = join(runs, startMs, endMs);
-  if (joined.timestamps.length === 0) return undefined;
-  return isStrictlyAscending(joined.timestamps) ? joined : sortUnique(joined);
-}
 
-function isStrictlyAscending(times: Float64Array): boolean {
-  for (let i = 1; i < times.length; i++) if (times[i] <= times[i - 1]) return false;
-  return true;
-}
+  /** Gives the columns of all series so far to the next ones. */
+  reuse(): void {
+    this.#end = 0;
+  }
 
-/** A part of the run's own columns; right only where its times ascend. */
-function trim({ timestamps, values }: SampleRun, startMs: number, endMs: number): MergedSamples {
-  let from = 0;
-  let to = timestamps.length;
-  while (from < to && timestamps[from] <= startMs) from++;
-  while (to > from && timestamps[to - 1] > endMs) to--;
-  return { timestamps: timestamps.subarray(from, to), values: values.subarray(from, to) };
-}
-
-function join(runs: readonly SampleRun[], startMs: number, endMs: number): MergedSamples {
-  const isInside = (time: number) => time > startMs && time <= endMs;
-  let count = 0;
-  for (const { timestamps } of runs) for (const time of timestamps) if (isInside(time)) count++;
-  const timestamps = new Float64Array(count);
-  const values = new Float64Array(count);
-  const words = wordsOf(values);
-  let index = 0;
-  for (const run of runs) {
-    const from = wordsOf(run.values);
-    for (let i = 0; i < run.timestamps.length; i++) {
-      if (!isInside(run.timestamps[i])) continue;
-      timestamps[index] = run.timestamps[i];
-      words[2 * index] = from[2 * i];
-      words[2 * index + 1] = from[2 * i + 1];
-      index++;
+  /** Starts a series of at most `sampleCount` samples. What was finished before stays as it is, but for reuse(). */
+  begin(sampleCount: number): void {
+    if (this.#end + sampleCount > this.#times.length) {
+      this.#times = new Float64Array(Math.max(sampleCount, pieceSamples));
+      this.#values = new Float64Array(this.#times.length);
+      this.#words = wordsOf(this.#values);
+      this.#end = 0;
     }
+    this.#start = this.#end;
+    this.#isAscending = true;
+    this.#mayBeStale = false;
   }
-  return { timestamps, values };
+
+  /** begin(), and all rows that tables have of a series. */
+  beginSeries(tables: readonly SeriesRows[], series: number, more = 0): void {
+    let count = more;
+    for (const rows of tables) count += rows.count(series);
+    this.begin(count);
+    for (const rows of tables) rows.collect(series, this);
+  }
+
+  /** Rows may come in any order. */
+  add(times: Uint32Array, values: Float64Array, from: number, to: number): void {
+    if (to > from) this.#rows.push({ times, values, from, to, firstMs: timeAt(times, from) });
+  }
+
+  /** A NaN is copied as words: it keeps its bits. */
+  #copy({ times, values, from, to }: Row): void {
+    const startMs = this.#startMs;
+    const endMs = this.#endMs;
+    const ownTimes = this.#times;
+    const ownValues = this.#values;
+    const words = this.#words;
+    let end = this.#end;
+    let before = end === this.#start ? -Infinity : ownTimes[end - 1];
+    let isAscending = this.#isAscending;
+    let mayBeStale = this.#mayBeStale;
+    for (let i = from; i < to; i++) {
+      const time = timeAt(times, i);
+      if (time <= startMs || time > endMs) continue;
+      if (time <= before) isAscending = false;
+      before = time;
+      ownTimes[end] = time;
+      const value = values[i];
+      if (Number.isNaN(value)) {
+        mayBeStale = true;
+        const bits = wordsOf(values);
+        words[2 * end] = bits[2 * i];
+        words[2 * end + 1] = bits[2 * i + 1];
+      } else ownValues[end] = value;
+      end++;
+    }
+    this.#end = end;
+    this.#mayBeStale = mayBeStale;
+    this.#isAscending = isAscending;
+  }
+
+  /** Ends the series. */
+  finish(): MergedSamples {
+    const rows = this.#rows;
+    if (rows.length > 1) rows.sort((a, b) => a.firstMs - b.firstMs);
+    for (const row of rows) this.#copy(row);
+    rows.length = 0;
+    const timestamps = this.#times.subarray(this.#start, this.#end);
+    const values = this.#values.subarray(this.#start, this.#end);
+    const merged = { timestamps, values, mayBeStale: this.#mayBeStale };
+    return this.#isAscending ? merged : sortUnique(merged);
+  }
 }
 
-function sortUnique({ timestamps, values }: MergedSamples): MergedSamples {
+function sortUnique({ timestamps, values, mayBeStale }: MergedSamples): MergedSamples {
   const order = Uint32Array.from(timestamps.keys());
   const sortedTimes = new Float64Array(order.length);
   const sortedValues = new Float64Array(order.length);
@@ -78,7 +138,11 @@ function sortUnique({ timestamps, values }: MergedSamples): MergedSamples {
     to[2 * count + 1] = from[2 * index + 1];
     count++;
   }
-  return { timestamps: sortedTimes.subarray(0, count), values: sortedValues.subarray(0, count) };
+  return {
+    timestamps: sortedTimes.subarray(0, count),
+    values: sortedValues.subarray(0, count),
+    mayBeStale,
+  };
 }
 
 function compareValues(a: number, b: number): number {

@@ -1,30 +1,28 @@
 /**
- * PromQL's SampleSource over ClickHouse. A selector first becomes a list of series ordered by id; then slices of
- * that list are read, recent rows (samples_head) before those that are being compacted (samples_closing), and these
- * before chunks (samples_chunk): what a compaction moves between the reads is seen twice, never missed, and equal times
- * are one sample.
+ * PromQL's SampleSource over ClickHouse. A selector first becomes a list of series ordered by id; then slices of that list are
+ * read (sample-slices.ts), and each series' rows from several tables are joined: equal times are one sample.
  */
-import type { LabelMatcher } from '#model/labels.ts';
-import { metricNameLabel } from '#model/labels.ts';
-import type { QueryParams, Store } from '#store/store.ts';
+import type { Store } from '#store/store.ts';
 import type { OnStatement } from '../promql/plan/explain.ts';
 import { staleWords } from '../promql/sample-window.ts';
-import type { ExemplarSource, SampleRequest, SampleSource, SeriesSamples } from '../promql/source.ts';
+import type {
+  ColumnScan,
+  ExemplarSource,
+  SampleRequest,
+  SampleSource,
+  SeriesSamples,
+  SeriesVisitor,
+} from '../promql/source.ts';
 import { listExemplars } from './exemplars.ts';
-import { countHistogramNumbers, type HistogramRun, readHistograms } from './histograms.ts';
-import { matchersSql } from './matcher-sql.ts';
+import type { HistogramRun } from './histograms.ts';
+import type { KernelPool } from './kernel-pool.ts';
 import { createMetricRead, type MetricRead } from './metric-read.ts';
 import { createPushedReads, type PushDownProbe } from './pushed-reads.ts';
-import { decodeSampleRuns, type SampleRun } from './sample-block.ts';
-import { mergeRuns } from './sample-merge.ts';
-import {
-  listLabelNames,
-  listLabelValues,
-  listMetadata,
-  listSeries,
-  resolveSeries,
-  type StoredSeries,
-} from './series.ts';
+import { SampleJoin } from './sample-merge.ts';
+import { readSlices, type Slice } from './sample-slices.ts';
+import { listLabelNames, listLabelValues, listMetadata, listSeries } from './series.ts';
+import { SeriesRows } from './series-rows.ts';
+import type { SliceResult } from './slice-kernel.ts';
 
 export interface SampleSourceLimits {
   /** Series that one selector may match. */
@@ -37,32 +35,24 @@ export interface SampleSourceOptions {
   /** What the store computes as PromQL does. Without it, the source answers with samples only. */
   readonly probe?: PushDownProbe;
   readonly onStatement?: OnStatement | undefined;
+  /** Runs kernels of large queries in threads; without it they run here. */
+  readonly kernels?: KernelPool;
 }
-
-/** What a slice may hold in memory, at 16 bytes a sample. */
-const sliceSamplesMax = 4_000_000;
-/** For the estimate of a slice: scrapes are seldom closer than this. */
-const sampleIntervalMsGuess = 10_000;
-/** Longer lists of ids are asked for by a subquery. */
-const idListMax = 1000;
-/** Metric names that a condition names, in all; ids and matchers are bound beside them. */
-const metricBytesMax = 40_000;
-/** In the order of a sample's way: each must be read before the next. */
-const rowTables = ['samples_head', 'samples_closing'] as const;
-const bucketSeconds = 7200;
-/** The last second that DateTime holds. */
-const secondMax = 4_294_967_295;
 
 export function createSampleSource(
   store: Store,
   tenant: string,
   limits: SampleSourceLimits,
-  { probe, onStatement }: SampleSourceOptions = {},
+  { probe, onStatement, kernels }: SampleSourceOptions = {},
 ): SampleSource & ExemplarSource {
   const read = createMetricRead(store, tenant, { bytesMax: limits.bytesMax, onStatement });
   return {
     ...(probe === undefined ? {} : { pushed: createPushedReads(read, limits.seriesMax, probe) }),
     select: (request, abort) => selectSamples(read, request, limits, abort),
+    scan: (request, visit, abort, columns) =>
+      kernels === undefined || columns === undefined
+        ? scanSamples(read, request, limits, visit, abort)
+        : scanColumns(read, request, limits, { pool: kernels, visit, columns, abort }),
     series: (matchers, range, limit) => listSeries(read, matchers, range, limit),
     labelNames: (matchers, range, limit) => listLabelNames(read, matchers, range, limit),
     labelValues: (name, matchers, range, limit) => listLabelValues(read, name, matchers, range, limit),
@@ -77,186 +67,114 @@ async function* selectSamples(
   { seriesMax }: SampleSourceLimits,
   abort: AbortSignal | undefined,
 ): AsyncGenerator<SeriesSamples> {
-  const { matchers, startMs, endMs } = request;
-  if (endMs <= startMs || endMs < 0) return;
-  const series = await resolveSeries(read, matchers, { startMs, endMs }, seriesMax, abort);
-  if (series.length === 0) return;
-  const samplesPerSeries = Math.ceil((endMs - Math.max(0, startMs)) / sampleIntervalMsGuess) + 1;
-  const all = seriesWhere(matchers, series, false);
-  const numbers = await countHistogramNumbers(read, all.sql, rowsParams(request, all.params), abort);
-  const numbersPerSeries = samplesPerSeries + numbers / series.length;
-  const sliceLength = Math.max(1, Math.floor(sliceSamplesMax / numbersPerSeries));
-  for (let start = 0; start < series.length; start += sliceLength) {
-    const slice = series.slice(start, start + sliceLength);
-    yield* selectSlice(read, request, slice, slice.length < series.length, numbers > 0, abort);
+  const join = new SampleJoin(request.startMs, request.endMs);
+  for await (const slice of readSlices(read, request, { seriesMax, stepCount: 0 }, abort)) {
+    yield* joinSlice(slice, join);
   }
 }
 
-async function* selectSlice(
+async function scanSamples(
   read: MetricRead,
   request: SampleRequest,
-  series: readonly StoredSeries[],
-  isPart: boolean,
-  hasHistograms: boolean,
+  { seriesMax }: SampleSourceLimits,
+  visit: SeriesVisitor,
   abort: AbortSignal | undefined,
-): AsyncGenerator<SeriesSamples> {
-  const where = seriesWhere(request.matchers, series, isPart);
-  const histograms = new RunCollector<HistogramRun>(series);
-  if (hasHistograms) {
-    const runs = await readHistograms(read, where.sql, rowsParams(request, where.params), abort);
-    for (const run of runs) histograms.add(run);
+): Promise<void> {
+  const join = new SampleJoin(request.startMs, request.endMs);
+  for await (const slice of readSlices(read, request, { seriesMax, stepCount: 0 }, abort)) {
+    await visitSlice(slice, join, visit);
   }
-  const recent: RunCollector<SampleRun>[] = [];
-  for (const table of rowTables) {
-    const runs = new RunCollector<SampleRun>(series);
-    const sql = rowsSql(table, where.sql);
-    for await (const run of readRuns(read, sql, rowsParams(request, where.params), abort)) runs.add(run);
-    recent.push(runs);
-  }
-  let index = 0;
-  let closed: SampleRun[] = [];
-  const finish = () => {
-    const runs = [...closed, ...recent.flatMap((collected) => collected.take(index))];
-    const [histogramRun] = histograms.take(index);
-    if (histogramRun !== undefined) runs.push(staleMarkers(histogramRun));
-    const merged = mergeRuns(runs, request.startMs, request.endMs) ?? noSamples;
-    const { labels } = series[index++];
-    closed = [];
-    const found = histogramRun?.samples;
-    if (found !== undefined && found.values.length > 0) return [{ labels, ...merged, histograms: found }];
-    return merged.values.length === 0 ? [] : [{ labels, ...merged }];
-  };
-  for await (const run of readRuns(read, chunkSql(where.sql), chunkParams(request, where.params), abort)) {
-    while (index < series.length && compareIds(series[index], run) < 0) yield* finish();
-    if (index < series.length && compareIds(series[index], run) === 0) closed.push(run);
-  }
-  while (index < series.length) yield* finish();
 }
 
-const noSamples = { timestamps: new Float64Array(), values: new Float64Array() };
+async function visitSlice(slice: Slice, join: SampleJoin, visit: SeriesVisitor): Promise<void> {
+  join.reuse();
+  for (const samples of joinSlice(slice, join)) {
+    const pause = visit(samples);
+    if (pause !== undefined) await pause;
+    join.reuse();
+  }
+}
+
+/** So many samples are less work than handing them to a thread, and waiting for it. */
+const threadBytesMin = 4 * 1024 * 1024;
+
+/** As scanSamples; large slices go to threads. Series are visited in order all the same. */
+async function scanColumns(
+  read: MetricRead,
+  request: SampleRequest,
+  { seriesMax }: SampleSourceLimits,
+  { pool, visit, columns, abort }: ColumnScanParts,
+): Promise<void> {
+  const { stepCount } = columns.task;
+  const join = new SampleJoin(request.startMs, request.endMs);
+  const { startMs, endMs } = request;
+  const running: (() => Promise<void>)[] = [];
+  for await (const slice of readSlices(read, request, { seriesMax, stepCount }, abort)) {
+    const { ids, tables } = slice;
+    if (slice.histograms !== undefined || bytesOf(tables) < threadBytesMin) {
+      running.push(() => visitSlice(slice, join, visit));
+    } else {
+      const result = pool.run({ ids, tables, startMs, endMs, column: columns.task });
+      // It is awaited in its turn; where one before it fails, the query fails with that.
+      result.catch(() => undefined);
+      running.push(async () => visitComputed(slice, await result, columns));
+    }
+    if (running.length >= pool.slicesMax) await running.shift()?.();
+  }
+  for (const finish of running) await finish();
+}
+
+interface ColumnScanParts {
+  readonly pool: KernelPool;
+  readonly visit: SeriesVisitor;
+  readonly columns: ColumnScan;
+  readonly abort: AbortSignal | undefined;
+}
+
+function bytesOf(tables: Slice['tables']): number {
+  let count = 0;
+  for (const blocks of tables) for (const { byteLength } of blocks) count += byteLength;
+  return count;
+}
+
+async function visitComputed(
+  { series }: Slice,
+  { sampleCounts, hasValue, values, present }: SliceResult,
+  { task: { stepCount }, visit }: ColumnScan,
+): Promise<void> {
+  for (const [index, { labels }] of series.entries()) {
+    if (sampleCounts[index] === 0) continue;
+    const [from, to] = [index * stepCount, (index + 1) * stepCount];
+    const pause = visit({
+      labels,
+      sampleCount: sampleCounts[index],
+      hasValue: hasValue[index] === 1,
+      values: values.subarray(from, to),
+      present: present.subarray(from, to),
+    });
+    if (pause !== undefined) await pause;
+  }
+}
+
+/** Yields the series that have samples, and gives the slice's memory back when all were taken. */
+function* joinSlice({ series, ids, tables, histograms }: Slice, join: SampleJoin): Generator<SeriesSamples> {
+  const rows = tables.map((blocks) => new SeriesRows(ids, blocks));
+  for (const [index, { labels }] of series.entries()) {
+    const run = histograms?.at(index);
+    join.beginSeries(rows, index, run?.staleMs.length);
+    if (run !== undefined) addStaleMarkers(join, run);
+    const { timestamps, values, mayBeStale } = join.finish();
+    const found = run?.samples;
+    if (found !== undefined && found.values.length > 0) {
+      yield { labels, timestamps, values, mayBeStale, histograms: found };
+    } else if (values.length > 0) yield { labels, timestamps, values, mayBeStale };
+  }
+  for (const table of rows) table.free();
+}
 
 /** Where a series of histograms ends: the markers are read as those of numbers. */
-function staleMarkers({ idHigh, idLow, staleMs }: HistogramRun): SampleRun {
-  const values = new Float64Array(staleMs.length);
-  new Uint32Array(values.buffer).set(staleMs.length === 0 ? [] : [...staleMs].flatMap(() => staleWords));
-  return { idHigh, idLow, timestamps: staleMs, values };
-}
-
-interface Where {
-  readonly sql: string;
-  readonly params: QueryParams;
-}
-
-/** Narrows sample rows to the series: by metric for the sort key, by id where the metric does not say it all. */
-function seriesWhere(
-  matchers: readonly LabelMatcher[],
-  series: readonly StoredSeries[],
-  isPart: boolean,
-): Where {
-  const metrics = new Set(
-    series.map(({ labels }) => labels.find(([name]) => name === metricNameLabel)?.[1] ?? ''),
-  );
-  const conditions: string[] = [];
-  const params: Record<string, string | readonly string[]> = {};
-  const metricBytes = [...metrics].reduce((sum, metric) => sum + Buffer.byteLength(metric), 0);
-  if (metrics.size <= idListMax && metricBytes <= metricBytesMax) {
-    conditions.push('metric IN {metrics:Array(String)}');
-    params.metrics = [...metrics];
-  }
-  if (series.length <= idListMax) {
-    conditions.push("id IN (SELECT toUInt64(arrayJoin(splitByChar(',', {ids:String}))))");
-    params.ids = series.map(idText).join(',');
-    return { sql: conditions.join(' AND '), params };
-  }
-  if (isPart) {
-    conditions.push('id >= {idFirst:UInt64} AND id <= {idLast:UInt64}');
-    params.idFirst = idText(series[0]);
-    params.idLast = idText(series[series.length - 1]);
-  }
-  const isWholeMetric =
-    matchers.length === 1 && matchers[0].name === metricNameLabel && matchers[0].op === '=';
-  if (isWholeMetric) return { sql: conditions.join(' AND '), params };
-  const matched = matchersSql(matchers);
-  conditions.push(`id IN (SELECT id FROM series WHERE ${matched.sql})`);
-  return { sql: conditions.join(' AND '), params: { ...params, ...matched.params } };
-}
-
-function idText({ idHigh, idLow }: StoredSeries): string {
-  return String((BigInt(idHigh) << 32n) | BigInt(idLow));
-}
-
-function rowsSql(table: (typeof rowTables)[number], where: string): string {
-  return `SELECT id, ts, v FROM ${table}
-    WHERE ${where} AND ts > fromUnixTimestamp64Milli({after:Int64}, 'UTC')
-      AND ts <= fromUnixTimestamp64Milli({until:Int64}, 'UTC')
-    ORDER BY id, ts`;
-}
-
-function rowsParams({ startMs, endMs }: SampleRequest, params: QueryParams): QueryParams {
-  return { ...params, after: clampMs(startMs), until: clampMs(endMs) };
-}
-
-/** A chunk holds samples of [bucket, bucket + 2 h), not always in order: the merge trims and sorts them. */
-function chunkSql(where: string): string {
-  return `SELECT id, ts, v FROM samples_chunk
-    WHERE ${where} AND bucket >= toDateTime({bucketFirst:UInt32}, 'UTC') AND bucket <= toDateTime({bucketLast:UInt32}, 'UTC')
-    ORDER BY id, bucket`;
-}
-
-function chunkParams({ startMs, endMs }: SampleRequest, params: QueryParams): QueryParams {
-  const clamp = (seconds: number) => Math.min(secondMax, Math.max(0, seconds));
-  return {
-    ...params,
-    bucketFirst: clamp(Math.floor(startMs / 1000) - bucketSeconds),
-    bucketLast: clamp(Math.floor(endMs / 1000)),
-  };
-}
-
-/** Within what the tables' DateTime keys hold; nothing is stored before 1970. */
-function clampMs(ms: number): number {
-  return Math.min(secondMax * 1000, Math.max(-1, Math.floor(ms)));
-}
-
-async function* readRuns(
-  read: MetricRead,
-  sql: string,
-  params: QueryParams,
-  abort: AbortSignal | undefined,
-): AsyncGenerator<SampleRun> {
-  for await (const bytes of read.stream(sql, params, abort)) yield* decodeSampleRuns(bytes);
-}
-
-/** Keeps runs, which come ordered by id, by the series that they are of. */
-class RunCollector<Run extends SeriesId> {
-  readonly #series: readonly StoredSeries[];
-  readonly #runs: Run[][];
-  #index = 0;
-
-  constructor(series: readonly StoredSeries[]) {
-    this.#series = series;
-    this.#runs = series.map(() => []);
-  }
-
-  /** Runs of other series are left out. */
-  add(run: Run): void {
-    while (this.#index < this.#series.length && compareIds(this.#series[this.#index], run) < 0) this.#index++;
-    if (this.#index === this.#series.length || compareIds(this.#series[this.#index], run) !== 0) return;
-    this.#runs[this.#index].push(run);
-  }
-
-  /** Hands over a series' runs. */
-  take(index: number): Run[] {
-    const runs = this.#runs[index];
-    this.#runs[index] = [];
-    return runs;
-  }
-}
-
-interface SeriesId {
-  readonly idHigh: number;
-  readonly idLow: number;
-}
-
-function compareIds(a: SeriesId, b: SeriesId): number {
-  return a.idHigh - b.idHigh || a.idLow - b.idLow;
+function addStaleMarkers(join: SampleJoin, { staleMs }: HistogramRun): void {
+  const times = new Uint32Array(new BigInt64Array(Array.from(staleMs, BigInt)).buffer);
+  const words = Uint32Array.from({ length: times.length }, (_, i) => staleWords[i % 2]);
+  join.add(times, new Float64Array(words.buffer), 0, staleMs.length);
 }

@@ -10,7 +10,7 @@
  * Varints are zigzag. Records are compressed as a whole, the header is not: a batch can be sent again under another
  * producer id without compressing it again.
  */
-import { freeBytes } from '../free-bytes.ts';
+import { freeBytes } from '#model/free-bytes.ts';
 import { compressionIds, compressRecords, type KafkaCompression } from './compression-codecs.ts';
 import { crc32c } from './crc32c.ts';
 import type { OutgoingMessage } from './message.ts';

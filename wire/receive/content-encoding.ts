@@ -5,9 +5,9 @@
 import { promisify } from 'node:util';
 import { gunzip, inflate, inflateRaw } from 'node:zlib';
 import { errorMessage, RefusedError } from '#model/errors.ts';
+import { freeBytes } from '#model/free-bytes.ts';
 import { chunkSizeFor, statedPlainBytes } from '../compression/plain-size.ts';
 import { decodeZstd } from '../compression/zstd-frames.ts';
-import { freeBytes } from '../free-bytes.ts';
 import { decodeSnappy } from './snappy-content.ts';
 
 const inflaters = {

@@ -8,11 +8,11 @@
 import { availableParallelism } from 'node:os';
 import { metrics } from '@opentelemetry/api';
 import { ConcurrencyLimit } from '#model/concurrency-limit.ts';
+import { freeBytes } from '#model/free-bytes.ts';
 import type { Conversion } from '../conversion/conversion.ts';
 import type { ConverterPool } from '../conversion/converter-pool.ts';
 import { countRejections } from '../conversion/rejection-counter.ts';
 import type { Delivery, EnvelopeSink, Signal } from '../envelope.ts';
-import { freeBytes } from '../free-bytes.ts';
 import { clockedIdentity, contentIdentity, senderIdentity } from './batch-identity.ts';
 import { decodeContent, expectedPlainBytes, type PlainContent } from './content-encoding.ts';
 import type { PushBody, PushOutcome } from './push-protocol.ts';

@@ -7,8 +7,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import { errorMessage, RefusedError } from '#model/errors.ts';
+import { freeBytes } from '#model/free-bytes.ts';
 import type { Delivery, Envelope, Transport } from '#wire/envelope.ts';
-import { freeBytes } from '#wire/free-bytes.ts';
 import type { PendingBatch } from '../checkpoint/checkpoint.ts';
 import type { CheckpointFile } from '../checkpoint/checkpoint-file.ts';
 import type { LossLedger } from '../loss-ledger.ts';

@@ -2,6 +2,7 @@
 import type { Labels } from '#model/labels.ts';
 import { type Evaluation, evaluateScalar } from '../evaluation.ts';
 import { warnOutermostQuantiles } from '../quantile-warning.ts';
+import { scanSeries } from '../scan-series.ts';
 import { labelsKey, type StepGrid, type StepSeries, type VectorValue } from '../step-series.ts';
 import type { Aggregation } from '../tree.ts';
 import { type Accumulator, accumulators, type HistogramNotes } from './accumulators.ts';
@@ -61,7 +62,7 @@ async function accumulate(
   if (create === undefined) throw new Error(`BUG: no accumulator for ${operator}`);
   const names = new Set(grouping);
   const groups = new Map<string, Group>();
-  for await (const series of evaluation.stream(expression, grid)) {
+  const take = (series: StepSeries): void => {
     const labels = groupLabels(series.labels, names, isWithout);
     const key = labelsKey(labels);
     let group = groups.get(key);
@@ -74,7 +75,10 @@ async function accumulate(
     group.accumulator.add(
       takesHistograms ? series : withoutHistograms(evaluation, aggregation, expression, series),
     );
-  }
+  };
+  // A quantile needs all values: its accumulator keeps what it is given.
+  const isScanned = operator !== 'quantile' && (await scanSeries(evaluation, expression, grid, take));
+  if (!isScanned) for await (const series of evaluation.stream(expression, grid)) take(series);
   return [...groups.values()].map(({ labels, accumulator, dropsName }) => {
     const { values, histograms } = accumulator.finish();
     return { labels, dropsName, present: accumulator.present, values, histograms };

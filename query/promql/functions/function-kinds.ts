@@ -3,6 +3,7 @@ import type { Evaluation } from '../evaluation.ts';
 import type { FloatHistogram } from '../histogram/float-histogram.ts';
 import type { StepGrid, Value } from '../step-series.ts';
 import type { Call } from '../tree.ts';
+import type { ColumnKernelName } from './column-kernels.ts';
 
 /** One window of one series. A kernel must not write to it but `result`, and is forbidden to keep it. */
 export interface RangeWindow {
@@ -47,6 +48,8 @@ export interface RangeFunction {
   readonly histogramKernel?: (window: RangeWindow) => number | FloatHistogram | undefined;
   /** Throws where the scalar arguments of a step make no sense: asked before the kernels. */
   readonly check?: (window: RangeWindow) => void;
+  /** The same as the kernel, for all steps of a series that has numbers only, and no start times. */
+  readonly columnKernel?: ColumnKernelName;
   readonly keepsName?: boolean;
   /** Looks at the scalar arguments once, if there is any series at all; may leave annotations. */
   readonly annotate?: (evaluation: Evaluation, call: Call, args: readonly Float64Array[]) => void;

@@ -2,6 +2,7 @@
 import { compact, type FloatHistogram } from '../histogram/float-histogram.ts';
 import { hasReset, multiplyHistogram } from '../histogram/histogram-arithmetic.ts';
 import { mixedFloatsAndHistograms } from '../histogram/histogram-notes.ts';
+import { extrapolationFactor } from './extrapolation.ts';
 import type { FunctionFamily, RangeWindow } from './function-kinds.ts';
 import {
   countNeighbours,
@@ -10,43 +11,6 @@ import {
   instantHistogram,
 } from './histogram-kernels.ts';
 import { beganAnew, overlapNote, overlaps, zeroWithin } from './start-times.ts';
-
-/** A sample nearer to a bound than this many average intervals is taken to mean that the series goes on. */
-const extrapolationFactor = 1.1;
-
-interface SampledRange {
-  readonly firstMs: number;
-  readonly lastMs: number;
-  readonly count: number;
-  /** Where the counter is known to have been zero within the window; undefined where it is not. */
-  readonly zeroMs: number | undefined;
-}
-
-/**
- * What a difference between the first and the last sample is multiplied by to stand for the whole window; `toZeroSeconds`
- * is how far back before the first sample the line through them reaches zero.
- */
-export function extrapolationOf(
-  { startMs, endMs, rangeMs }: Pick<RangeWindow, 'startMs' | 'endMs' | 'rangeMs'>,
-  { firstMs, lastMs, count, zeroMs }: SampledRange,
-  toZeroSeconds: (sampledSeconds: number) => number,
-  isRate: boolean,
-): number {
-  const average = count === 1 ? 0 : (lastMs - firstMs) / 1000 / (count - 1);
-  const threshold = average * extrapolationFactor;
-  const sampled = (lastMs - (zeroMs ?? firstMs)) / 1000;
-  let toStart = 0;
-  if (zeroMs === undefined) {
-    toStart = (firstMs - startMs) / 1000;
-    if (toStart >= threshold) toStart = average / 2;
-    // A counter was not below zero: the line is not drawn further back than to there.
-    toStart = Math.min(toStart, toZeroSeconds(sampled));
-  }
-  let toEnd = (endMs - lastMs) / 1000;
-  if (toEnd >= threshold) toEnd = average / 2;
-  const factor = (sampled + toStart + toEnd) / sampled;
-  return isRate ? factor / (rangeMs / 1000) : factor;
-}
 
 function extrapolate(window: RangeWindow, isCounter: boolean, isRate: boolean): boolean {
   const { timestamps, values, from, to, startTimes } = window;
@@ -65,10 +29,11 @@ function extrapolate(window: RangeWindow, isCounter: boolean, isRate: boolean): 
     }
     if (startTimes !== undefined) noteOverlaps(window, startTimes, timestamps, from, to);
   }
-  const sampled = { firstMs: timestamps[from], lastMs: timestamps[to - 1], count: to - from, zeroMs };
-  const toZero = (seconds: number) =>
-    isCounter && difference > 0 && first >= 0 ? seconds * (first / difference) : Infinity;
-  window.result = difference * extrapolationOf(window, sampled, toZero, isRate);
+  const toZeroRatio = isCounter && difference > 0 && first >= 0 ? first / difference : Infinity;
+  const { startMs, endMs, rangeMs } = window;
+  const [firstMs, lastMs] = [timestamps[from], timestamps[to - 1]];
+  const factor = extrapolationFactor(startMs, endMs, firstMs, lastMs, to - from, toZeroRatio, zeroMs);
+  window.result = difference * (isRate ? factor / (rangeMs / 1000) : factor);
   return true;
 }
 
@@ -106,12 +71,12 @@ function extrapolateHistogram(
   if (isCounter && histogramStartTimes !== undefined) {
     noteOverlaps(window, histogramStartTimes, histogramTimes, histogramFrom, histogramTo);
   }
-  const firstMs = histogramTimes[histogramFrom];
-  const sampled = { firstMs, lastMs: histogramTimes[histogramTo - 1], count, zeroMs };
+  const [firstMs, lastMs] = [histogramTimes[histogramFrom], histogramTimes[histogramTo - 1]];
   const first = histograms[histogramFrom].count;
-  const toZero = (seconds: number) =>
-    isCounter && difference.count > 0 && first >= 0 ? seconds * (first / difference.count) : Infinity;
-  return compact(multiplyHistogram(difference, extrapolationOf(window, sampled, toZero, isRate)));
+  const toZeroRatio = isCounter && difference.count > 0 && first >= 0 ? first / difference.count : Infinity;
+  const { startMs, endMs, rangeMs } = window;
+  const factor = extrapolationFactor(startMs, endMs, firstMs, lastMs, count, toZeroRatio, zeroMs);
+  return compact(multiplyHistogram(difference, isRate ? factor / (rangeMs / 1000) : factor));
 }
 
 function instant(window: RangeWindow, isRate: boolean): boolean {
@@ -164,18 +129,21 @@ export const rateFunctions: FunctionFamily = {
   rate: {
     kind: 'range',
     kernel: (window) => extrapolate(window, true, true),
+    columnKernel: 'rate',
     histogramKernel: (window) => extrapolateHistogram(window, true, true),
     isForCounters: true,
   },
   increase: {
     kind: 'range',
     kernel: (window) => extrapolate(window, true, false),
+    columnKernel: 'increase',
     histogramKernel: (window) => extrapolateHistogram(window, true, false),
     isForCounters: true,
   },
   delta: {
     kind: 'range',
     kernel: (window) => extrapolate(window, false, false),
+    columnKernel: 'delta',
     histogramKernel: (window) => extrapolateHistogram(window, false, false),
   },
   irate: {

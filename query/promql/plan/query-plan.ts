@@ -6,6 +6,7 @@ import type { WindowEnds } from '../sample-window.ts';
 import type { SampleRequest } from '../source.ts';
 import type { StepGrid } from '../step-series.ts';
 import type { Call, Expression, VectorSelector } from '../tree.ts';
+import { requestKey } from './expression-key.ts';
 
 /** `kernel` reads samples, `grid` has the engine compute, `cells` reads five-minute cells and the rest as samples. */
 export type ReadPath = 'kernel' | 'grid' | 'cells';
@@ -76,6 +77,11 @@ export function plannedRead(plan: QueryPlan, node: Expression, grid: StepGrid): 
 export function sharedKey(plan: QueryPlan, node: Expression, grid: StepGrid): string | undefined {
   const shared = plan.shared.get(node);
   return shared !== undefined && isSameGrid(shared.grid, grid) ? shared.key : undefined;
+}
+
+/** Whether several selectors of the query ask for these samples. */
+export function isSharedRequest(plan: QueryPlan, request: SampleRequest): boolean {
+  return plan.sharedRequests.has(requestKey(request));
 }
 
 /** All reads are reads of samples: for what a plan leaves to the kernels. */

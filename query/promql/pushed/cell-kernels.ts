@@ -2,7 +2,7 @@
  * Functions of a window that is made of whole cells. Each does what its kernel of samples does, in the same order of
  * operations, and says where it cannot know whether the outcome is the same to the last bit.
  */
-import { extrapolationOf } from '../functions/rate-functions.ts';
+import { extrapolationFactor } from '../functions/extrapolation.ts';
 import { type CellColumn, type CellSeries, noNegativeZero, onlyIntegers } from './pushed-source.ts';
 
 /** The cells of a window: places from <= i < to, and the bounds that they stand for. */
@@ -124,15 +124,17 @@ function difference(window: CellWindow, isCounter: boolean, isRate: boolean): bo
       before = lastValues[i];
     }
   }
-  const sampled = {
-    firstMs: column(window, 't0')[firstCell],
-    lastMs: column(window, 't1')[lastCell],
+  const toZeroRatio = isCounter && change > 0 && first >= 0 ? first / change : Infinity;
+  const factor = extrapolationFactor(
+    window.startMs,
+    window.endMs,
+    column(window, 't0')[firstCell],
+    column(window, 't1')[lastCell],
     count,
-    zeroMs: undefined,
-  };
-  const toZero = (seconds: number) =>
-    isCounter && change > 0 && first >= 0 ? seconds * (first / change) : Infinity;
-  window.result = change * extrapolationOf(window, sampled, toZero, isRate);
+    toZeroRatio,
+    undefined,
+  );
+  window.result = change * (isRate ? factor / (window.rangeMs / 1000) : factor);
   return true;
 }
 
