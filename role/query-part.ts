@@ -119,7 +119,7 @@ type Languages = ReturnType<typeof createLanguages>;
 
 function createLanguages({ config, log }: RoleContext, store: Store, kernels: KernelPool) {
   const { series_max: seriesMax, samples_max: samplesMax } = config.query;
-  const probe = createPushDownProbe(store, log);
+  const probe = createPushDownProbe(store, log, config.store.cluster !== '');
   const limits = { seriesMax, bytesMax: config.query.bytes_max };
   const samples = (tenant: string, onStatement?: OnStatement) =>
     createSampleSource(store, tenant, limits, { probe, onStatement, kernels });

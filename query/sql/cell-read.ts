@@ -16,6 +16,8 @@ import type { MetricRead } from './metric-read.ts';
 import { isSeries, type Selection, seekSeries, selectionSql } from './metric-selection.ts';
 import { chunkWindowParams, chunkWindowSql, rowWindowParams, rowWindowSql } from './row-window.ts';
 
+/** Length of a chunk. */
+const bucketSeconds = 7200;
 /** What the columns of a slice of series may take. */
 const sliceBytesMax = 64 * 1024 * 1024;
 
@@ -37,29 +39,29 @@ export async function completeCells(
 ): Promise<CellSpan> {
   const where = selectionSql(selection, selection.series);
   let untilMs = Math.floor(request.endMs / cellMs) * cellMs;
-  const waiting = ['samples_head', 'samples_closing'].map(
-    (table) =>
+  // One statement after the other: on a cluster, a table is looked at when its shard gets to it.
+  for (const table of ['samples_head', 'samples_closing']) {
+    const [waiting] = await read.rows<{ rows: string; first: string }>(
       `SELECT count() AS rows, toUnixTimestamp64Milli(min(ts)) AS first FROM ${table} WHERE ${where.sql} AND ${rowWindowSql}`,
-  );
-  const firsts = await read.rows<{ rows: string; first: string }>(
-    waiting.join(' UNION ALL '),
-    { ...where.params, ...rowWindowParams(request) },
-    abort,
-  );
-  for (const { rows, first } of firsts) {
-    if (rows === '0') continue;
-    untilMs = Math.min(untilMs, Math.ceil(Number(first) / cellMs) * cellMs - cellMs);
+      { ...where.params, ...rowWindowParams(request) },
+      abort,
+    );
+    if (waiting === undefined || waiting.rows === '0') continue;
+    untilMs = Math.min(untilMs, Math.ceil(Number(waiting.first) / cellMs) * cellMs - cellMs);
   }
   const metricParams = { metric: String(where.params.metric) };
   // Retention drops chunks by day and cells by month: older cells have no samples to be compared with.
-  const [oldest] = await read.rows<{ bucket: number }>(
-    `SELECT toUnixTimestamp(bucket) AS bucket FROM samples_chunk
-     WHERE metric = {metric:String} AND ${chunkWindowSql} ORDER BY samples_chunk.bucket LIMIT 1`,
+  const [chunks] = await read.rows<{ rows: string; first: number; last: number }>(
+    `SELECT count() AS rows, toUnixTimestamp(min(bucket)) AS first, toUnixTimestamp(max(bucket)) AS last
+     FROM samples_chunk WHERE metric = {metric:String} AND ${chunkWindowSql}`,
     { ...metricParams, ...chunkWindowParams(request) },
     abort,
   );
-  const fromMs = oldest === undefined ? Infinity : oldest.bucket * 1000 + cellMs;
-  return { fromMs, untilMs };
+  if (chunks === undefined || chunks.rows === '0') return { fromMs: Infinity, untilMs: -Infinity };
+  return {
+    fromMs: chunks.first * 1000 + cellMs,
+    untilMs: Math.min(untilMs, (chunks.last + bucketSeconds) * 1000),
+  };
 }
 
 export async function* readCells(

@@ -68,7 +68,7 @@ const probeAnswers: Readonly<Record<PushedFunction, readonly (number | null)[]>>
 };
 
 /** Rejects with StoreError where the store does not answer. */
-export async function probeGridFunctions(store: Store): Promise<GridProbe> {
+export async function probeGridFunctions(store: Store, place: PushCapabilities['place']): Promise<GridProbe> {
   const known = await store.rows<{ name: string }>(
     `SELECT name FROM system.settings WHERE name IN ('${settingNames.join("', '")}')`,
   );
@@ -80,7 +80,7 @@ export async function probeGridFunctions(store: Store): Promise<GridProbe> {
     if (failure === undefined) functions.add(name);
     else failures.set(name, failure);
   }
-  return { place: store.kind, functions, settings, failures };
+  return { place, functions, settings, failures };
 }
 
 async function probe(

@@ -20,12 +20,12 @@ export interface PushDownProbe {
   result(): Promise<GridProbe>;
 }
 
-/** The self-test runs when it is first asked for. */
-export function createPushDownProbe(store: Store, log: PushDownLog): PushDownProbe {
+/** The self-test runs when it is first asked for. `hasShards` says that the store is a cluster. */
+export function createPushDownProbe(store: Store, log: PushDownLog, hasShards = false): PushDownProbe {
   let known: Promise<GridProbe> | undefined;
   const ask = async (): Promise<GridProbe> => {
     try {
-      const probe = await probeGridFunctions(store);
+      const probe = await probeGridFunctions(store, hasShards ? 'cluster' : store.kind);
       for (const [name, failure] of probe.failures) {
         log.warn(
           { function: name, failure },
@@ -36,7 +36,12 @@ export function createPushDownProbe(store: Store, log: PushDownLog): PushDownPro
     } catch (error) {
       known = undefined;
       log.warn({ error: errorMessage(error) }, 'the self-test of pushed functions did not run');
-      return { place: store.kind, functions: new Set(), settings: {}, failures: new Map() };
+      return {
+        place: hasShards ? 'cluster' : store.kind,
+        functions: new Set(),
+        settings: {},
+        failures: new Map(),
+      };
     }
   };
   return {

@@ -81,6 +81,9 @@ export const thresholdsDefault: PathThresholds = {
   gridStepMs: 30_000,
   gridsEmbedded: false,
 };
+/** Of one series: nine years. */
+const cellCountMax = 1_000_000;
+
 const kernel = (reason: string): ChosenPath => ({ path: 'kernel', reason });
 
 /** Other paths than samples that are still open; what closed one says why. */
@@ -179,6 +182,7 @@ function chooseCells(
   while (stepEnd > stepFirst && endOf(stepEnd - 1) > survey.cellsUntilMs) stepEnd--;
   if (stepEnd === stepFirst) return 'no window lies in closed cells';
   const spanMs = endOf(stepEnd - 1) - endOf(stepFirst) + widthMs;
+  if (spanMs > cellCountMax * cellMs) return 'there are too many cells';
   if (isExact && spanMs < thresholds.cellSpanMs) return 'few windows lie in closed cells';
   const part = stepEnd - stepFirst === count ? 'all' : `${stepEnd - stepFirst} of ${count}`;
   return {
@@ -201,6 +205,8 @@ function gridReason(
   if (!isRounded && !exactOnGrid.has(name)) return `the store does not compute ${name} as PromQL does`;
   if (isRounded && pushDown === 'exact') return `the store's ${name} differs by rounding`;
   if (!functions.has(name as PushedFunction)) return `the store's ${name} failed its self-test`;
+  if (place === 'cluster')
+    return 'shards look at their tables in no order that would hold while samples move';
   if (place === 'embedded' && !thresholds.gridsEmbedded)
     return 'samples of the embedded store are as near as its answers';
   if (count > 1 && ends.stepMs > 0 && ends.stepMs < thresholds.gridStepMs)

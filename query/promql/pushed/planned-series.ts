@@ -97,7 +97,7 @@ async function* streamFromCells(
       if (series !== undefined) place(result, series, part.stepFirst);
       part.series.delete(key);
     }
-    if (budget.addWindow(cells.counts.length)) await budget.breathe();
+    if (budget.addWindow(covered.grid.count * (plan.widthMs / cellMs))) await budget.breathe();
     if (result.present.includes(1)) yield result;
   }
   // Series that appeared after the list of series was made.

@@ -19,8 +19,8 @@ export type PushedFunction =
   | 'irate';
 
 export interface PushCapabilities {
-  /** Where the samples are: beside us, or behind a network. */
-  readonly place: 'embedded' | 'server';
+  /** Where the samples are: beside us, behind a network, or there on several shards. */
+  readonly place: 'embedded' | 'server' | 'cluster';
   /** Functions that passed the self-test. */
   readonly functions: ReadonlySet<PushedFunction>;
 }

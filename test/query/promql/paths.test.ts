@@ -26,7 +26,7 @@ import {
 import { openTestStore, type TestStore } from '../sql/open-test-store.ts';
 import { Dice, type RandomQuery, randomQuery, randomSamples, seriesCount } from './random-queries.ts';
 
-vi.setConfig({ testTimeout: 600_000, hookTimeout: 120_000 });
+vi.setConfig({ testTimeout: 1_800_000, hookTimeout: 120_000 });
 
 const seed = Number(process.env.PATHS_SEED ?? 20_261_127);
 const queriesPerState = Number(process.env.PATHS_QUERIES ?? 30);
@@ -161,7 +161,7 @@ test('every path answers the same, in every state of the samples', async () => {
   await insert(late.slice(late.length / 2));
   await compact(30, 'chunk');
   await compareAll(dice, 'late samples on their way');
-  expect(taken.get('grid')).toBeGreaterThan(20);
-  expect(taken.get('cells')).toBeGreaterThan(20);
+  expect(taken.get('grid')).toBeGreaterThan(queriesPerState / 2);
+  expect(taken.get('cells')).toBeGreaterThan(queriesPerState / 2);
   console.info(`paths taken: ${JSON.stringify(Object.fromEntries(taken))}`);
 });

@@ -275,6 +275,17 @@ describe('a path is taken where it is exact and cheaper, and the reason is said'
       path: /no grid: the store's changes failed its self-test/,
     },
     {
+      read: shape({ name: 'resets', rangeMs: hourMs + 1 }),
+      from: { ...server, place: 'cluster' as const },
+      path: /no grid: shards look at their tables in no order/,
+    },
+    {
+      read: shape({ ends: { firstMs: hourMs, stepMs: 10 ** 5 * hourMs, lastMs: 48 * 10 ** 5 * hourMs } }),
+      from: embedded,
+      wanted: { resolution: '1h' },
+      path: 'cells: max_source_resolution is 1h: 1 of 49 steps come from closed cells (0 to 1)',
+    },
+    {
       read: shape({ rangeMs: hourMs + 1 }),
       from: server,
       wanted: { pushDown: 'approximate' },
