@@ -117,7 +117,7 @@ type Languages = ReturnType<typeof createLanguages>;
 
 function createLanguages({ config }: RoleContext, store: Store, kernels: KernelPool) {
   const { series_max: seriesMax, samples_max: samplesMax } = config.query;
-  const samples = (tenant: string) => createSampleSource(store, tenant, { seriesMax }, kernels);
+  const samples = (tenant: string) => createSampleSource(store, tenant, { seriesMax }, { kernels });
   const logs = (tenant: string) => createLogSource(store, tenant, { samplesMax, seriesMax });
   const engine = createPromqlEngine({
     source: samples,

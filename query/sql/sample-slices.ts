@@ -32,7 +32,7 @@ export interface Slice {
 }
 
 /** What a slice may hold in memory, at 16 bytes a sample. The next one is read while one is worked on. */
-const sliceSamplesMax = 5_000_000;
+const sliceSamplesMaxDefault = 5_000_000;
 /** For the estimate of a slice: scrapes are seldom closer than this. */
 const sampleIntervalMsGuess = 10_000;
 /** What is mostly empty, or small, is not worth threads: with several the engine takes twice the time. */
@@ -42,6 +42,7 @@ const largeBlocks = { preferred_block_size_bytes: 4 * 1024 * 1024 };
 
 export interface SliceLimits {
   readonly seriesMax: number;
+  readonly sliceSamplesMax?: number;
   /** Values that each series of a slice will become; 0 where they are not kept. */
   readonly stepCount: number;
 }
@@ -50,7 +51,7 @@ export interface SliceLimits {
 export async function* readSlices(
   read: MetricRead,
   request: SampleRequest,
-  { seriesMax, stepCount }: SliceLimits,
+  { seriesMax, sliceSamplesMax = sliceSamplesMaxDefault, stepCount }: SliceLimits,
   abort: AbortSignal | undefined,
 ): AsyncGenerator<Slice> {
   const { matchers, startMs, endMs } = request;

@@ -25,22 +25,28 @@ import type { SliceResult } from './slice-kernel.ts';
 export interface SampleSourceLimits {
   /** Series that one selector may match. */
   readonly seriesMax: number;
+  /** What is read, and held, at a time. Default 5 million, at 16 bytes. */
+  readonly sliceSamplesMax?: number;
 }
 
-/** `pool` runs kernels of large queries in threads. */
+export interface SampleSourceOptions {
+  /** Runs kernels of large queries in threads. Without it, all is done beside the engine's reads. */
+  readonly kernels?: KernelPool;
+}
+
 export function createSampleSource(
   store: Store,
   tenant: string,
   limits: SampleSourceLimits,
-  pool?: KernelPool,
+  { kernels }: SampleSourceOptions = {},
 ): SampleSource & ExemplarSource {
   const read = createMetricRead(store, tenant);
   return {
     select: (request, abort) => selectSamples(read, request, limits, abort),
     scan: (request, visit, abort, columns) =>
-      pool === undefined || columns === undefined
+      kernels === undefined || columns === undefined
         ? scanSamples(read, request, limits, visit, abort)
-        : scanColumns(read, request, limits, { pool, visit, columns, abort }),
+        : scanColumns(read, request, limits, { kernels, visit, columns, abort }),
     series: (matchers, range, limit) => listSeries(read, matchers, range, limit),
     labelNames: (matchers, range, limit) => listLabelNames(read, matchers, range, limit),
     labelValues: (name, matchers, range, limit) => listLabelValues(read, name, matchers, range, limit),
@@ -52,11 +58,11 @@ export function createSampleSource(
 async function* selectSamples(
   read: MetricRead,
   request: SampleRequest,
-  { seriesMax }: SampleSourceLimits,
+  limits: SampleSourceLimits,
   abort: AbortSignal | undefined,
 ): AsyncGenerator<SeriesSamples> {
   const join = new SampleJoin(request.startMs, request.endMs);
-  for await (const slice of readSlices(read, request, { seriesMax, stepCount: 0 }, abort)) {
+  for await (const slice of readSlices(read, request, { ...limits, stepCount: 0 }, abort)) {
     yield* joinSlice(slice, join);
   }
 }
@@ -64,12 +70,12 @@ async function* selectSamples(
 async function scanSamples(
   read: MetricRead,
   request: SampleRequest,
-  { seriesMax }: SampleSourceLimits,
+  limits: SampleSourceLimits,
   visit: SeriesVisitor,
   abort: AbortSignal | undefined,
 ): Promise<void> {
   const join = new SampleJoin(request.startMs, request.endMs);
-  for await (const slice of readSlices(read, request, { seriesMax, stepCount: 0 }, abort)) {
+  for await (const slice of readSlices(read, request, { ...limits, stepCount: 0 }, abort)) {
     await visitSlice(slice, join, visit);
   }
 }
@@ -83,37 +89,34 @@ async function visitSlice(slice: Slice, join: SampleJoin, visit: SeriesVisitor):
   }
 }
 
-/** So many samples are less work than handing them to a thread, and waiting for it. */
-const threadBytesMin = 4 * 1024 * 1024;
-
 /** As scanSamples; large slices go to threads. Series are visited in order all the same. */
 async function scanColumns(
   read: MetricRead,
   request: SampleRequest,
-  { seriesMax }: SampleSourceLimits,
-  { pool, visit, columns, abort }: ColumnScanParts,
+  limits: SampleSourceLimits,
+  { kernels, visit, columns, abort }: ColumnScanParts,
 ): Promise<void> {
   const { stepCount } = columns.task;
   const join = new SampleJoin(request.startMs, request.endMs);
   const { startMs, endMs } = request;
   const running: (() => Promise<void>)[] = [];
-  for await (const slice of readSlices(read, request, { seriesMax, stepCount }, abort)) {
+  for await (const slice of readSlices(read, request, { ...limits, stepCount }, abort)) {
     const { ids, tables } = slice;
-    if (slice.histograms !== undefined || bytesOf(tables) < threadBytesMin) {
+    if (slice.histograms !== undefined || bytesOf(tables) < kernels.sliceBytesMin) {
       running.push(() => visitSlice(slice, join, visit));
     } else {
-      const result = pool.run({ ids, tables, startMs, endMs, column: columns.task });
+      const result = kernels.run({ ids, tables, startMs, endMs, column: columns.task });
       // It is awaited in its turn; where one before it fails, the query fails with that.
       result.catch(() => undefined);
       running.push(async () => visitComputed(slice, await result, columns));
     }
-    if (running.length >= pool.slicesMax) await running.shift()?.();
+    if (running.length >= kernels.slicesMax) await running.shift()?.();
   }
   for (const finish of running) await finish();
 }
 
 interface ColumnScanParts {
-  readonly pool: KernelPool;
+  readonly kernels: KernelPool;
   readonly visit: SeriesVisitor;
   readonly columns: ColumnScan;
   readonly abort: AbortSignal | undefined;
