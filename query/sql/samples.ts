@@ -17,7 +17,7 @@ import type { HistogramRun } from './histograms.ts';
 import type { KernelPool } from './kernel-pool.ts';
 import { createMetricRead, type MetricRead } from './metric-read.ts';
 import { SampleJoin } from './sample-merge.ts';
-import { readSlices, type Slice } from './sample-slices.ts';
+import { bytesOf, readSlices, type Slice } from './sample-slices.ts';
 import { listLabelNames, listLabelValues, listMetadata, listSeries } from './series.ts';
 import { SeriesRows } from './series-rows.ts';
 import type { SliceResult } from './slice-kernel.ts';
@@ -102,7 +102,7 @@ async function scanColumns(
   const running: (() => Promise<void>)[] = [];
   for await (const slice of readSlices(read, request, { ...limits, stepCount }, abort)) {
     const { ids, tables } = slice;
-    if (slice.histograms !== undefined || bytesOf(tables) < kernels.sliceBytesMin) {
+    if (slice.histograms !== undefined || bytesOf(slice) < kernels.sliceBytesMin) {
       running.push(() => visitSlice(slice, join, visit));
     } else {
       const result = kernels.run({ ids, tables, startMs, endMs, column: columns.task });
@@ -120,12 +120,6 @@ interface ColumnScanParts {
   readonly visit: SeriesVisitor;
   readonly columns: ColumnScan;
   readonly abort: AbortSignal | undefined;
-}
-
-function bytesOf(tables: Slice['tables']): number {
-  let count = 0;
-  for (const blocks of tables) for (const { byteLength } of blocks) count += byteLength;
-  return count;
 }
 
 async function visitComputed(
