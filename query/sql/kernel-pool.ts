@@ -9,9 +9,12 @@ import type { SliceResult, SliceTask } from './slice-kernel.ts';
 
 /** One core is left to the engine. */
 const threadsMax = Math.max(1, Math.min(8, availableParallelism() - 1));
+const sliceBytesMinDefault = 4 * 1024 * 1024;
 const idleTimeoutMs = 30_000;
 
 export interface KernelPool {
+  /** Smaller slices are less work than handing them over. */
+  readonly sliceBytesMin: number;
   /** Slices of one query that are under way at a time: what bounds the memory that they take. */
   readonly slicesMax: number;
   /** The memory of the task's blocks is moved to the thread where nothing else lies in it. */
@@ -19,9 +22,10 @@ export interface KernelPool {
   close(): Promise<void>;
 }
 
-export function createKernelPool(): KernelPool {
+export function createKernelPool(sliceBytesMin = sliceBytesMinDefault): KernelPool {
   let pool: Piscina<SliceTask, SliceResult> | undefined;
   return {
+    sliceBytesMin,
     slicesMax: threadsMax + 1,
     run(task) {
       pool ??= new Piscina<SliceTask, SliceResult>({

@@ -3,7 +3,7 @@
  * Of samples with one time the largest value wins, as in ClickHouse's own time series functions; the compaction
  * (store/compaction/chunk-sql.ts) keeps the same one, whichever order they come in.
  */
-import type { SampleSink, SeriesRows } from './series-rows.ts';
+import { type SampleSink, type SeriesRows, timeAt } from './series-rows.ts';
 
 export interface MergedSamples {
   readonly timestamps: Float64Array;
@@ -13,20 +13,6 @@ export interface MergedSamples {
 
 /** Columns are cut from pieces of this many samples: an allocation for each series would cost more than its samples. */
 const pieceSamples = 65_536;
-const twoTo32 = 4_294_967_296;
-
-interface Row {
-  readonly times: Uint32Array;
-  readonly values: Float64Array;
-  readonly from: number;
-  readonly to: number;
-  readonly firstMs: number;
-}
-
-/** Times before 1970 have a negative upper half. */
-function timeAt(words: Uint32Array, index: number): number {
-  return words[2 * index] + (words[2 * index + 1] | 0) * twoTo32;
-}
 
 export class SampleJoin implements SampleSink {
   readonly #startMs: number;
@@ -38,7 +24,14 @@ export class SampleJoin implements SampleSink {
   #end = 0;
   #isAscending = true;
   #mayBeStale = false;
-  readonly #rows: Row[] = [];
+  /** Rows of the series, column by column: an object for each would cost more than what is in it. */
+  readonly #rowTimes: Uint32Array[] = [];
+  readonly #rowValues: Float64Array[] = [];
+  readonly #rowFrom: number[] = [];
+  readonly #rowTo: number[] = [];
+  readonly #rowFirstMs: number[] = [];
+  #rowCount = 0;
+  #rowsAscend = true;
 
   constructor(startMs: number, endMs: number) {
     this.#startMs = startMs;
@@ -73,11 +66,27 @@ export class SampleJoin implements SampleSink {
 
   /** Rows may come in any order. */
   add(times: Uint32Array, values: Float64Array, from: number, to: number): void {
-    if (to > from) this.#rows.push({ times, values, from, to, firstMs: timeAt(times, from) });
+    if (to === from) return;
+    const row = this.#rowCount++;
+    const firstMs = timeAt(times, from);
+    if (row > 0 && firstMs < this.#rowFirstMs[row - 1]) this.#rowsAscend = false;
+    this.#rowTimes[row] = times;
+    this.#rowValues[row] = values;
+    this.#rowFrom[row] = from;
+    this.#rowTo[row] = to;
+    this.#rowFirstMs[row] = firstMs;
+  }
+
+  #rowsInOrder(): number[] {
+    const firstMs = this.#rowFirstMs;
+    return Array.from({ length: this.#rowCount }, (_, row) => row).sort((a, b) => firstMs[a] - firstMs[b]);
   }
 
   /** A NaN is copied as words: it keeps its bits. */
-  #copy({ times, values, from, to }: Row): void {
+  #copy(row: number): void {
+    const times = this.#rowTimes[row];
+    const values = this.#rowValues[row];
+    const to = this.#rowTo[row];
     const startMs = this.#startMs;
     const endMs = this.#endMs;
     const ownTimes = this.#times;
@@ -87,7 +96,7 @@ export class SampleJoin implements SampleSink {
     let before = end === this.#start ? -Infinity : ownTimes[end - 1];
     let isAscending = this.#isAscending;
     let mayBeStale = this.#mayBeStale;
-    for (let i = from; i < to; i++) {
+    for (let i = this.#rowFrom[row]; i < to; i++) {
       const time = timeAt(times, i);
       if (time <= startMs || time > endMs) continue;
       if (time <= before) isAscending = false;
@@ -109,10 +118,10 @@ export class SampleJoin implements SampleSink {
 
   /** Ends the series. */
   finish(): MergedSamples {
-    const rows = this.#rows;
-    if (rows.length > 1) rows.sort((a, b) => a.firstMs - b.firstMs);
-    for (const row of rows) this.#copy(row);
-    rows.length = 0;
+    if (this.#rowsAscend) for (let row = 0; row < this.#rowCount; row++) this.#copy(row);
+    else for (const row of this.#rowsInOrder()) this.#copy(row);
+    this.#rowCount = 0;
+    this.#rowsAscend = true;
     const timestamps = this.#times.subarray(this.#start, this.#end);
     const values = this.#values.subarray(this.#start, this.#end);
     const merged = { timestamps, values, mayBeStale: this.#mayBeStale };

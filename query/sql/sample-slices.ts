@@ -32,7 +32,7 @@ export interface Slice {
 }
 
 /** What a slice may hold in memory, at 16 bytes a sample. The next one is read while one is worked on. */
-const sliceSamplesMax = 5_000_000;
+const sliceSamplesMaxDefault = 5_000_000;
 /** For the estimate of a slice: scrapes are seldom closer than this. */
 const sampleIntervalMsGuess = 10_000;
 /** What is mostly empty, or small, is not worth threads: with several the engine takes twice the time. */
@@ -42,6 +42,7 @@ const largeBlocks = { preferred_block_size_bytes: 4 * 1024 * 1024 };
 
 export interface SliceLimits {
   readonly seriesMax: number;
+  readonly sliceSamplesMax?: number;
   /** Values that each series of a slice will become; 0 where they are not kept. */
   readonly stepCount: number;
 }
@@ -50,7 +51,7 @@ export interface SliceLimits {
 export async function* readSlices(
   read: MetricRead,
   request: SampleRequest,
-  { seriesMax, stepCount }: SliceLimits,
+  { seriesMax, sliceSamplesMax = sliceSamplesMaxDefault, stepCount }: SliceLimits,
   abort: AbortSignal | undefined,
 ): AsyncGenerator<Slice> {
   const { matchers, startMs, endMs } = request;
@@ -63,23 +64,29 @@ export async function* readSlices(
     ? await countHistogramNumbers(read, all.sql, rowsParams(request, all.params), abort)
     : 0;
   const samplesPerSeries = Math.ceil((endMs - Math.max(0, startMs)) / sampleIntervalMsGuess) + 1;
-  const numbersPerSeries = samplesPerSeries + numbers / series.length + stepCount;
-  const length = Math.max(1, Math.floor(sliceSamplesMax / numbersPerSeries));
+  const perSeriesGuess = samplesPerSeries + numbers / series.length + stepCount;
   const leave = new AbortController();
   const stop = abort === undefined ? leave.signal : AbortSignal.any([abort, leave.signal]);
-  const readAt = (start: number): Promise<Slice> | undefined => {
+  let start = 0;
+  let length = Math.floor(sliceSamplesMax / perSeriesGuess);
+  const readNext = (): Promise<Slice> | undefined => {
     if (start >= series.length) return undefined;
-    const slice = series.slice(start, start + length);
+    const slice = series.slice(start, start + Math.max(1, length));
+    start += slice.length;
     const reading = readSlice(read, request, slice, slice.length < series.length, present, stop);
     // It is awaited later, or not at all where the loop was left: then nobody wants to know how it ended.
     reading.catch(() => undefined);
     return reading;
   };
-  let next = readAt(0);
+  let next = readNext();
   try {
-    for (let start = length; next !== undefined; start += length) {
+    while (next !== undefined) {
       const slice: Slice = await next;
-      next = readAt(start);
+      // What was read says more than the guess; the next series may have more, so that slices grow slowly.
+      const seen = bytesOf(slice) / sampleBytes / slice.series.length;
+      const perSeries = moreThanSeen * seen + numbers / series.length + stepCount + 1;
+      length = Math.min(2 * slice.series.length, Math.floor(sliceSamplesMax / perSeries));
+      next = readNext();
       yield slice;
     }
   } finally {
@@ -87,12 +94,24 @@ export async function* readSlices(
   }
 }
 
+const sampleBytes = 16;
+const moreThanSeen = 1.25;
+
+export function bytesOf({ tables }: Slice): number {
+  let count = 0;
+  for (const blocks of tables) for (const { byteLength } of blocks) count += byteLength;
+  return count;
+}
+
 interface PresentRows {
   readonly tables: readonly RowTable[];
   readonly histograms: boolean;
 }
 
-/** Which tables of recent rows have any of the request: mostly an old range has none. In the tables' order, too. */
+/**
+ * Which tables must be read beside chunks: mostly an old range has no recent rows. A table may be left out where it had none
+ * and nothing was in those before it that could have come into it since.
+ */
 async function lookForRows(
   read: MetricRead,
   request: SampleRequest,
@@ -104,12 +123,13 @@ async function lookForRows(
   const histograms = hasHistograms(read, where.sql, params, abort);
   // Awaited below, whatever becomes of the others.
   histograms.catch(() => undefined);
-  const tables: RowTable[] = [];
+  let first = 0;
   for (const table of rowTables) {
     const rows = await read.rows(hasRowsSql(table, where.sql), params, abort, oneThread);
-    if (rows.length > 0) tables.push(table);
+    if (rows.length > 0) break;
+    first++;
   }
-  return { tables, histograms: await histograms };
+  return { tables: rowTables.slice(first), histograms: await histograms };
 }
 
 async function readSlice(
@@ -137,7 +157,8 @@ async function readSlice(
   }
   const sql = chunkSql(where.sql, request);
   tables.push(await readTable(read, sql, chunkParams(request, where.params), abort, largeBlocks));
-  return { series, ids, tables, histograms };
+  // Chunks are older than what is on its way to them, and mostly in order with it then.
+  return { series, ids, tables: tables.toReversed(), histograms };
 }
 
 async function readTable(

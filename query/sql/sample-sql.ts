@@ -47,7 +47,9 @@ export function seriesWhere(
   const byMetric = metricsWhere(series);
   const conditions = byMetric.sql === '1' ? [] : [byMetric.sql];
   const params: Record<string, QueryParams[string]> = { ...byMetric.params };
-  if (series.length <= idListMax) {
+  const isWholeMetric =
+    matchers.length === 1 && matchers[0].name === metricNameLabel && matchers[0].op === '=';
+  if (series.length <= idListMax && !(isWholeMetric && isPart)) {
     conditions.push("id IN (SELECT toUInt64(arrayJoin(splitByChar(',', {ids:String}))))");
     params.ids = series.map(idText).join(',');
     return { sql: conditions.join(' AND '), params };
@@ -57,8 +59,6 @@ export function seriesWhere(
     params.idFirst = idText(series[0]);
     params.idLast = idText(series[series.length - 1]);
   }
-  const isWholeMetric =
-    matchers.length === 1 && matchers[0].name === metricNameLabel && matchers[0].op === '=';
   if (isWholeMetric) return { sql: conditions.join(' AND '), params };
   const matched = matchersSql(matchers);
   conditions.push(`id IN (SELECT id FROM series WHERE ${matched.sql})`);

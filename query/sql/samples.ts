@@ -19,7 +19,7 @@ import type { KernelPool } from './kernel-pool.ts';
 import { createMetricRead, type MetricRead } from './metric-read.ts';
 import { createPushedReads, type PushDownProbe } from './pushed-reads.ts';
 import { SampleJoin } from './sample-merge.ts';
-import { readSlices, type Slice } from './sample-slices.ts';
+import { bytesOf, readSlices, type Slice } from './sample-slices.ts';
 import { listLabelNames, listLabelValues, listMetadata, listSeries } from './series.ts';
 import { SeriesRows } from './series-rows.ts';
 import type { SliceResult } from './slice-kernel.ts';
@@ -27,6 +27,8 @@ import type { SliceResult } from './slice-kernel.ts';
 export interface SampleSourceLimits {
   /** Series that one selector may match. */
   readonly seriesMax: number;
+  /** What is read, and held, at a time. Default 5 million, at 16 bytes. */
+  readonly sliceSamplesMax?: number;
   /** Bytes that the source may read: see metric-read.ts. No limit by default. */
   readonly bytesMax?: number;
 }
@@ -35,7 +37,7 @@ export interface SampleSourceOptions {
   /** What the store computes as PromQL does. Without it, the source answers with samples only. */
   readonly probe?: PushDownProbe;
   readonly onStatement?: OnStatement | undefined;
-  /** Runs kernels of large queries in threads; without it they run here. */
+  /** Runs kernels of large queries in threads. Without it, all is done beside the engine's reads. */
   readonly kernels?: KernelPool;
 }
 
@@ -52,7 +54,7 @@ export function createSampleSource(
     scan: (request, visit, abort, columns) =>
       kernels === undefined || columns === undefined
         ? scanSamples(read, request, limits, visit, abort)
-        : scanColumns(read, request, limits, { pool: kernels, visit, columns, abort }),
+        : scanColumns(read, request, limits, { kernels, visit, columns, abort }),
     series: (matchers, range, limit) => listSeries(read, matchers, range, limit),
     labelNames: (matchers, range, limit) => listLabelNames(read, matchers, range, limit),
     labelValues: (name, matchers, range, limit) => listLabelValues(read, name, matchers, range, limit),
@@ -64,11 +66,11 @@ export function createSampleSource(
 async function* selectSamples(
   read: MetricRead,
   request: SampleRequest,
-  { seriesMax }: SampleSourceLimits,
+  limits: SampleSourceLimits,
   abort: AbortSignal | undefined,
 ): AsyncGenerator<SeriesSamples> {
   const join = new SampleJoin(request.startMs, request.endMs);
-  for await (const slice of readSlices(read, request, { seriesMax, stepCount: 0 }, abort)) {
+  for await (const slice of readSlices(read, request, { ...limits, stepCount: 0 }, abort)) {
     yield* joinSlice(slice, join);
   }
 }
@@ -76,12 +78,12 @@ async function* selectSamples(
 async function scanSamples(
   read: MetricRead,
   request: SampleRequest,
-  { seriesMax }: SampleSourceLimits,
+  limits: SampleSourceLimits,
   visit: SeriesVisitor,
   abort: AbortSignal | undefined,
 ): Promise<void> {
   const join = new SampleJoin(request.startMs, request.endMs);
-  for await (const slice of readSlices(read, request, { seriesMax, stepCount: 0 }, abort)) {
+  for await (const slice of readSlices(read, request, { ...limits, stepCount: 0 }, abort)) {
     await visitSlice(slice, join, visit);
   }
 }
@@ -95,46 +97,37 @@ async function visitSlice(slice: Slice, join: SampleJoin, visit: SeriesVisitor):
   }
 }
 
-/** So many samples are less work than handing them to a thread, and waiting for it. */
-const threadBytesMin = 4 * 1024 * 1024;
-
 /** As scanSamples; large slices go to threads. Series are visited in order all the same. */
 async function scanColumns(
   read: MetricRead,
   request: SampleRequest,
-  { seriesMax }: SampleSourceLimits,
-  { pool, visit, columns, abort }: ColumnScanParts,
+  limits: SampleSourceLimits,
+  { kernels, visit, columns, abort }: ColumnScanParts,
 ): Promise<void> {
   const { stepCount } = columns.task;
   const join = new SampleJoin(request.startMs, request.endMs);
   const { startMs, endMs } = request;
   const running: (() => Promise<void>)[] = [];
-  for await (const slice of readSlices(read, request, { seriesMax, stepCount }, abort)) {
+  for await (const slice of readSlices(read, request, { ...limits, stepCount }, abort)) {
     const { ids, tables } = slice;
-    if (slice.histograms !== undefined || bytesOf(tables) < threadBytesMin) {
+    if (slice.histograms !== undefined || bytesOf(slice) < kernels.sliceBytesMin) {
       running.push(() => visitSlice(slice, join, visit));
     } else {
-      const result = pool.run({ ids, tables, startMs, endMs, column: columns.task });
+      const result = kernels.run({ ids, tables, startMs, endMs, column: columns.task });
       // It is awaited in its turn; where one before it fails, the query fails with that.
       result.catch(() => undefined);
       running.push(async () => visitComputed(slice, await result, columns));
     }
-    if (running.length >= pool.slicesMax) await running.shift()?.();
+    if (running.length >= kernels.slicesMax) await running.shift()?.();
   }
   for (const finish of running) await finish();
 }
 
 interface ColumnScanParts {
-  readonly pool: KernelPool;
+  readonly kernels: KernelPool;
   readonly visit: SeriesVisitor;
   readonly columns: ColumnScan;
   readonly abort: AbortSignal | undefined;
-}
-
-function bytesOf(tables: Slice['tables']): number {
-  let count = 0;
-  for (const blocks of tables) for (const { byteLength } of blocks) count += byteLength;
-  return count;
 }
 
 async function visitComputed(

@@ -5,7 +5,7 @@
  *   rows.collect(7, join)          // hands the samples of the eighth series to `join`
  */
 import { freeBytes } from '#model/free-bytes.ts';
-import { columnNamed, readBlocks } from '#store/native/block-reader.ts';
+import { type Block, columnNamed, readBlocks } from '#store/native/block-reader.ts';
 import type { Column, Float64Column, Integer64Column } from '#store/native/column.ts';
 
 /**
@@ -54,21 +54,21 @@ export class SeriesRows {
     this.#ids = ids;
     this.#first = new Int32Array(ids.low.length).fill(none);
     this.#last = new Int32Array(ids.low.length).fill(none);
-    for (const bytes of blocks) this.#add(bytes);
+    this.#add(blocks);
   }
 
-  #add(bytes: Uint8Array): void {
-    this.#bytes.push(bytes);
-    for (const block of readBlocks(bytes)) {
-      const ids = integers(columnNamed(block, rowColumns.id)).words;
-      const ts = columnNamed(block, rowColumns.times);
-      const v = columnNamed(block, rowColumns.values);
-      this.#blocks.push({
-        times: integers(ts.kind === 'array' ? ts.items : ts).words,
-        values: floats(v.kind === 'array' ? v.items : v).values,
-      });
-      if (ts.kind === 'array') this.#addArrays(ids, ts.ends);
-      else this.#addRows(ids);
+  #add(blocks: readonly Uint8Array[]): void {
+    const decoded: DecodedBlock[] = [];
+    for (const bytes of blocks) {
+      this.#bytes.push(bytes);
+      for (const block of readBlocks(bytes)) decoded.push(decodeBlock(block));
+    }
+    // The engine reads windows in no order, but series by series within each: then a series' rows are in order of time.
+    decoded.sort((a, b) => a.firstMs - b.firstMs);
+    for (const { ids, ends, columns } of decoded) {
+      this.#blocks.push(columns);
+      if (ends === undefined) this.#addRows(ids);
+      else this.#addArrays(ids, ends);
     }
   }
 
@@ -167,6 +167,34 @@ export class SeriesRows {
     next.set(this.#next);
     this.#next = next;
   }
+}
+
+interface DecodedBlock {
+  readonly ids: Uint32Array;
+  /** Where a row's samples end; undefined where a row is a sample. */
+  readonly ends: Uint32Array | undefined;
+  readonly columns: SampleColumns;
+  /** Of its first sample. */
+  readonly firstMs: number;
+}
+
+function decodeBlock(block: Block): DecodedBlock {
+  const ts = columnNamed(block, rowColumns.times);
+  const v = columnNamed(block, rowColumns.values);
+  const times = integers(ts.kind === 'array' ? ts.items : ts).words;
+  return {
+    ids: integers(columnNamed(block, rowColumns.id)).words,
+    ends: ts.kind === 'array' ? ts.ends : undefined,
+    columns: { times, values: floats(v.kind === 'array' ? v.items : v).values },
+    firstMs: times.length === 0 ? 0 : timeAt(times, 0),
+  };
+}
+
+const twoTo32 = 4_294_967_296;
+
+/** Milliseconds since 1970 out of signed 64-bit integers, low word first: times before it have a negative upper half. */
+export function timeAt(words: Uint32Array, index: number): number {
+  return words[2 * index] + (words[2 * index + 1] | 0) * twoTo32;
 }
 
 function integers(column: Column): Integer64Column {
