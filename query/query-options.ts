@@ -10,6 +10,11 @@ export const apiOptions = {
     '',
     'How people reach the API, for links in alerts. Empty: the listening address.',
   ),
+  admin: option(
+    z.boolean(),
+    false,
+    "Lets whoever reaches the API delete series and start backups on Prometheus's paths.",
+  ),
 };
 
 export const queryOptions = {

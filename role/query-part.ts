@@ -18,16 +18,19 @@ import { parsePromql } from '#query/promql/parser.ts';
 import { startRules } from '#query/rules/rules.ts';
 import { startScaling } from '#query/scaling/scaling.ts';
 import { createCardinalitySource } from '#query/sql/cardinality.ts';
+import { listCompactedDays } from '#query/sql/compacted-days.ts';
 import { createLogSource } from '#query/sql/logs.ts';
 import { createSampleSource } from '#query/sql/samples.ts';
 import { createTraceSource } from '#query/sql/traces.ts';
 import type { Store } from '#store/store.ts';
 import { registerHttpReceiver } from '#wire/receive/http-receiver.ts';
-import { lokiRoutes, type PushRoute, remoteWriteRoutes } from '#wire/receive/push-routes.ts';
+import { lokiRoutes, type PushRoute, prometheusRoutes } from '#wire/receive/push-routes.ts';
 import type { ReportTargets } from './agent-metrics.ts';
 import type { CollectorPart } from './collector-part.ts';
 import type { Parts } from './parts.ts';
 import type { RoleContext } from './role-context.ts';
+import { createSeriesAdministration } from './series-administration.ts';
+import { createServerFacts } from './server-facts.ts';
 import { renderBytes } from './status-line.ts';
 import { createStoreOperations } from './store-operations.ts';
 import { createStoreReadiness } from './store-readiness.ts';
@@ -51,11 +54,8 @@ export async function startQueryPart(
   parts: Parts,
 ): Promise<QueryPart> {
   const { config, log, telemetry } = context;
-  const app = createHttpServer({
-    log,
-    telemetry,
-    unready: createStoreReadiness(store),
-  });
+  const unready = createStoreReadiness(store);
+  const app = createHttpServer({ log, telemetry, unready });
   const languages = createLanguages(context, store);
   const externalUrl = config.api.external_url || `http://${config.api.host}:${config.api.port}`;
   const rules = await startRules({
@@ -79,7 +79,7 @@ export async function startQueryPart(
 
   traceRequests(app);
   answerUnknownPaths(app);
-  mountApis(app, context, languages, { store, takesPushes: collector !== undefined });
+  mountApis(app, context, languages, { store, takesPushes: collector !== undefined, unready });
   mount(app, '', (scope) => registerRulerConfigApi(scope, { rules }));
   mount(app, '', (scope) => registerScalingApi(scope, { scaling }));
   mount(app, '', (scope) => registerStoreOperationsApi(scope, createStoreOperations(store, config.store)));
@@ -87,7 +87,7 @@ export async function startQueryPart(
     mount(app, prefix, (scope) => registerRulesReadApi(scope, { rules }));
     const targets = { report: reportTargets, tenant: config.agent.tenant };
     mount(app, prefix, (scope) => registerTargetsApi(scope, targets));
-    if (collector !== undefined) mountPushes(app, prefix, remoteWriteRoutes, context, collector);
+    if (collector !== undefined) mountPushes(app, prefix, prometheusRoutes, context, collector);
   }
   if (collector !== undefined) mountPushes(app, '', lokiRoutes, context, collector);
   registerStatusPage(app, {
@@ -137,13 +137,21 @@ function createLanguages({ config }: RoleContext, store: Store) {
   };
 }
 
+interface ApiFacts {
+  readonly store: Store;
+  readonly takesPushes: boolean;
+  readonly unready: () => Promise<readonly string[]>;
+}
+
 function mountApis(
   app: FastifyInstance,
   context: RoleContext,
   languages: Languages,
-  { store, takesPushes }: { readonly store: Store; readonly takesPushes: boolean },
+  { store, takesPushes, unready }: ApiFacts,
 ): void {
   const { config, version } = context;
+  const server = createServerFacts(context, { app, takesPushes, problems: unready });
+  const admin = createSeriesAdministration(store, config);
   const now = Date.now;
   const traces = (tenant: string) => createTraceSource(store, tenant);
   const cardinality = { source: (tenant: string) => createCardinalitySource(store, tenant), now };
@@ -156,6 +164,10 @@ function mountApis(
         now,
         stepsMax: config.query.steps_max,
         version,
+        server,
+        remoteRead: { concurrency: config.query.concurrency, samplesMax: config.query.samples_max },
+        days: (tenant, abort) => listCompactedDays(store, tenant, abort),
+        admin,
       }),
     );
     mount(app, prefix, (scope) => registerPrometheusCardinalityApi(scope, cardinality));

@@ -3,7 +3,7 @@
  *
  *   engine.range({ tenant, query: 'sum(rate(x[5m]))', startMs, endMs, stepMs })  ->  matrix
  *
- * It does no I/O but through the SampleSource that it is given, and reads no clock.
+ * It does no I/O but through the SampleSource that it is given, and reads no clock but to say how long it took.
  */
 import { LimitError } from '#model/errors.ts';
 import type { InstantQuery } from '../instant.ts';
@@ -121,8 +121,11 @@ async function run(
   const timeout = AbortSignal.timeout(timeoutMs);
   const abort = request.abort === undefined ? timeout : AbortSignal.any([timeout, request.abort]);
   const annotations = new Annotations(request.query);
+  const queuedMs = performance.now();
   try {
     return await gate.run(abort, async () => {
+      const startedMs = performance.now();
+      const budget = new QueryBudget(options.limits, abort);
       const evaluation = createEvaluation({
         text: request.query,
         source: options.source(request.tenant),
@@ -133,12 +136,17 @@ async function run(
         subqueryStepMs: options.subqueryStepMs ?? minuteMs,
         delaysNameRemoval: options.delaysNameRemoval ?? false,
         statsOnlySelectors: findStatsOnlySelectors(expression),
-        budget: new QueryBudget(options.limits, abort),
+        budget,
         annotations,
         abort,
       });
       const result = await answer(evaluation);
-      return { result, warnings: annotations.warnings, infos: annotations.infos };
+      const stats = {
+        queueSeconds: (startedMs - queuedMs) / 1000,
+        evaluationSeconds: (performance.now() - startedMs) / 1000,
+        samples: budget.stats,
+      };
+      return { result, warnings: annotations.warnings, infos: annotations.infos, stats };
     });
   } catch (error) {
     // The store's own error for a query that we cancelled says less than the reason.

@@ -9,6 +9,7 @@ import { metricNameLabel } from '#model/labels.ts';
 import { quoteText } from '../language/quoted-string.ts';
 import { isMetricNameText } from './metric-name.ts';
 import type {
+  Aggregation,
   Binary,
   DurationExpression,
   Expression,
@@ -30,25 +31,18 @@ export function printPromql(expression: Expression): string {
         expression.selector,
         `[${printRange(expression.rangeMs, expression.rangeExpression)}]`,
       );
-    case 'subquery': {
-      const { stepMs, stepExpression, rangeMs, rangeExpression } = expression;
-      const step =
-        stepMs === undefined && stepExpression === undefined ? '' : printRange(stepMs ?? 0, stepExpression);
-      const brackets = `[${printRange(rangeMs, rangeExpression)}:${step}]`;
-      return `${printPromql(expression.expression)}${brackets}${printTime(expression)}`;
-    }
+    case 'subquery':
+      return `${printPromql(expression.expression)}${printSubqueryEnd(expression)}`;
     case 'parentheses':
       return `(${printPromql(expression.expression)})`;
     case 'unary':
       return `${expression.operator}${printPromql(expression.expression)}`;
     case 'binary':
-      return printBinary(expression);
+      return `${printPromql(expression.left)} ${printOperator(expression)} ${printPromql(expression.right)}`;
     case 'aggregation': {
-      const { operator, isWithout, grouping, parameter } = expression;
-      const labels = grouping.map(printLabelName).join(', ');
-      const modifier = isWithout ? ` without (${labels}) ` : grouping.length > 0 ? ` by (${labels}) ` : '';
+      const { parameter } = expression;
       const args = parameter === undefined ? '' : `${printPromql(parameter)}, `;
-      return `${operator}${modifier}(${args}${printPromql(expression.expression)})`;
+      return `${printAggregator(expression)}(${args}${printPromql(expression.expression)})`;
     }
     case 'call':
       return `${expression.name}(${expression.args.map(printPromql).join(', ')})`;
@@ -57,7 +51,22 @@ export function printPromql(expression: Expression): string {
   }
 }
 
-function printBinary({ operator, left, right, returnsBool, matching }: Binary): string {
+/** The part of a subquery behind its expression: `[5m:1m] @ end() offset 1m`. */
+export function printSubqueryEnd(subquery: Subquery): string {
+  const { stepMs, stepExpression, rangeMs, rangeExpression } = subquery;
+  const step =
+    stepMs === undefined && stepExpression === undefined ? '' : printRange(stepMs ?? 0, stepExpression);
+  return `[${printRange(rangeMs, rangeExpression)}:${step}]${printTime(subquery)}`;
+}
+
+/** What stands before an aggregation's arguments: `sum by (job) `. */
+export function printAggregator({ operator, isWithout, grouping }: Aggregation): string {
+  const labels = grouping.map(printLabelName).join(', ');
+  return `${operator}${isWithout ? ` without (${labels}) ` : grouping.length > 0 ? ` by (${labels}) ` : ''}`;
+}
+
+/** An operator with its modifiers: `+ on (job) group_left ()`. */
+export function printOperator({ operator, returnsBool, matching }: Binary): string {
   const { isOn, labels, include, cardinality } = matching;
   let modifier = returnsBool ? ' bool' : '';
   const grouped = cardinality === 'many-to-one' || cardinality === 'one-to-many';
@@ -68,7 +77,7 @@ function printBinary({ operator, left, right, returnsBool, matching }: Binary): 
     const side = cardinality === 'many-to-one' ? 'left' : 'right';
     modifier += ` group_${side} (${include.map(printLabelName).join(', ')})`;
   }
-  return `${printPromql(left)} ${operator}${modifier}${printFills(matching)} ${printPromql(right)}`;
+  return `${operator}${modifier}${printFills(matching)}`;
 }
 
 function printFills({ fillLeft, fillRight }: VectorMatching): string {

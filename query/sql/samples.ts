@@ -22,6 +22,7 @@ import {
   listSeries,
   resolveSeries,
   type StoredSeries,
+  seriesIdText,
 } from './series.ts';
 
 export interface SampleSourceLimits {
@@ -153,13 +154,13 @@ function seriesWhere(
   }
   if (series.length <= idListMax) {
     conditions.push("id IN (SELECT toUInt64(arrayJoin(splitByChar(',', {ids:String}))))");
-    params.ids = series.map(idText).join(',');
+    params.ids = series.map(seriesIdText).join(',');
     return { sql: conditions.join(' AND '), params };
   }
   if (isPart) {
     conditions.push('id >= {idFirst:UInt64} AND id <= {idLast:UInt64}');
-    params.idFirst = idText(series[0]);
-    params.idLast = idText(series[series.length - 1]);
+    params.idFirst = seriesIdText(series[0]);
+    params.idLast = seriesIdText(series[series.length - 1]);
   }
   const isWholeMetric =
     matchers.length === 1 && matchers[0].name === metricNameLabel && matchers[0].op === '=';
@@ -167,10 +168,6 @@ function seriesWhere(
   const matched = matchersSql(matchers);
   conditions.push(`id IN (SELECT id FROM series WHERE ${matched.sql})`);
   return { sql: conditions.join(' AND '), params: { ...params, ...matched.params } };
-}
-
-function idText({ idHigh, idLow }: StoredSeries): string {
-  return String((BigInt(idHigh) << 32n) | BigInt(idLow));
 }
 
 function rowsSql(table: (typeof rowTables)[number], where: string): string {

@@ -13,6 +13,11 @@ export interface StoredSeries {
   readonly labels: Labels;
 }
 
+/** Decimal, as the engine reads it. */
+export function seriesIdText({ idHigh, idLow }: StoredSeries): string {
+  return String((BigInt(idHigh) << 32n) | BigInt(idLow));
+}
+
 interface SeriesRow {
   readonly high: number;
   readonly low: number;
