@@ -5,9 +5,8 @@
  *   sum by (job) (rate(x{a="b"}[5m] offset 1m))
  */
 
-import { metricNameLabel } from '#model/labels.ts';
 import { quoteText } from '../language/quoted-string.ts';
-import { isMetricNameText } from './metric-name.ts';
+import { renderG } from './go-float.ts';
 import type {
   Aggregation,
   Binary,
@@ -81,9 +80,9 @@ export function printOperator({ operator, returnsBool, matching }: Binary): stri
 }
 
 function printFills({ fillLeft, fillRight }: VectorMatching): string {
-  if (fillLeft !== undefined && Object.is(fillLeft, fillRight)) return ` fill (${printNumber(fillLeft)})`;
-  const left = fillLeft === undefined ? '' : ` fill_left (${printNumber(fillLeft)})`;
-  const right = fillRight === undefined ? '' : ` fill_right (${printNumber(fillRight)})`;
+  if (fillLeft !== undefined && Object.is(fillLeft, fillRight)) return ` fill (${renderG(fillLeft)})`;
+  const left = fillLeft === undefined ? '' : ` fill_left (${renderG(fillLeft)})`;
+  const right = fillRight === undefined ? '' : ` fill_right (${renderG(fillRight)})`;
   return left + right;
 }
 
@@ -116,27 +115,39 @@ function printDurationExpression(expression: DurationExpression): string {
 function printSelector(selector: VectorSelector, brackets: string): string {
   const { name, matchers } = selector;
   const rest = name === '' ? matchers : matchers.slice(0, -1);
-  const quoted = rest.map((matcher) =>
-    matcher.name === metricNameLabel && matcher.op === '=' && name === '' && !isMetricNameText(matcher.value)
-      ? quoteText(matcher.value)
-      : `${printLabelName(matcher.name)}${matcher.op}${quoteText(matcher.value)}`,
+  const quoted = rest.map(
+    (matcher) => `${printLabelName(matcher.name)}${matcher.op}${quoteText(matcher.value)}`,
   );
-  const braces = quoted.length > 0 || name === '' ? `{${quoted.join(',')}}` : '';
+  const braces = quoted.length > 0 || name === '' ? `{${quoted.sort(compareTexts).join(',')}}` : '';
   const modifier = selector.modifier === undefined ? '' : ` ${selector.modifier}`;
-  return `${name}${braces}${brackets}${modifier}${printTime(selector)}`;
+  // Prometheus has no one place for it.
+  const times =
+    brackets === ''
+      ? `${printAt(selector)}${modifier}${printOffset(selector)}`
+      : `${modifier}${printTime(selector)}`;
+  return `${name}${braces}${brackets}${times}`;
 }
 
-function printTime({ at, offsetMs, offsetExpression }: VectorSelector | Subquery): string {
-  let text = '';
-  if (typeof at === 'number') text += ` @ ${(at / 1000).toFixed(3)}`;
-  else if (at !== undefined) text += ` @ ${at}()`;
-  if (offsetExpression !== undefined) return `${text} offset ${printDurationExpression(offsetExpression)}`;
-  if (offsetMs > 0) text += ` offset ${printDuration(offsetMs)}`;
-  if (offsetMs < 0) text += ` offset -${printDuration(-offsetMs)}`;
-  return text;
+function compareTexts(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }
 
-function printLabelName(name: string): string {
+function printTime(timed: VectorSelector | Subquery): string {
+  return printAt(timed) + printOffset(timed);
+}
+
+function printAt({ at }: VectorSelector | Subquery): string {
+  if (at === undefined) return '';
+  return typeof at === 'number' ? ` @ ${(at / 1000).toFixed(3)}` : ` @ ${at}()`;
+}
+
+function printOffset({ offsetMs, offsetExpression }: VectorSelector | Subquery): string {
+  if (offsetExpression !== undefined) return ` offset ${printDurationExpression(offsetExpression)}`;
+  if (offsetMs > 0) return ` offset ${printDuration(offsetMs)}`;
+  return offsetMs < 0 ? ` offset -${printDuration(-offsetMs)}` : '';
+}
+
+export function printLabelName(name: string): string {
   return /^[A-Za-z_][A-Za-z0-9_]*$/.test(name) ? name : quoteText(name);
 }
 

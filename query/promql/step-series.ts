@@ -4,8 +4,10 @@
  * the value, and `values[i]` says nothing.
  */
 import { type Labels, metricNameLabel } from '#model/labels.ts';
+import { quoteText } from '../language/quoted-string.ts';
 import { executionError } from './execution-error.ts';
 import type { FloatHistogram } from './histogram/float-histogram.ts';
+import { printLabelName } from './printer.ts';
 
 /** The times at which an expression is evaluated: startMs + i * stepMs for i < count. */
 export interface StepGrid {
@@ -119,10 +121,7 @@ export function compareLabels(a: Labels, b: Labels): number {
 
 /** Labels as Prometheus writes them: `up{job="a"}`. */
 export function renderLabels(labels: Labels): string {
-  const name = labels.find(([key]) => key === metricNameLabel)?.[1] ?? '';
-  const others = labels.filter(([key]) => key !== metricNameLabel);
-  if (others.length === 0 && name !== '') return name;
-  return `${name}{${others.map(([key, value]) => `${key}=${JSON.stringify(value)}`).join(', ')}}`;
+  return `{${labels.map(([key, value]) => `${printLabelName(key)}=${quoteText(value)}`).join(', ')}}`;
 }
 
 const sameLabelsFact = 'vector cannot contain metrics with the same labelset';

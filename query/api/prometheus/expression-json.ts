@@ -18,8 +18,13 @@ import type {
 } from '../../promql/tree.ts';
 import { expressionType } from '../../promql/type-check.ts';
 
+/** Keys are sorted, as Go writes maps. */
 export function renderExpression(expression: Expression): string {
-  return JSON.stringify(toJson(expression));
+  return JSON.stringify(toJson(expression), (_key, value: unknown) =>
+    typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : value,
+  );
 }
 
 function toJson(expression: Expression): object {
@@ -74,7 +79,6 @@ function toJson(expression: Expression): object {
   }
 }
 
-/** Keys are sorted, as Go writes maps. */
 function selectorToJson(type: string, selector: VectorSelector, range: object): object {
   return {
     anchored: selector.modifier === 'anchored',

@@ -9,6 +9,7 @@ import { parsePromql } from '../../promql/parser.ts';
 import { printPromqlPretty } from '../../promql/pretty-printer.ts';
 import type { QueryOutcome, QueryStats } from '../../promql/query-result.ts';
 import type { Expression } from '../../promql/tree.ts';
+import { expressionType, typeName } from '../../promql/type-check.ts';
 import { invalid, type PrometheusParams, readDuration } from '../prometheus-params.ts';
 import { outcomePieces, renderSuccess } from '../prometheus-reply.ts';
 import type { Answer, Call } from './call.ts';
@@ -48,13 +49,22 @@ export async function answerRange({ params, tenant, abort, options }: Call): Pro
         'Try decreasing the query resolution (?step=XX)',
     );
   }
+  const timeoutMs = readTimeout(params);
+  const lookbackMs = readLookback(params);
+  const type = expressionType(parseQuery(params));
+  if (type === 'matrix' || type === 'string') {
+    throw invalid(
+      'query',
+      `invalid expression type "${typeName(type)}" for range query, must be Scalar or instant Vector`,
+    );
+  }
   const request = {
     tenant,
     startMs,
     endMs,
     stepMs,
-    timeoutMs: readTimeout(params),
-    lookbackMs: readLookback(params),
+    timeoutMs,
+    lookbackMs,
     query: params.text('query'),
     abort,
   };
@@ -64,7 +74,7 @@ export async function answerRange({ params, tenant, abort, options }: Call): Pro
 function readTimeout(params: PrometheusParams): number | undefined {
   const timeoutMs = params.durationMs('timeout');
   if (timeoutMs !== undefined && timeoutMs <= 0) {
-    throw invalid('timeout', `timeout must be positive, got ${params.text('timeout')}`);
+    throw invalid('timeout', `timeout must be positive, got ${timeoutMs / 1000}s`);
   }
   return timeoutMs;
 }

@@ -18,11 +18,11 @@ export interface SearchTerms {
   readonly isCaseSensitive: boolean;
 }
 
-/** Returns a name's score, undefined where it does not fit. Without terms every name fits, with 0. */
+/** Returns a name's score, undefined where it does not fit. Without terms every name fits. */
 export function createScorer(search: SearchTerms): (name: string) => number | undefined {
   const fold = (text: string) => (search.isCaseSensitive ? text : text.toLowerCase());
   const terms = search.terms.filter((term) => term !== '').map((term) => [...fold(term)]);
-  if (terms.length === 0) return () => 0;
+  if (terms.length === 0) return () => 1;
   const scoreTerm = search.algorithm === 'subsequence' ? fitSubsequence : fitNearby;
   return (name) => {
     const letters = [...fold(name)];

@@ -1,8 +1,8 @@
 /** Prometheus's API over a store, without the rest of a process: facts about the server are made up. */
 import fastify, { type FastifyInstance } from 'fastify';
+import type { ServerFacts } from '#query/api/prometheus/server-facts.ts';
 import type { PrometheusApiOptions } from '#query/api/prometheus.ts';
 import { registerPrometheusApi } from '#query/api/prometheus.ts';
-import type { ServerFacts } from '#query/api/prometheus/server-facts.ts';
 import { createPromqlEngine } from '#query/promql/engine.ts';
 import { promqlLimitsDefault } from '#query/promql/query-budget.ts';
 import { listCompactedDays } from '#query/sql/compacted-days.ts';
@@ -18,7 +18,12 @@ export interface PrometheusAppOptions extends Partial<Omit<PrometheusApiOptions,
 }
 
 /** Without a prefix and below /prometheus. Not listening yet. */
-export function createPrometheusApp({ store, nowMs, server, ...more }: PrometheusAppOptions): FastifyInstance {
+export function createPrometheusApp({
+  store,
+  nowMs,
+  server,
+  ...more
+}: PrometheusAppOptions): FastifyInstance {
   const source = (tenant: string) => createSampleSource(store, tenant, promqlLimitsDefault);
   const options: PrometheusApiOptions = {
     engine: createPromqlEngine({ source, limits: promqlLimitsDefault, lookbackMsDefault: 300_000 }),
@@ -58,7 +63,10 @@ export function createPrometheusApp({ store, nowMs, server, ...more }: Prometheu
 }
 
 /** The administration as a process with api.admin has it, but for backups. */
-export function seriesAdministration(store: Store, nowMs: number): NonNullable<PrometheusApiOptions['admin']> {
+export function seriesAdministration(
+  store: Store,
+  nowMs: number,
+): NonNullable<PrometheusApiOptions['admin']> {
   return {
     deleteSeries: (tenant, lists, range, abort) =>
       deleteMatchingSeries(store, { tenant, lists, range, nowMs, seriesMax: 1000 }, abort),

@@ -140,7 +140,8 @@ describe('a mistake is answered with its place and what to do', () => {
       url: '/api/v1/query?query=a&time=soon',
       status: 400,
       type: 'bad_data',
-      error: 'invalid parameter "time": invalid time value for \'time\': cannot parse "soon" to a valid timestamp',
+      error:
+        'invalid parameter "time": invalid time value for \'time\': cannot parse "soon" to a valid timestamp',
     },
     {
       url: '/api/v1/query?query=nope(a)',
@@ -182,16 +183,17 @@ describe('a mistake is answered with its place and what to do', () => {
     },
     {
       url: '/api/v1/query_range?query=a[5m]&start=1&end=2&step=1',
-      status: 422,
-      type: 'execution',
-      error: 'invalid expression type "range vector" for range query, must be Scalar or instant Vector',
+      status: 400,
+      type: 'bad_data',
+      error:
+        'invalid parameter "query": invalid expression type "range vector" for range query, must be Scalar or instant Vector',
     },
     {
       url: `/api/v1/query?${query({ query: 'requests_total + on (job) requests_total' })}`,
       status: 422,
       type: 'execution',
       error:
-        'found duplicate series for the match group {job="api"} on the right hand-side of the operation: [requests_total{code="500", job="api"}, requests_total{code="200", job="api"}];many-to-many matching not allowed: matching labels must be unique on one side',
+        'found duplicate series for the match group {job="api"} on the right hand-side of the operation: [{__name__="requests_total", code="500", job="api"}, {__name__="requests_total", code="200", job="api"}];many-to-many matching not allowed: matching labels must be unique on one side',
     },
     {
       url: `/api/v1/query?${query({ query: 'requests_total or requests_total or requests_total' })}`,

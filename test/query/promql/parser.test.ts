@@ -24,7 +24,7 @@ test.each([
   ['sum(rate(x[5m]))by(job)', 'sum by (job) (rate(x[5m]))'],
   ['SUM WITHOUT (a,) (x)', 'sum without (a) (x)'],
   ['x{a="b",c!="d",e=~"f",g!~`h`}', 'x{a="b",c!="d",e=~"f",g!~"h"}'],
-  ['{"my.metric", "l.x"="v"}', '{"my.metric","l.x"="v"}'],
+  ['{"my.metric", "l.x"="v"}', '{"l.x"="v",__name__="my.metric"}'],
   ['{__name__="x"}', '{__name__="x"}'],
   ['x offset -5m @ 10.5', 'x @ 10.500 offset -5m'],
   ['x[1h:5m] @ start()', 'x[1h:5m] @ start()'],
@@ -56,7 +56,7 @@ test('powers bind to the right, everything else to the left', () => {
 });
 
 test.each([
-  ['', '1:1: parse error: no expression found in input'],
+  ['', 'unknown position: parse error: no expression found in input'],
   ['1 +', '1:4: parse error: unexpected end of input'],
   ['foo bar', '1:5: parse error: unexpected identifier "bar"'],
   ['a\n+ é', "2:3: parse error: unexpected character: 'é'"],
