@@ -21,6 +21,7 @@ import { createCardinalitySource } from '#query/sql/cardinality.ts';
 import { listCompactedDays } from '#query/sql/compacted-days.ts';
 import { createLogSource } from '#query/sql/logs.ts';
 import { createSampleSource } from '#query/sql/samples.ts';
+import { withStartTimes } from '#query/sql/start-times.ts';
 import { createTraceSource } from '#query/sql/traces.ts';
 import type { Store } from '#store/store.ts';
 import { registerHttpReceiver } from '#wire/receive/http-receiver.ts';
@@ -114,7 +115,8 @@ type Languages = ReturnType<typeof createLanguages>;
 
 function createLanguages({ config }: RoleContext, store: Store) {
   const { series_max: seriesMax, samples_max: samplesMax } = config.query;
-  const samples = (tenant: string) => createSampleSource(store, tenant, { seriesMax });
+  const samples = (tenant: string, usesStartTimes = false) =>
+    withStartTimes(createSampleSource(store, tenant, { seriesMax }), store, tenant, usesStartTimes);
   const logs = (tenant: string) => createLogSource(store, tenant, { samplesMax, seriesMax });
   const engine = createPromqlEngine({
     source: samples,
@@ -126,6 +128,7 @@ function createLanguages({ config }: RoleContext, store: Store) {
       concurrency: config.query.concurrency,
     },
     lookbackMsDefault: config.query.lookback_ms,
+    usesStartTimes: config.query.start_timestamps,
   });
   return {
     engine,

@@ -100,14 +100,19 @@ export class PrometheusParams {
     return lists;
   }
 
-  /** As Go's strconv.ParseBool reads it; `missing` where it is absent. `refuse` words what cannot be read. */
+  /** `missing` where it is absent. `refuse` words what cannot be read. */
   flag(name: string, missing: boolean, refuse: (text: string) => RefusedError): boolean {
     const text = this.text(name);
-    if (text === '') return missing;
-    if (/^(1|t|T|true|TRUE|True)$/.test(text)) return true;
-    if (/^(0|f|F|false|FALSE|False)$/.test(text)) return false;
-    throw refuse(text);
+    const flag = text === '' ? missing : parseFlag(text);
+    if (flag === undefined) throw refuse(text);
+    return flag;
   }
+}
+
+/** As Go's strconv.ParseBool; undefined where it is neither. */
+export function parseFlag(text: string): boolean | undefined {
+  if (/^(1|t|T|true|TRUE|True)$/.test(text)) return true;
+  return /^(0|f|F|false|FALSE|False)$/.test(text) ? false : undefined;
 }
 
 /** A duration in seconds or in Prometheus's units, or what is wrong with it. */

@@ -35,12 +35,15 @@ import { type Expression, unwrapParentheses } from './tree.ts';
 import { expressionType, typeName } from './type-check.ts';
 
 export interface PromqlEngineOptions {
-  readonly source: (tenant: string) => SampleSource;
+  /** `usesStartTimes`: samples are wanted with the times since when their counters count. */
+  readonly source: (tenant: string, usesStartTimes: boolean) => SampleSource;
   readonly limits: PromqlLimits;
   /** How far back an instant selector looks; five minutes by Prometheus's custom. */
   readonly lookbackMsDefault: number;
   /** The step of subqueries that name none: Prometheus's evaluation interval, one minute. */
   readonly subqueryStepMs?: number;
+  /** Prometheus's feature `use-start-timestamps`; false by default. A request may say otherwise. */
+  readonly usesStartTimes?: boolean;
   /** Prometheus's feature `promql-delayed-name-removal`. */
   readonly delaysNameRemoval?: boolean;
 }
@@ -51,6 +54,7 @@ interface QueryRequest {
   readonly lookbackMs?: number | undefined;
   /** Shortens limits.timeoutMs. */
   readonly timeoutMs?: number | undefined;
+  readonly usesStartTimes?: boolean | undefined;
   readonly abort?: AbortSignal | undefined;
 }
 
@@ -128,7 +132,7 @@ async function run(
       const budget = new QueryBudget(options.limits, abort);
       const evaluation = createEvaluation({
         text: request.query,
-        source: options.source(request.tenant),
+        source: options.source(request.tenant, request.usesStartTimes ?? options.usesStartTimes ?? false),
         lookbackMs: request.lookbackMs ?? options.lookbackMsDefault,
         queryStartMs: grid.startMs,
         queryEndMs: gridEndMs(grid),

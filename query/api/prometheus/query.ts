@@ -3,6 +3,7 @@
  *
  *   POST /api/v1/query_range   query=up&start=1&end=2&step=1&limit=10&stats=all
  */
+import type { FastifyRequest } from 'fastify';
 import { RefusedError } from '#model/errors.ts';
 import { ParseError } from '../../language/parse-error.ts';
 import { parsePromql } from '../../promql/parser.ts';
@@ -10,28 +11,29 @@ import { printPromqlPretty } from '../../promql/pretty-printer.ts';
 import type { QueryOutcome, QueryStats } from '../../promql/query-result.ts';
 import type { Expression } from '../../promql/tree.ts';
 import { expressionType, typeName } from '../../promql/type-check.ts';
-import { invalid, type PrometheusParams, readDuration } from '../prometheus-params.ts';
+import { invalid, type PrometheusParams, parseFlag, readDuration } from '../prometheus-params.ts';
 import { outcomePieces, renderSuccess } from '../prometheus-reply.ts';
 import type { Answer, Call } from './call.ts';
 import { renderExpression } from './expression-json.ts';
 
 export const truncatedWarning = 'results truncated due to limit';
 
-export async function answerInstant({ params, tenant, abort, options }: Call): Promise<Answer> {
+export async function answerInstant({ params, tenant, abort, options, request }: Call): Promise<Answer> {
   const limit = params.limit();
   const timeMs = params.timeMs('time', options.now());
-  const request = {
+  const asked = {
     tenant,
     timeMs,
     timeoutMs: readTimeout(params),
     lookbackMs: readLookback(params),
+    usesStartTimes: readStartTimes(request),
     query: params.text('query'),
     abort,
   };
-  return limited(params, await asking(() => options.engine.instant(request)), limit);
+  return limited(params, await asking(() => options.engine.instant(asked)), limit);
 }
 
-export async function answerRange({ params, tenant, abort, options }: Call): Promise<Answer> {
+export async function answerRange({ params, tenant, abort, options, request }: Call): Promise<Answer> {
   const limit = params.limit();
   const startMs = params.timeMs('start');
   const endMs = params.timeMs('end');
@@ -51,6 +53,7 @@ export async function answerRange({ params, tenant, abort, options }: Call): Pro
   }
   const timeoutMs = readTimeout(params);
   const lookbackMs = readLookback(params);
+  const usesStartTimes = readStartTimes(request);
   const type = expressionType(parseQuery(params));
   if (type === 'matrix' || type === 'string') {
     throw invalid(
@@ -58,17 +61,18 @@ export async function answerRange({ params, tenant, abort, options }: Call): Pro
       `invalid expression type "${typeName(type)}" for range query, must be Scalar or instant Vector`,
     );
   }
-  const request = {
+  const asked = {
     tenant,
     startMs,
     endMs,
     stepMs,
     timeoutMs,
     lookbackMs,
+    usesStartTimes,
     query: params.text('query'),
     abort,
   };
-  return limited(params, await asking(() => options.engine.range(request)), limit);
+  return limited(params, await asking(() => options.engine.range(asked)), limit);
 }
 
 function readTimeout(params: PrometheusParams): number | undefined {
@@ -88,6 +92,17 @@ function readLookback(params: PrometheusParams): number | undefined {
     throw new RefusedError(`error parsing lookback delta duration: ${duration.mistake}`);
   }
   return duration.ms <= 0 ? undefined : duration.ms;
+}
+
+/** Undefined where the request leaves it to the configuration. */
+function readStartTimes({ headers }: FastifyRequest): boolean | undefined {
+  const text = headers['x-prometheus-use-start-timestamps'];
+  if (text === undefined || text === '') return undefined;
+  const flag = typeof text === 'string' ? parseFlag(text) : undefined;
+  if (flag !== undefined) return flag;
+  throw new RefusedError(
+    `error parsing X-Prometheus-Use-Start-Timestamps header: strconv.ParseBool: parsing ${JSON.stringify(text)}: invalid syntax`,
+  );
 }
 
 /** A mistake in the query is worded as one of the parameter. */
