@@ -72,8 +72,15 @@ describe('names go where a value is no longer the metric’s', () => {
 });
 
 test('topk is ordered by value, sort_desc too', async () => {
-  expect(await ask('topk(2, {job=~".+"})')).toEqual(['{__name__="a", job="y"} 9', '{__name__="b", job="x"} 6']);
-  expect(await ask('sort({job=~".+"})')).toEqual(['{__name__="a", job="x"} 3', '{__name__="b", job="x"} 6', '{__name__="a", job="y"} 9']);
+  expect(await ask('topk(2, {job=~".+"})')).toEqual([
+    '{__name__="a", job="y"} 9',
+    '{__name__="b", job="x"} 6',
+  ]);
+  expect(await ask('sort({job=~".+"})')).toEqual([
+    '{__name__="a", job="x"} 3',
+    '{__name__="b", job="x"} 6',
+    '{__name__="a", job="y"} 9',
+  ]);
 });
 
 describe('every limit is named, with the option that raises it', () => {

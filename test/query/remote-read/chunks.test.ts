@@ -47,7 +47,10 @@ test('any times and any bits come back', () => {
       fc.integer({ min: 1, max: 40 }),
       fc.constantFrom(15_000, 8192, 8193, 65_536, 65_537, 524_288, 524_289, 2 ** 40),
     ),
-    fc.oneof(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), fc.constantFrom(0n, 1n, 0x7ff0000000000002n, 1n << 63n)),
+    fc.oneof(
+      fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
+      fc.constantFrom(0n, 1n, 0x7ff0000000000002n, 1n << 63n),
+    ),
   );
   fc.assert(
     fc.property(fc.array(sample, { minLength: 1, maxLength: 300 }), (samples) => {

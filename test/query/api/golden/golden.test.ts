@@ -6,18 +6,13 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
-import snappy from 'snappyjs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createDirectSink } from '#collector/direct-sink.ts';
-import { createPipeline } from '#collector/pipeline.ts';
-import { encodeRemoteWrite1 } from '#test/support/naive/prometheus-proto.ts';
-import { registerHttpReceiver } from '#wire/receive/http-receiver.ts';
-import { prometheusRoutes } from '#wire/receive/push-routes.ts';
 import { openTestStore, type TestStore } from '../../sql/open-test-store.ts';
 import { createPrometheusApp } from '../prometheus-app.ts';
 import { dataNow, goldenData } from './golden-data.ts';
 import { type GoldenReply, normalReply } from './golden-reply.ts';
 import { type GoldenRequest, goldenRequests, queryOf, requestText } from './golden-requests.ts';
+import { storeRemoteWrite } from './store-remote-write.ts';
 
 const replies = JSON.parse(readFileSync(join(import.meta.dirname, 'golden-replies.json'), 'utf8')) as Record<
   string,
@@ -67,32 +62,9 @@ let base = '';
 
 beforeAll(async () => {
   opened = await openTestStore();
-  const pipeline = createPipeline({
-    store: opened.store,
-    workers: 1,
-    inflightBytesMax: 64 * 1024 * 1024,
-    group: { rowsMax: 250_000, ageMsMax: 5 },
-    retentionMs: 0,
-    now: () => dataNow * 1000,
-  });
+  await storeRemoteWrite(opened.store, goldenData, dataNow * 1000);
   app = createPrometheusApp({ store: opened.store, nowMs: dataNow * 1000 });
-  app.register((scope, _none, done) => {
-    registerHttpReceiver(scope, {
-      sink: createDirectSink(pipeline),
-      bodyBytesMax: 16 * 1024 * 1024,
-      inflightBytesMax: 64 * 1024 * 1024,
-      routes: prometheusRoutes,
-    });
-    done();
-  });
   base = await app.listen({ host: '127.0.0.1', port: 0 });
-  const written = await fetch(`${base}/api/v1/write`, {
-    method: 'POST',
-    headers: { 'content-encoding': 'snappy', 'content-type': 'application/x-protobuf' },
-    body: Buffer.from(snappy.compress(encodeRemoteWrite1(goldenData))),
-  });
-  expect([written.status, await written.text()]).toEqual([204, '']);
-  await pipeline.close();
 });
 
 afterAll(async () => {
