@@ -46,12 +46,8 @@ export function addRemoteReadRoute(app: FastifyInstance, options: PrometheusApiO
       const source = options.source(parseTenant(request.headers[tenantHeader]));
       const wanted = decodeReadRequest(request.body instanceof Buffer ? request.body : new Uint8Array());
       const read = new RemoteRead(source, options.remoteRead.samplesMax, clientAbort(reply));
-      // What is read stays in memory until it is sent, so that its place is taken until then.
-      return gate.run(read.abort, async () => {
-        await answerRead(read, wanted, reply);
-        await new Promise((resolve) => reply.raw.once('close', resolve).once('finish', resolve));
-        return reply;
-      });
+      // What is read stays in memory until it is sent: waiting for a reply is waiting for that.
+      return gate.run(read.abort, () => answerRead(read, wanted, reply));
     });
     done();
   });
