@@ -142,7 +142,7 @@ try {
   for (const { name, query, spanHours, stepSeconds } of questions) {
     for (const way of ways) {
       const engine = createPromqlEngine({
-        source: (who, onStatement) =>
+        source: (who, { onStatement }) =>
           createSampleSource(store, who, { seriesMax: 1e6 }, { probe, onStatement }),
         thresholds: { cellSpanMs: 0, cellSeriesHours: 0, gridStepMs: 0, gridsEmbedded: true },
         limits: { ...promqlLimitsDefault, samplesMax: 1e9 },

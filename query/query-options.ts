@@ -10,6 +10,11 @@ export const apiOptions = {
     '',
     'How people reach the API, for links in alerts. Empty: the listening address.',
   ),
+  admin: option(
+    z.boolean(),
+    false,
+    "Lets whoever reaches the API delete series and start backups on Prometheus's paths.",
+  ),
 };
 
 export const queryOptions = {
@@ -29,6 +34,11 @@ export const queryOptions = {
   timeout_ms: option(countSchema, 120_000, 'A query that runs longer is stopped.'),
   concurrency: option(countSchema, 20, 'Queries that run at once; others wait.'),
   lookback_ms: option(countSchema, 300_000, 'How far an instant selector looks back for a sample.'),
+  start_timestamps: option(
+    z.boolean(),
+    false,
+    "Functions of counters use the times since when they count, as Prometheus's feature use-start-timestamps.",
+  ),
   entries_max: option(countSchema, 5000, 'Log lines that one query may return.'),
 };
 

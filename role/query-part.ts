@@ -13,24 +13,27 @@ import { dataSourcePaths, registerStatusPage } from '#query/api/status-page.ts';
 import { registerStoreOperationsApi } from '#query/api/store-operations.ts';
 import { registerTempoApi } from '#query/api/tempo.ts';
 import { answerUnknownPaths } from '#query/api/unknown-path.ts';
-import { asInstantQuery, createPromqlEngine } from '#query/promql/engine.ts';
+import { asInstantQuery, createPromqlEngine, type SourceWishes } from '#query/promql/engine.ts';
 import { parsePromql } from '#query/promql/parser.ts';
-import type { OnStatement } from '#query/promql/plan/explain.ts';
 import { startRules } from '#query/rules/rules.ts';
 import { startScaling } from '#query/scaling/scaling.ts';
 import { createCardinalitySource } from '#query/sql/cardinality.ts';
+import { listCompactedDays } from '#query/sql/compacted-days.ts';
 import { createKernelPool, type KernelPool } from '#query/sql/kernel-pool.ts';
 import { createLogSource } from '#query/sql/logs.ts';
 import { createPushDownProbe } from '#query/sql/pushed-reads.ts';
 import { createSampleSource } from '#query/sql/samples.ts';
+import { withStartTimes } from '#query/sql/start-times.ts';
 import { createTraceSource } from '#query/sql/traces.ts';
 import type { Store } from '#store/store.ts';
 import { registerHttpReceiver } from '#wire/receive/http-receiver.ts';
-import { lokiRoutes, type PushRoute, remoteWriteRoutes } from '#wire/receive/push-routes.ts';
+import { lokiRoutes, type PushRoute, prometheusRoutes } from '#wire/receive/push-routes.ts';
 import type { ReportTargets } from './agent-metrics.ts';
 import type { CollectorPart } from './collector-part.ts';
 import type { Parts } from './parts.ts';
 import type { RoleContext } from './role-context.ts';
+import { createSeriesAdministration } from './series-administration.ts';
+import { createServerFacts } from './server-facts.ts';
 import { renderBytes } from './status-line.ts';
 import { createStoreOperations } from './store-operations.ts';
 import { createStoreReadiness } from './store-readiness.ts';
@@ -54,11 +57,8 @@ export async function startQueryPart(
   parts: Parts,
 ): Promise<QueryPart> {
   const { config, log, telemetry } = context;
-  const app = createHttpServer({
-    log,
-    telemetry,
-    unready: createStoreReadiness(store),
-  });
+  const unready = createStoreReadiness(store);
+  const app = createHttpServer({ log, telemetry, unready });
   const kernels = createKernelPool();
   parts.add('query kernels', () => kernels.close());
   const languages = createLanguages(context, store, kernels);
@@ -84,7 +84,7 @@ export async function startQueryPart(
 
   traceRequests(app);
   answerUnknownPaths(app);
-  mountApis(app, context, languages, { store, takesPushes: collector !== undefined });
+  mountApis(app, context, languages, { store, takesPushes: collector !== undefined, unready });
   mount(app, '', (scope) => registerRulerConfigApi(scope, { rules }));
   mount(app, '', (scope) => registerScalingApi(scope, { scaling }));
   mount(app, '', (scope) => registerStoreOperationsApi(scope, createStoreOperations(store, config.store)));
@@ -92,7 +92,7 @@ export async function startQueryPart(
     mount(app, prefix, (scope) => registerRulesReadApi(scope, { rules }));
     const targets = { report: reportTargets, tenant: config.agent.tenant };
     mount(app, prefix, (scope) => registerTargetsApi(scope, targets));
-    if (collector !== undefined) mountPushes(app, prefix, remoteWriteRoutes, context, collector);
+    if (collector !== undefined) mountPushes(app, prefix, prometheusRoutes, context, collector);
   }
   if (collector !== undefined) mountPushes(app, '', lokiRoutes, context, collector);
   registerStatusPage(app, {
@@ -121,8 +121,14 @@ function createLanguages({ config, log }: RoleContext, store: Store, kernels: Ke
   const { series_max: seriesMax, samples_max: samplesMax } = config.query;
   const probe = createPushDownProbe(store, log, config.store.cluster !== '');
   const limits = { seriesMax, bytesMax: config.query.bytes_max };
-  const samples = (tenant: string, onStatement?: OnStatement) =>
-    createSampleSource(store, tenant, limits, { probe, onStatement, kernels });
+  const samples = (tenant: string, wishes?: SourceWishes) => {
+    const source = createSampleSource(store, tenant, limits, {
+      probe,
+      kernels,
+      onStatement: wishes?.onStatement,
+    });
+    return withStartTimes(source, store, tenant, wishes?.usesStartTimes ?? false);
+  };
   // At the start, so that what an older server cannot do is in the log before the first query.
   void probe.result();
   const logs = (tenant: string) => createLogSource(store, tenant, { samplesMax, seriesMax });
@@ -136,6 +142,7 @@ function createLanguages({ config, log }: RoleContext, store: Store, kernels: Ke
       concurrency: config.query.concurrency,
     },
     lookbackMsDefault: config.query.lookback_ms,
+    usesStartTimes: config.query.start_timestamps,
     pushDown: config.query.push_down,
   });
   return {
@@ -148,13 +155,21 @@ function createLanguages({ config, log }: RoleContext, store: Store, kernels: Ke
   };
 }
 
+interface ApiFacts {
+  readonly store: Store;
+  readonly takesPushes: boolean;
+  readonly unready: () => Promise<readonly string[]>;
+}
+
 function mountApis(
   app: FastifyInstance,
   context: RoleContext,
   languages: Languages,
-  { store, takesPushes }: { readonly store: Store; readonly takesPushes: boolean },
+  { store, takesPushes, unready }: ApiFacts,
 ): void {
   const { config, version } = context;
+  const server = createServerFacts(context, { app, takesPushes, problems: unready });
+  const admin = createSeriesAdministration(store, config);
   const now = Date.now;
   const traces = (tenant: string) => createTraceSource(store, tenant);
   const cardinality = { source: (tenant: string) => createCardinalitySource(store, tenant), now };
@@ -167,6 +182,10 @@ function mountApis(
         now,
         stepsMax: config.query.steps_max,
         version,
+        server,
+        remoteRead: { concurrency: config.query.concurrency, samplesMax: config.query.samples_max },
+        days: (tenant, abort) => listCompactedDays(store, tenant, abort),
+        admin,
       }),
     );
     mount(app, prefix, (scope) => registerPrometheusCardinalityApi(scope, cardinality));

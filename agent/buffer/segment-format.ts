@@ -11,8 +11,9 @@
  * the version and the file's name: records of another version are not believed, nor what looks like a record within the
  * bytes that somebody has pushed.
  */
+
+import { crc32c } from '#model/crc32c.ts';
 import { type Envelope, signals } from '#wire/envelope.ts';
-import { crc32c } from '#wire/kafka/crc32c.ts';
 
 export const segmentHeaderBytes = 8;
 export const recordHeadBytes = 12;

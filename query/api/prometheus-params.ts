@@ -46,8 +46,9 @@ export class PrometheusParams {
     const text = this.text(name);
     if (text === '' && missing !== undefined) return missing;
     const ms = parseTimeMs(text);
-    if (ms === undefined) throw invalid(name, `cannot parse ${JSON.stringify(text)} to a valid timestamp`);
-    return ms;
+    if (ms !== undefined) return ms;
+    const fact = `cannot parse ${JSON.stringify(text)} to a valid timestamp`;
+    throw invalid(name, missing === undefined ? fact : `invalid time value for '${name}': ${fact}`);
   }
 
   /** Milliseconds; undefined where the parameter is absent. */
@@ -56,16 +57,9 @@ export class PrometheusParams {
   }
 
   requiredDurationMs(name: string): number {
-    const text = this.text(name);
-    const seconds = parseFloatText(text);
-    const ms = seconds === undefined ? parseDurationMs(text) : Math.trunc(seconds * 1000);
-    if (ms === undefined || Number.isNaN(ms)) {
-      throw invalid(name, `cannot parse ${JSON.stringify(text)} to a valid duration`);
-    }
-    if (Math.abs(ms) / 1000 > durationSecondsMax) {
-      throw invalid(name, `cannot parse ${JSON.stringify(text)} to a valid duration. It overflows int64`);
-    }
-    return ms;
+    const duration = readDuration(this.text(name));
+    if ('mistake' in duration) throw invalid(name, duration.mistake);
+    return duration.ms;
   }
 
   /** Whole and not negative; undefined where it is absent or 0, which both mean no limit. */
@@ -86,34 +80,71 @@ export class PrometheusParams {
     return { startMs, endMs };
   }
 
-  /** The selectors of match[]. Refuses one that would select everything. */
-  matchers(name = 'match[]'): (readonly LabelMatcher[])[] {
-    return this.list(name).map((text) => {
-      const { matchers } = inParameter(name, () => parseSelector(text));
-      if (matchers.every((matcher) => matchesLabel(matcher, ''))) {
-        throw invalid(name, `${name} must contain at least one non-empty matcher`);
+  /**
+   * The selectors of match[]. Refuses one that would select everything. Some endpoints of Prometheus name the parameter
+   * in the error and some (`isNamed` false) do not.
+   */
+  matchers(name = 'match[]', isNamed = true): (readonly LabelMatcher[])[] {
+    const refusal = (fact: string) => (isNamed ? invalid(name, fact) : new RefusedError(fact));
+    const lists = this.list(name).map((text) => {
+      try {
+        return parseSelector(text).matchers;
+      } catch (error) {
+        if (error instanceof ParseError) throw refusal(error.message);
+        throw error;
       }
-      return matchers;
     });
+    if (lists.some((matchers) => matchers.every((matcher) => matchesLabel(matcher, '')))) {
+      throw refusal(`${name} must contain at least one non-empty matcher`);
+    }
+    return lists;
   }
+
+  /** `missing` where it is absent. `refuse` words what cannot be read. */
+  flag(name: string, missing: boolean, refuse: (text: string) => RefusedError): boolean {
+    const text = this.text(name);
+    const flag = text === '' ? missing : parseFlag(text);
+    if (flag === undefined) throw refuse(text);
+    return flag;
+  }
+}
+
+/** As Go's strconv.ParseBool; undefined where it is neither. */
+export function parseFlag(text: string): boolean | undefined {
+  if (/^(1|t|T|true|TRUE|True)$/.test(text)) return true;
+  return /^(0|f|F|false|FALSE|False)$/.test(text) ? false : undefined;
+}
+
+/** A duration in seconds or in Prometheus's units, or what is wrong with it. */
+export function readDuration(text: string): { readonly ms: number } | { readonly mistake: string } {
+  const seconds = parseFloatText(text);
+  const ms = seconds === undefined ? parseDurationMs(text) : Math.trunc(seconds * 1000);
+  const fact = `cannot parse ${JSON.stringify(text)} to a valid duration`;
+  if (ms === undefined) return { mistake: fact };
+  if (Number.isNaN(ms) || Math.abs(ms) / 1000 > durationSecondsMax) {
+    return { mistake: `${fact}. It overflows int64` };
+  }
+  return { ms };
 }
 
 export function invalid(name: string, fact: string): RefusedError {
   return new RefusedError(`invalid parameter ${JSON.stringify(name)}: ${fact}`);
 }
 
-/** Runs `parse`; its ParseError becomes one about the parameter, as Prometheus words it. */
-export function inParameter<Result>(name: string, parse: () => Result): Result {
+/** Where Prometheus does not say whose mistake it was: errors without their `invalid parameter "...": `. */
+export function unprefixed<Result>(read: () => Result): Result {
   try {
-    return parse();
+    return read();
   } catch (error) {
-    if (error instanceof ParseError) throw invalid(name, error.message);
-    throw error;
+    if (!(error instanceof RefusedError)) throw error;
+    throw new RefusedError(error.message.replace(/^invalid parameter "[^"]*": /, ''), error.status);
   }
 }
 
 function parseFloatText(text: string): number | undefined {
-  return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : undefined;
+  if (/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text)) return Number(text);
+  if (/^[+-]?nan$/i.test(text)) return Number.NaN;
+  return /^[+-]?inf(inity)?$/i.test(text) ? (text.startsWith('-') ? -Infinity : Infinity) : undefined;
 }
 
 const rfc3339Pattern = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:Z|[+-]\d{2}:\d{2})$/;

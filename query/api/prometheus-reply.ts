@@ -26,53 +26,129 @@ export function renderFailure(errorType: string, error: string): string {
   return JSON.stringify({ status: 'error', errorType, error });
 }
 
-export function renderOutcome(
+/** As renderSuccess, in pieces. */
+export function* successPieces(
+  data: Iterable<string>,
+  warnings: readonly string[] = [],
+  infos: readonly string[] = [],
+): Generator<string> {
+  yield '{"status":"success","data":';
+  yield* data;
+  yield renderSuccess('', warnings, infos).slice('{"status":"success","data":'.length);
+}
+
+/** A list as JSON, entry by entry. */
+export function* listPieces<Entry>(
+  entries: Iterable<Entry>,
+  render: (entry: Entry) => string,
+): Generator<string> {
+  let separator = '[';
+  for (const entry of entries) {
+    yield separator + render(entry);
+    separator = ',';
+  }
+  yield separator === '[' ? '[]' : ']';
+}
+
+/** A query's whole reply, in pieces of a bounded number of points. `stats` is JSON text. */
+export function* outcomePieces(
   { result, warnings, infos, explanation }: QueryOutcome,
   moreWarnings: readonly string[],
-): string {
-  return renderSuccess(renderResult(result, explanation), [...warnings, ...moreWarnings], infos);
-}
-
-function renderResult(result: QueryResult, explanation: QueryOutcome['explanation']): string {
+  stats?: string,
+): Generator<string> {
   const explain = explanation === undefined ? '' : `,"explain":${JSON.stringify(explanation)}`;
-  return `{"resultType":"${result.type}","result":${renderResultValue(result)}${explain}}`;
+  const end = (stats === undefined ? '' : `,"stats":${stats}`) + explain;
+  yield* successPieces(resultPieces(result, end), [...warnings, ...moreWarnings], infos);
 }
 
-function renderResultValue(result: QueryResult): string {
+function* resultPieces(result: QueryResult, end: string): Generator<string> {
+  yield `{"resultType":"${result.type}","result":`;
+  yield* valuePieces(result);
+  yield `${end}}`;
+}
+
+function* valuePieces(result: QueryResult): Generator<string> {
   switch (result.type) {
     case 'scalar':
-      return renderPoint(result.timeMs, result.value);
+      yield renderPoint(result.timeMs, result.value);
+      return;
     case 'string':
-      return `[${renderTime(result.timeMs)},${JSON.stringify(result.value)}]`;
-    case 'vector': {
-      const samples = result.samples.map(({ labels, value, histogram }) => {
+      yield `[${renderTime(result.timeMs)},${JSON.stringify(result.value)}]`;
+      return;
+    case 'vector':
+      yield* listPieces(result.samples, ({ labels, value, histogram }) => {
         const point =
           histogram === undefined
             ? `"value":${renderPoint(result.timeMs, value)}`
             : `"histogram":${renderHistogramPoint(result.timeMs, histogram)}`;
         return `{"metric":${renderMetric(labels)},${point}}`;
       });
-      return `[${samples.join(',')}]`;
-    }
+      return;
     case 'matrix': {
-      const series = result.series.map(({ labels, timestamps, values, histograms }) => {
-        const points: string[] = new Array(values.length);
-        for (let i = 0; i < values.length; i++) points[i] = renderPoint(timestamps[i], values[i]);
-        const numbers = points.length === 0 ? '' : `,"values":[${points.join(',')}]`;
-        return `{"metric":${renderMetric(labels)}${numbers}${renderHistograms(histograms)}}`;
-      });
-      return `[${series.join(',')}]`;
+      const times = new TimeTexts();
+      let separator = '[';
+      for (const series of result.series) {
+        yield separator;
+        yield* seriesPieces(series, times);
+        separator = ',';
+      }
+      yield separator === '[' ? '[]' : ']';
+      return;
     }
     default:
-      return result satisfies never;
+      result satisfies never;
   }
 }
 
-function renderHistograms(histograms: MatrixSeries['histograms']): string {
-  if (histograms === undefined || histograms.values.length === 0) return '';
-  const { timestamps, values } = histograms;
-  const points = values.map((histogram, i) => renderHistogramPoint(timestamps[i], histogram));
-  return `,"histograms":[${points.join(',')}]`;
+/** Points of one series that make a piece. */
+const pointsPerPiece = 1000;
+
+function* seriesPieces(
+  { labels, timestamps, values, histograms }: MatrixSeries,
+  times: TimeTexts,
+): Generator<string> {
+  let text = `{"metric":${renderMetric(labels)}`;
+  const timeTexts = times.of(timestamps);
+  for (let i = 0; i < values.length; i++) {
+    text += `${i === 0 ? ',"values":[[' : ',['}${timeTexts?.[i] ?? renderTime(timestamps[i])},"${renderValue(values[i])}"]`;
+    if (i % pointsPerPiece !== pointsPerPiece - 1) continue;
+    yield text;
+    text = '';
+  }
+  if (values.length > 0) text += ']';
+  const count = histograms?.values.length ?? 0;
+  for (let i = 0; i < count; i++) {
+    text += `${i === 0 ? ',"histograms":[' : ','}${renderHistogramPoint(histograms!.timestamps[i], histograms!.values[i])}`;
+    if (i % histogramsPerPiece !== histogramsPerPiece - 1) continue;
+    yield text;
+    text = '';
+  }
+  yield `${text}${count > 0 ? ']' : ''}}`;
+}
+
+const histogramsPerPiece = 50;
+/** The times of a range query's steps: its greatest number of steps by custom. */
+const timeTextsMax = 11_000;
+
+/** Series without gaps share one column of times: their texts are made once. */
+class TimeTexts {
+  #column: Float64Array | undefined;
+  #texts: string[] = [];
+
+  of(column: Float64Array): readonly string[] | undefined {
+    if (column.length > timeTextsMax) return undefined;
+    if (column !== this.#column) {
+      // A column that is met once is not worth it.
+      const isSecond = this.#seen === column;
+      this.#seen = column;
+      if (!isSecond) return undefined;
+      this.#column = column;
+      this.#texts = Array.from(column, renderTime);
+    }
+    return this.#texts;
+  }
+
+  #seen: Float64Array | undefined;
 }
 
 /** A bucket's first number says which bounds belong to it: 0 the upper, 1 the lower, 2 none, 3 both. */

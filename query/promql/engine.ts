@@ -3,7 +3,7 @@
  *
  *   engine.range({ tenant, query: 'sum(rate(x[5m]))', startMs, endMs, stepMs })  ->  matrix
  *
- * It does no I/O but through the SampleSource that it is given, and reads no clock.
+ * It does no I/O but through the SampleSource that it is given, and reads no clock but to say how long it took.
  */
 import { LimitError } from '#model/errors.ts';
 import type { InstantQuery } from '../instant.ts';
@@ -43,14 +43,23 @@ import {
 import { type Expression, unwrapParentheses } from './tree.ts';
 import { expressionType, typeName } from './type-check.ts';
 
+export interface SourceWishes {
+  /** Samples are wanted with the times since when their counters count. */
+  readonly usesStartTimes: boolean;
+  /** Is to be told of each statement that the source sends to its store. */
+  readonly onStatement: OnStatement | undefined;
+}
+
 export interface PromqlEngineOptions {
-  /** For one query. `onStatement` is to be told of each statement that the source sends to its store. */
-  readonly source: (tenant: string, onStatement?: OnStatement) => SampleSource;
+  /** For one query of a tenant. */
+  readonly source: (tenant: string, wishes: SourceWishes) => SampleSource;
   readonly limits: PromqlLimits;
   /** How far back an instant selector looks; five minutes by Prometheus's custom. */
   readonly lookbackMsDefault: number;
   /** The step of subqueries that name none: Prometheus's evaluation interval, one minute. */
   readonly subqueryStepMs?: number;
+  /** Prometheus's feature `use-start-timestamps`; false by default. A request may say otherwise. */
+  readonly usesStartTimes?: boolean;
   /** Prometheus's feature `promql-delayed-name-removal`. */
   readonly delaysNameRemoval?: boolean;
   /** Which reads a store may answer itself; equal ones by default. */
@@ -65,6 +74,7 @@ interface QueryRequest {
   readonly lookbackMs?: number | undefined;
   /** Shortens limits.timeoutMs. */
   readonly timeoutMs?: number | undefined;
+  readonly usesStartTimes?: boolean | undefined;
   readonly abort?: AbortSignal | undefined;
   /** Whether cells of samples may, or must, stand for samples. */
   readonly resolution?: SourceResolution | undefined;
@@ -140,11 +150,17 @@ async function run(
   const abort = request.abort === undefined ? timeout : AbortSignal.any([timeout, request.abort]);
   const annotations = new Annotations(request.query);
   let hasBegun = false;
+  const queuedMs = performance.now();
   try {
     return await gate.run(abort, async () => {
       hasBegun = true;
+      const startedMs = performance.now();
+      const budget = new QueryBudget(options.limits, abort);
       const recorder = request.explain === true ? new StatementRecorder() : undefined;
-      const source = options.source(request.tenant, recorder?.onStatement);
+      const source = options.source(request.tenant, {
+        usesStartTimes: request.usesStartTimes ?? options.usesStartTimes ?? false,
+        onStatement: recorder?.onStatement,
+      });
       const times = {
         lookbackMs: request.lookbackMs ?? options.lookbackMsDefault,
         queryStartMs: grid.startMs,
@@ -167,14 +183,20 @@ async function run(
         plan,
         shared: new SharedValues(plan),
         readsParts: false,
-        budget: new QueryBudget(options.limits, abort),
+        budget,
         annotations,
         abort,
       });
       const result = await answer(evaluation);
       const { warnings, infos } = annotations;
-      if (recorder === undefined) return { result, warnings, infos };
-      return { result, warnings, infos, explanation: explainPlan(plan, wishes, recorder.statements) };
+      const stats = {
+        queueSeconds: (startedMs - queuedMs) / 1000,
+        evaluationSeconds: (performance.now() - startedMs) / 1000,
+        samples: budget.stats,
+      };
+      if (recorder === undefined) return { result, warnings, infos, stats };
+      const explanation = explainPlan(plan, wishes, recorder.statements);
+      return { result, warnings, infos, stats, explanation };
     });
   } catch (error) {
     // The store's own error for a query that we cancelled says less than the reason.

@@ -63,7 +63,9 @@ async function* streamNewest(
       continue;
     }
     const series = newestPerStep(samples, ends, grid.count, evaluation.lookbackMs, part);
-    if (series !== undefined) yield series;
+    if (series === undefined) continue;
+    evaluation.budget.addPicked(series.present);
+    yield series;
   }
 }
 
@@ -172,6 +174,9 @@ export async function* streamRawSamples(
   const endMs = (fixedTimeMs(evaluation, selector.at) ?? timeMs) - selector.offsetMs;
   for await (const samples of readSeries(evaluation, selector, { startMs: endMs - rangeMs, endMs })) {
     const kept = withoutStale(samples);
-    if (kept.values.length > 0 || (kept.histograms?.values.length ?? 0) > 0) yield kept;
+    const count = kept.values.length + (kept.histograms?.values.length ?? 0);
+    if (count === 0) continue;
+    evaluation.budget.addWindow(count);
+    yield kept;
   }
 }

@@ -5,6 +5,7 @@
  *
  * Binary operators by precedence climbing; everything else by recursive descent, at most depthMax deep.
  */
+import { ParseError } from '../language/parse-error.ts';
 import { quoteText, unquote } from '../language/quoted-string.ts';
 import { functionSignature } from './function-table.ts';
 import {
@@ -33,6 +34,8 @@ import { checkTypes } from './type-check.ts';
 
 /** Returns the checked tree. Throws ParseError with the text that Prometheus answers. */
 export function parsePromql(text: string): Expression {
+  // Prometheus has no place to name in no text.
+  if (text === '') throw new ParseError('unknown position: parse error: no expression found in input', 0, 0);
   const input = new ParserInput(text);
   if (input.isAtEnd) {
     throw parseError(text, { start: 0, end: 0 }, 'no expression found in input');

@@ -139,7 +139,7 @@ function printOffset({ offsetMs, offsetExpression }: VectorSelector | Subquery):
   return offsetMs > 0 ? ` offset ${printDuration(offsetMs)}` : ` offset -${printDuration(-offsetMs)}`;
 }
 
-function printLabelName(name: string): string {
+export function printLabelName(name: string): string {
   return /^[A-Za-z_][A-Za-z0-9_]*$/.test(name) ? name : quoteText(name);
 }
 

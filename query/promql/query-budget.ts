@@ -1,6 +1,7 @@
 /** What one query may use. Every error names its limit and the option that raises it. */
 import { setImmediate } from 'node:timers/promises';
 import { LimitError } from '#model/errors.ts';
+import type { SampleStats } from './query-result.ts';
 
 export interface PromqlLimits {
   /** Series that one query reads, over all its selectors. */
@@ -33,6 +34,8 @@ export class QueryBudget {
   readonly #abort: AbortSignal;
   #seriesCount = 0;
   #sampleCount = 0;
+  #readCount = 0;
+  #queryableCount = 0;
   #seriesSinceBreath = 0;
   #windowSamplesSinceBreath = 0;
 
@@ -47,7 +50,24 @@ export class QueryBudget {
     if (!isPart && ++this.#seriesCount > seriesMax) {
       throw new LimitError(`the query reads more than ${seriesMax} series`, 'query.series_max');
     }
+    this.#readCount += sampleCount;
     this.addSamples(sampleCount);
+  }
+
+  /** Counts the steps at which a selector has a value: `present` is 1 there. For the statistics alone. */
+  addPicked(present: Uint8Array): void {
+    let count = 0;
+    for (let step = 0; step < present.length; step++) count += present[step];
+    this.#queryableCount += count;
+  }
+
+  get stats(): SampleStats {
+    return {
+      queryable: this.#queryableCount,
+      read: this.#readCount,
+      series: this.#seriesCount,
+      peak: this.#sampleCount,
+    };
   }
 
   /** Counts samples read or values computed. Must be asked before memory for them is taken. */
@@ -65,6 +85,7 @@ export class QueryBudget {
   /** Counts the samples of a window before it is worked on. Returns true when it is time to breathe(). */
   addWindow(sampleCount: number): boolean {
     this.#windowSamplesSinceBreath += sampleCount;
+    this.#queryableCount += sampleCount;
     return this.#windowSamplesSinceBreath >= windowSamplesPerBreath;
   }
 

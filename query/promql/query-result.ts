@@ -31,6 +31,26 @@ export interface QueryOutcome {
   readonly result: QueryResult;
   readonly warnings: readonly string[];
   readonly infos: readonly string[];
+  readonly stats: QueryStats;
   /** How the query was executed, where that was asked for. */
   readonly explanation?: Explanation | undefined;
+}
+
+/** What a query took. Times are in seconds. */
+export interface QueryStats {
+  /** Until it was its turn. */
+  readonly queueSeconds: number;
+  readonly evaluationSeconds: number;
+  readonly samples: SampleStats;
+}
+
+export interface SampleStats {
+  /** Over all steps, what selectors picked and windows held: the same sample counts at each step that uses it. */
+  readonly queryable: number;
+  /** Once each, as they came from the store. A histogram counts as its buckets and a few. */
+  readonly read: number;
+  /** Over all selectors: a series that two of them read is two. */
+  readonly series: number;
+  /** What counts towards the limit on samples: those that were read, and values that were computed. */
+  readonly peak: number;
 }

@@ -6,7 +6,9 @@ import type { StepGrid } from './step-series.ts';
 const staleHigh = 0x7ff00000;
 const staleLow = 2;
 const isLittleEndian = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
-const lowIndex = isLittleEndian ? 0 : 1;
+/** Where the halves of a double lie among its two words. */
+export const lowIndex = isLittleEndian ? 0 : 1;
+export const highIndex = 1 - lowIndex;
 
 /** A stale marker as two words in the order of memory. */
 export const staleWords: readonly [number, number] = isLittleEndian

@@ -56,7 +56,9 @@ async function scanSelector(
   await scan(evaluation, selector, range, (samples) => {
     budget.addSamples(grid.count);
     const series = newestPerStep(samples, ends, grid.count, lookbackMs, 'value', scratch);
-    if (series !== undefined) take(series);
+    if (series === undefined) return undefined;
+    budget.addPicked(series.present);
+    take(series);
     return undefined;
   });
 }

@@ -18,6 +18,11 @@ export interface StoredSeries extends SeriesId {
   readonly labels: Labels;
 }
 
+/** Decimal, as the engine reads it. */
+export function seriesIdText({ idHigh, idLow }: StoredSeries): string {
+  return String((BigInt(idHigh) << 32n) | BigInt(idLow));
+}
+
 interface SeriesRow {
   readonly metric: string;
   readonly labels: Readonly<Record<string, string>>;

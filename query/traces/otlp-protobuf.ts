@@ -2,7 +2,7 @@
  * A trace as OTLP protobuf (opentelemetry/proto/trace/v1/trace.proto). The bytes are a TracesData message, which is
  * also Tempo's Trace: field 1, repeated ResourceSpans.
  */
-import { ProtobufWriter } from './protobuf-writer.ts';
+import { ProtobufWriter } from '../protobuf/protobuf-writer.ts';
 import { groupByResource, type ScopeSpans } from './resource-spans.ts';
 import type { Attributes, Span, SpanEvent, SpanLink, Trace } from './trace.ts';
 

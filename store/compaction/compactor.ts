@@ -11,6 +11,7 @@
 import { metrics } from '@opentelemetry/api';
 import { errorMessage } from '#model/errors.ts';
 import type { Store } from '../store.ts';
+import { turnsOf } from '../turns.ts';
 import { listWindows } from './closing-parts.ts';
 import { type CompactedWindow, type CompactionStep, compactWindow } from './window.ts';
 
@@ -67,7 +68,7 @@ export async function compactClosed(
   for (const window of windows) {
     if (abort.aborted) break;
     try {
-      const done = await compactWindow(context, window);
+      const done = await turnsOf(store).run(() => compactWindow(context, window));
       sampleCounter.add(done.samples);
       windowCounter.add(1, { kind: done.isLate ? 'late' : 'first' });
       log.info(done, 'samples were compacted');

@@ -18,7 +18,7 @@ import type { Store } from '#store/store.ts';
 import type { ProtoObject } from '#test/support/naive/otlp-proto.ts';
 import { encodeRemoteWrite1, encodeRemoteWrite2 } from '#test/support/naive/prometheus-proto.ts';
 import { registerHttpReceiver } from '#wire/receive/http-receiver.ts';
-import { remoteWriteRoutes } from '#wire/receive/push-routes.ts';
+import { prometheusRoutes } from '#wire/receive/push-routes.ts';
 
 const mebibyte = 1024 * 1024;
 const directory = mkdtempSync(join(tmpdir(), 'sonde-receiver-'));
@@ -43,7 +43,7 @@ beforeAll(async () => {
     sink: createDirectSink(pipeline),
     bodyBytesMax: 16 * mebibyte,
     inflightBytesMax: 64 * mebibyte,
-    routes: remoteWriteRoutes,
+    routes: prometheusRoutes,
   });
   await app.ready();
 });

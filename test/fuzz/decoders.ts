@@ -41,6 +41,7 @@ import { converters } from './converters.ts';
 import { discoveryDecoders } from './discovery-decoders.ts';
 import { createChecked, type FuzzedDecoder, fuzzContext } from './fuzzed-decoder.ts';
 import { producerDecoders } from './producer-decoders.ts';
+import { queryTexts } from './query-texts.ts';
 import { receivers } from './receivers.ts';
 import { scrapedPages } from './scraped-pages.ts';
 import { sampledSpans } from './span-samplers.ts';
@@ -247,5 +248,6 @@ export const decoders: readonly FuzzedDecoder[] = [
   },
   ...discoveryDecoders,
   ...producerDecoders,
+  ...queryTexts,
   ...scrapedPages,
 ];

@@ -1,6 +1,6 @@
 /** Framed snappy, after the format's description: every second chunk is plain, and one to skip follows each. */
 import snappy from 'snappyjs';
-import { crc32c } from '#wire/kafka/crc32c.ts';
+import { crc32c } from '#model/crc32c.ts';
 
 export const streamIdentifier = Buffer.from('ff060000734e61507059', 'hex');
 

@@ -1,6 +1,6 @@
 /** One Kafka record batch of one uncompressed record, as a producer writes it, by the protocol's guide. */
 
-import { crc32c } from '#wire/kafka/crc32c.ts';
+import { crc32c } from '#model/crc32c.ts';
 import type { RecordBatch } from '#wire/kafka/record-batch.ts';
 
 function varint(value: number): number[] {

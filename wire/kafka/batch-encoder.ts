@@ -10,9 +10,9 @@
  * Varints are zigzag. Records are compressed as a whole, the header is not: a batch can be sent again under another
  * producer id without compressing it again.
  */
+import { crc32c } from '#model/crc32c.ts';
 import { freeBytes } from '#model/free-bytes.ts';
 import { compressionIds, compressRecords, type KafkaCompression } from './compression-codecs.ts';
-import { crc32c } from './crc32c.ts';
 import type { OutgoingMessage } from './message.ts';
 
 /** Who wrote a batch, and the number of its first record: what brokers recognize a repeat by. */

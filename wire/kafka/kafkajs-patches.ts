@@ -3,8 +3,8 @@
  * the reason; test/wire/kafka proves that it is still needed and still takes.
  */
 import { createRequire } from 'node:module';
+import { crc32c } from '#model/crc32c.ts';
 import { registerCodecs } from './compression-codecs.ts';
-import { crc32c } from './crc32c.ts';
 
 interface RequestQueue {
   readonly throttledUntil: number;

@@ -6,9 +6,10 @@
  *              base_timestamp:i64 max_timestamp:i64 producer_id:i64 producer_epoch:i16 base_sequence:i32 count:i32 records
  *   record  => length:varint attributes:i8 timestamp_delta:varlong offset_delta:varint key:bytes value:bytes headers
  */
+
+import { crc32c } from '#model/crc32c.ts';
 import { DecodeError } from '#model/errors.ts';
 import { batchPlainBytesMax, decompressRecords, statedRecordBytes } from './compression-codecs.ts';
-import { crc32c } from './crc32c.ts';
 import type { MessageHeaders } from './message.ts';
 import { VarintCursor } from './varint-cursor.ts';
 

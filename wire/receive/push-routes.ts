@@ -12,8 +12,12 @@ export interface PushRoute {
   readonly protocol: PushProtocol;
 }
 
-export const remoteWriteRoutes: readonly PushRoute[] = [
-  { path: receivePaths.remote_write, protocol: remoteWriteProtocol },
+const remoteWriteRoute: PushRoute = { path: receivePaths.remote_write, protocol: remoteWriteProtocol };
+
+/** What a Prometheus takes: remote write, and OTLP metrics. */
+export const prometheusRoutes: readonly PushRoute[] = [
+  remoteWriteRoute,
+  { path: '/api/v1/otlp/v1/metrics', protocol: otlpProtocol('metrics') },
 ];
 
 /** Loki's push API, and that of its first version. */
@@ -33,7 +37,7 @@ export const allRoutes: readonly PushRoute[] = [
     path: receivePaths[signal],
     protocol: otlpProtocol(signal),
   })),
-  ...remoteWriteRoutes,
+  ...prometheusRoutes,
   ...lokiRoutes,
   { path: '/api/v2/spans', protocol: zipkinProtocol },
   ...influxRoutes,

@@ -6,8 +6,8 @@
  *   content of type 00 => crc:u32le block    of type 01 => crc:u32le plain            crc: masked CRC-32C of the plain
  */
 import snappy from 'snappyjs';
+import { crc32c } from '#model/crc32c.ts';
 import { errorMessage, RefusedError } from '#model/errors.ts';
-import { crc32c } from '../kafka/crc32c.ts';
 
 const streamIdentifier = Buffer.from([0xff, 0x06, 0x00, 0x00, 0x73, 0x4e, 0x61, 0x50, 0x70, 0x59]);
 const chunkHeaderBytes = 4;

@@ -64,7 +64,7 @@ async function compact(hours: number, stopAt?: CompactionStep): Promise<void> {
 
 function engineWith(pushDown: PushDown, isPushed: boolean): PromqlEngine {
   return createPromqlEngine({
-    source: (name, onStatement) =>
+    source: (name, { onStatement }) =>
       createSampleSource(store, name, { seriesMax: 100 }, isPushed ? { probe, onStatement } : {}),
     limits: promqlLimitsDefault,
     lookbackMsDefault: 300_000,

@@ -66,7 +66,7 @@ function engineOver(options: Partial<PromqlEngineOptions> & { bytesMax?: number;
     ...(options.bytesMax === undefined ? {} : { bytesMax: options.bytesMax }),
   };
   return createPromqlEngine({
-    source: (name, onStatement) =>
+    source: (name, { onStatement }) =>
       createSampleSource(options.store ?? store, name, limits, { probe, onStatement }),
     limits: promqlLimitsDefault,
     lookbackMsDefault: 300_000,

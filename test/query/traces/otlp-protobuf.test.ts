@@ -4,8 +4,8 @@
  */
 import protobuf from 'protobufjs';
 import { expect, test } from 'vitest';
+import { ProtobufWriter } from '#query/protobuf/protobuf-writer.ts';
 import { encodeTraceByIdResponse, encodeTracesData } from '#query/traces/otlp-protobuf.ts';
-import { ProtobufWriter } from '#query/traces/protobuf-writer.ts';
 import { sampleTrace } from './sample-trace.ts';
 
 const { root } = protobuf.parse(`

@@ -45,6 +45,18 @@ message Exemplar { repeated uint32 labels_refs = 1; double value = 2; int64 time
 message Metadata { int32 type = 1; uint32 help_ref = 3; uint32 unit_ref = 4; }
 ${histogram}`;
 
+const readSchema = `
+syntax = "proto3";
+message ReadRequest { repeated Query queries = 1; repeated int32 accepted_response_types = 2; }
+message Query { int64 start_timestamp_ms = 1; int64 end_timestamp_ms = 2; repeated Matcher matchers = 3; }
+message Matcher { int32 type = 1; string name = 2; string value = 3; }
+message ReadResponse { repeated QueryResult results = 1; }
+message QueryResult { repeated TimeSeries timeseries = 1; }
+message TimeSeries { repeated Label labels = 1; repeated Sample samples = 2; repeated Histogram histograms = 4; }
+message Label { string name = 1; string value = 2; }
+message Sample { double value = 1; int64 timestamp = 2; }
+${histogram}`;
+
 const request1 = protoCodec(protobuf.parse(schema1).root, 'WriteRequest');
 const request2 = protoCodec(protobuf.parse(schema2).root, 'Request');
 
@@ -54,3 +66,9 @@ export const decodeRemoteWrite1 = request1.decode;
 /** io.prometheus.write.v2.Request: `{ symbols, timeseries: [{ labelsRefs, samples, metadata }] }` */
 export const encodeRemoteWrite2 = request2.encode;
 export const decodeRemoteWrite2 = request2.decode;
+
+const readRoot = protobuf.parse(readSchema).root;
+/** prometheus.ReadRequest: `{ queries: [{ startTimestampMs, endTimestampMs, matchers }], acceptedResponseTypes }` */
+export const encodeReadRequest = protoCodec(readRoot, 'ReadRequest').encode;
+/** prometheus.ReadResponse: `{ results: [{ timeseries: [{ labels, samples, histograms }] }] }` */
+export const decodeReadResponse = protoCodec(readRoot, 'ReadResponse').decode;

@@ -1,5 +1,5 @@
 /**
- * Writes protobuf messages, the five field forms that OTLP traces need. Zero values are left out, as proto3 does.
+ * Writes protobuf messages, the field forms that OTLP traces and remote read need. Zero values are left out, as proto3 does.
  *
  *   new ProtobufWriter().text(1, 'ab').finish()  ->  0a 02 61 62
  *
@@ -9,7 +9,7 @@ export class ProtobufWriter {
   #bytes = Buffer.allocUnsafe(256);
   #length = 0;
 
-  /** Unsigned, below 2^32. */
+  /** Unsigned, below 2^53. */
   varint(field: number, value: number): this {
     if (value === 0) return this;
     this.#varint(field << 3);
@@ -24,6 +24,23 @@ export class ProtobufWriter {
     this.#varint((field << 3) | 1);
     this.#reserve(8);
     this.#length = this.#bytes.writeBigUInt64LE(bits, this.#length);
+    return this;
+  }
+
+  /** Writes also what is zero: -0 and 0 are different samples. */
+  double(field: number, value: number): this {
+    this.#varint((field << 3) | 1);
+    this.#reserve(8);
+    this.#length = this.#bytes.writeDoubleLE(value, this.#length);
+    return this;
+  }
+
+  /** A double given as its 8 bytes, little-endian: NaN keeps its bits. */
+  doubleBytes(field: number, low: number, high: number): this {
+    this.#varint((field << 3) | 1);
+    this.#reserve(8);
+    this.#length = this.#bytes.writeUInt32LE(low, this.#length);
+    this.#length = this.#bytes.writeUInt32LE(high, this.#length);
     return this;
   }
 
@@ -58,12 +75,12 @@ export class ProtobufWriter {
   }
 
   #varint(value: number): void {
-    this.#reserve(5);
+    this.#reserve(8);
     let rest = value;
-    while (rest > 0x7f) {
-      this.#bytes[this.#length++] = (rest & 0x7f) | 0x80;
-      rest >>>= 7;
+    for (; rest > 0xffffffff; rest = Math.floor(rest / 128)) {
+      this.#bytes[this.#length++] = (rest % 128) | 0x80;
     }
+    for (; rest > 0x7f; rest >>>= 7) this.#bytes[this.#length++] = (rest & 0x7f) | 0x80;
     this.#bytes[this.#length++] = rest;
   }
 

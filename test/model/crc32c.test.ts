@@ -5,7 +5,7 @@
 import { createRequire } from 'node:module';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { crc32c } from '#wire/kafka/crc32c.ts';
+import { crc32c } from '#model/crc32c.ts';
 import { patchKafkajs } from '#wire/kafka/kafkajs-patches.ts';
 
 const require = createRequire(import.meta.url);

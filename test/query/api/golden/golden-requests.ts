@@ -1,0 +1,246 @@
+/** The requests whose replies were recorded: method, path below /api/v1, and parameters. */
+import { dataStart } from './golden-data.ts';
+
+export interface GoldenRequest {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly params: readonly (readonly [string, string])[];
+}
+
+function get(path: string, params: Readonly<Record<string, string | readonly string[]>> = {}): GoldenRequest {
+  const pairs = Object.entries(params).flatMap(([name, value]) =>
+    typeof value === 'string' ? [[name, value] as const] : value.map((one) => [name, one] as const),
+  );
+  return { method: 'GET', path, params: pairs };
+}
+
+const post = (...args: Parameters<typeof get>): GoldenRequest => ({ ...get(...args), method: 'POST' });
+
+const now = String(dataStart + 600);
+const at = (query: string, more: Record<string, string> = {}) => get('query', { query, time: now, ...more });
+const range = { start: String(dataStart), end: String(dataStart + 120), step: '30' };
+const over = (query: string, more: Record<string, string> = {}) =>
+  get('query_range', { query, ...range, ...more });
+const all = { start: String(dataStart), end: now };
+
+const parsed = [
+  '-foo',
+  '1',
+  '"a\\nb<c>"',
+  '1e3',
+  'sum by (a, "b.c") (rate(x{y="1", z!~"a|b"}[5m:1m] @ start() offset -1m))',
+  'topk without () (3, {"http.status", a=~"."})',
+  'a + on (job) group_left (x) b',
+  'a and ignoring (x) b',
+  'a > bool 1',
+  'a / on (job) fill (0) b',
+  'a / on (job) fill_left (1) b',
+  'x[5m + 1m] offset (10m / 2)',
+  'x[max_of(step(), 5m)]',
+  'x[range()] anchored',
+  'x smoothed offset -min_of(5s, step() + 8s)',
+  'foo[4s + 4s:1s * 2] offset (5s - 8)',
+  'x @ 1609746000.5',
+  'label_replace(a, "b", "c", "d", "e")',
+  'histogram_quantile(0.9, sum(a))',
+  'time()',
+  'round(a)',
+  'count_values("v", a)',
+  'limit_ratio(0.5, a)',
+  '(a)',
+  'x </ 3',
+];
+
+const formatted = [
+  'sum(a)by(b)',
+  'a+b*c',
+  `sum by (job, code, instance) (rate(http_requests_total{job="api", code=~"2..", instance!=""}[5m])) / on (job) group_left () sum by (job) (rate(http_requests_total[5m] offset 1h))`,
+  `histogram_quantile(0.99, sum by (le, job) (rate(http_request_duration_seconds_bucket{job=~"api|web", handler!="/metrics"}[5m])))`,
+  `-(sum(rate(http_request_duration_seconds_bucket{job=~"api|web", handler!="/metrics"}[5m])) + max_over_time(up{job="a"}[1h:5m]))`,
+  `max_over_time(sum by (job) (rate(http_request_duration_seconds_bucket{job=~"api|web", handler!="/metrics"}[5m]))[1h:5m])`,
+  `topk by (job) (10, rate(http_request_duration_seconds_bucket{job=~"api|web", handler!="/metrics", a="b"}[5m]))`,
+  'a[1y2w3d4h5m6s7ms]',
+  '1.5e10',
+  'a @ end() offset 5m',
+  'a or b unless c',
+  '{"my.metric","l.x"="v"}',
+  '{"my.metric", a="b"}',
+  '{__name__="x y", b!="c", a=""}',
+  'x{b="1", a="2"} @ 1 smoothed offset 5m',
+  'x[5m] anchored @ start() offset -1m',
+  'a + on (b) group_right (c) fill (1e6) d',
+];
+
+export const goldenRequests: readonly GoldenRequest[] = [
+  at('1+1'),
+  at('"text"'),
+  at('up'),
+  at('up', { limit: '1' }),
+  at('up', { limit: '0' }),
+  at('odd_values[10m]', { time: String(dataStart + 300) }),
+  at('http_requests_total[45s]'),
+  at('{"http.status"}', { time: String(dataStart + 60) }),
+  at('latency', { time: String(dataStart + 120) }),
+  at('latency[1m]', { time: String(dataStart + 60) }),
+  at('sizes', { time: String(dataStart) }),
+  at('histogram_quantile(0.5, latency)', { time: String(dataStart + 120) }),
+  at('rate(latency[2m])', { time: String(dataStart + 120) }),
+  at('nothing'),
+  at('rate(up[5m])'),
+  at('sum(rate(http_requests_total[5m])) by (job)', { stats: 'true' }),
+  at('up', { stats: 'all' }),
+  at('up', { stats: 'some' }),
+  at('up', { lookback_delta: '1' }),
+  at('sort_desc(http_requests_total)'),
+  at('topk(2, http_requests_total)'),
+  at('http_requests_total{code="500"} / on (job) http_requests_total'),
+  at('quantile(2, up)'),
+  at('up', { time: '2026-01-01T00:10:00Z' }),
+  at('up', { time: '2026-01-01T00:10:00.5+00:00' }),
+  at('up', { timeout: '10s' }),
+  post('query', { query: 'count(up)', time: now }),
+  over('up'),
+  over('up', { limit: '1' }),
+  over('odd_values'),
+  over('latency'),
+  over('1'),
+  over('rate(http_requests_total[1m])'),
+  over('sum by (job) (increase(http_requests_total[1m]))', { stats: 'true' }),
+  over('up', { start: String(dataStart + 0.5), end: String(dataStart + 60.25), step: '15.125' }),
+  over('up', { step: '1m' }),
+  over('up', { start: '2026-01-01T00:00:00Z', end: '2026-01-01T00:01:00Z' }),
+  over('http_requests_total @ end() offset 30s'),
+  post('query_range', { query: 'max(up)', ...range }),
+  // Mistakes.
+  at(''),
+  at('up{'),
+  at('sum('),
+  at('nope(up)'),
+  at('up', { time: 'soon' }),
+  at('up', { timeout: 'x' }),
+  at('up', { timeout: '0' }),
+  at('up', { timeout: '-1s' }),
+  at('up', { limit: 'x' }),
+  at('up', { limit: '-1' }),
+  at('up', { lookback_delta: 'x' }),
+  at('http_requests_total + on (job) http_requests_total'),
+  at('label_replace(up, "a b", "$1", "job", "(.*)"'),
+  over('up', { start: '' }),
+  over('up', { start: 'x' }),
+  over('up', { end: '1' }),
+  over('up', { step: '0' }),
+  over('up', { step: '-1' }),
+  over('up', { step: 'x' }),
+  over('up', { step: '' }),
+  over('up', { step: '1e40' }),
+  over('up', { start: '0', end: '11001', step: '1' }),
+  over('up[5m]'),
+  over('"a"'),
+  // What there is.
+  get('labels', all),
+  get('labels'),
+  get('labels', { ...all, limit: '2' }),
+  get('labels', { ...all, 'match[]': 'up' }),
+  get('labels', { ...all, 'match[]': ['up', 'node_cpu_seconds_total'] }),
+  get('labels', { 'match[]': 'up{' }),
+  get('labels', { 'match[]': '{}' }),
+  get('labels', { 'match[]': '{a=~".*"}' }),
+  get('labels', { start: 'x' }),
+  get('labels', { limit: 'x' }),
+  post('labels', { ...all, 'match[]': 'latency' }),
+  get('label/job/values', all),
+  get('label/job/values', { ...all, 'match[]': 'http_requests_total{code="500"}' }),
+  get('label/job/values', { ...all, 'match[]': ['up{job="web"}', 'http_requests_total{code="500"}'] }),
+  get('label/__name__/values', all),
+  get('label/__name__/values', { ...all, limit: '3' }),
+  get('label/U__a_2e_b/values', all),
+  get('label/nope/values', all),
+  get('label/job/values', { end: '-1' }),
+  get('label/job/values', { 'match[]': 'a b' }),
+  get('series', { ...all, 'match[]': 'up' }),
+  get('series', { ...all, 'match[]': ['up{job="api"}', '{job="web"}'] }),
+  get('series', { ...all, 'match[]': '{__name__=~".+"}', limit: '20' }),
+  get('series', { ...all, 'match[]': 'nothing' }),
+  get('series'),
+  get('series', { 'match[]': 'up{' }),
+  get('series', { 'match[]': '{a=~".*"}' }),
+  get('series', { 'match[]': 'up', end: 'x' }),
+  post('series', { ...all, 'match[]': 'latency' }),
+  get('query_exemplars', { query: 'http_requests_total', ...all }),
+  get('query_exemplars', { query: 'rate(http_requests_total{code="200"}[5m]) / up', ...all }),
+  get('query_exemplars', { query: '1' }),
+  get('query_exemplars', { query: 'sum(' }),
+  get('query_exemplars', { query: 'up', start: '2', end: '1' }),
+  get('query_exemplars', { query: 'up', start: 'x' }),
+  ...formatted.map((query) => get('format_query', { query })),
+  get('format_query', { query: 'sum(' }),
+  ...parsed.map((query) => get('parse_query', { query })),
+  post('parse_query', { query: 'up' }),
+  get('parse_query', { query: '' }),
+  get('parse_query', { query: 'sum(' }),
+  get('status/walreplay'),
+  get('notifications'),
+  get('alertmanagers'),
+  get('metadata', { limit: 'x' }),
+  get('metadata', { limit_per_metric: 'x' }),
+  get('metadata', { metric: 'nothing' }),
+  get('status/self_metrics', { metric_name_pattern: 'nothing' }),
+  // Search.
+  get('search/metric_names', { ...all }),
+  get('search/metric_names', { ...all, 'search[]': 'http' }),
+  get('search/metric_names', { ...all, 'search[]': 'HTTP' }),
+  get('search/metric_names', { ...all, 'search[]': 'HTTP', case_sensitive: 'false' }),
+  get('search/metric_names', { ...all, 'search[]': ['http', 'node'], limit: '2' }),
+  get('search/metric_names', { ...all, 'search[]': 'nod', sort_by: 'alpha', sort_dir: 'dsc' }),
+  get('search/metric_names', { ...all, 'search[]': 'tot', sort_by: 'score', include_score: 'true' }),
+  get('search/metric_names', { ...all, 'search[]': 'ntot', include_score: 'true' }),
+  get('search/metric_names', { ...all, 'search[]': 'ntot', fuzz_threshold: '50', include_score: 'true' }),
+  get('search/metric_names', { ...all, 'search[]': 'total', fuzz_alg: 'jarowinkler', include_score: 'true' }),
+  get('search/metric_names', {
+    ...all,
+    'search[]': 'http_requsts',
+    fuzz_alg: 'jarowinkler',
+    fuzz_threshold: '70',
+    include_score: 'true',
+    sort_by: 'score',
+  }),
+  get('search/metric_names', { ...all, include_score: 'true', batch_size: '3' }),
+  get('search/metric_names', { ...all, 'match[]': '{job="api"}' }),
+  get('search/metric_names', { ...all, 'search[]': '' }),
+  get('search/label_names', { ...all }),
+  get('search/label_names', { ...all, 'search[]': 'o', limit: '1', batch_size: '1' }),
+  get('search/label_names', { ...all, 'match[]': ['up', 'latency'] }),
+  get('search/label_values', { ...all, label: 'job' }),
+  get('search/label_values', { ...all, label: 'job', 'search[]': 'w' }),
+  post('search/label_values', { ...all, label: 'code', sort_by: 'alpha', sort_dir: 'dsc' }),
+  get('search/label_values', { ...all }),
+  get('search/metric_names', { start: 'x' }),
+  get('search/metric_names', { start: '2', end: '1' }),
+  get('search/metric_names', { limit: '0' }),
+  get('search/metric_names', { limit: '10001' }),
+  get('search/metric_names', { batch_size: 'x' }),
+  get('search/metric_names', { fuzz_threshold: '101' }),
+  get('search/metric_names', { fuzz_alg: 'magic' }),
+  get('search/metric_names', { sort_by: 'magic' }),
+  get('search/metric_names', { sort_by: 'score' }),
+  get('search/metric_names', { sort_dir: 'asc' }),
+  get('search/metric_names', { sort_by: 'alpha', sort_dir: 'up' }),
+  get('search/metric_names', { sort_by: 'score', sort_dir: 'asc', 'search[]': 'a' }),
+  get('search/metric_names', { include_score: 'x' }),
+  get('search/metric_names', { case_sensitive: 'x' }),
+  get('search/metric_names', { include_metadata: 'x' }),
+  get('search/metric_names', { 'match[]': '{}' }),
+  get('search/metric_names', { 'search[]': Array.from({ length: 33 }, () => 'a') }),
+];
+
+export function queryOf({ params }: Pick<GoldenRequest, 'params'>): URLSearchParams {
+  const query = new URLSearchParams();
+  for (const [name, value] of params) query.append(name, value);
+  return query;
+}
+
+/** A request as text: what a reply is known by. */
+export function requestText({ method, path, params }: GoldenRequest): string {
+  const query = queryOf({ params });
+  return `${method} ${path}${query.size === 0 ? '' : `?${query}`}`;
+}
