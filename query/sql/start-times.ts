@@ -38,9 +38,7 @@ export function withStartTimes(
     const starts = await readStarts(read, request, abort);
     for await (const series of source.select(request, abort)) {
       const found = starts.size === 0 ? undefined : starts.get(keyOf(series.labels));
-      yield found === undefined
-        ? series
-        : { ...series, startTimes: startTimesOf(series.timestamps, found) };
+      yield found === undefined ? series : { ...series, startTimes: startTimesOf(series.timestamps, found) };
     }
   }
 

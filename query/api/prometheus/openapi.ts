@@ -7,7 +7,9 @@ import { prometheusVersion } from './status.ts';
 export function addOpenApiRoute(scope: FastifyInstance): void {
   scope.get('/api/v1/openapi.yaml', (request, reply) => {
     const base = `${request.protocol}://${request.host}${request.url.replace(/\/openapi\.yaml.*$/, '')}`;
-    return reply.type('application/yaml').send(stringify(createDocument(base), { aliasDuplicateObjects: false }));
+    return reply
+      .type('application/yaml')
+      .send(stringify(createDocument(base), { aliasDuplicateObjects: false }));
   });
 }
 
