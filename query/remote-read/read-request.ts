@@ -7,6 +7,7 @@
 import snappy from 'snappyjs';
 import { DecodeError } from '#model/errors.ts';
 import type { LabelMatcher } from '#model/labels.ts';
+import { isSnappyBlock } from '#model/snappy-block.ts';
 import { compileAnchoredRegex } from '../language/regex.ts';
 import { bytesOf, numberOf, numbersOf, readFields, textOf } from '../protobuf/protobuf-reader.ts';
 
@@ -34,6 +35,7 @@ const matchersMax = 1000;
 
 /** Undoes the snappy block format. Throws DecodeError. */
 export function decodeReadRequest(body: Uint8Array): ReadRequest {
+  if (!isSnappyBlock(body)) throw new DecodeError('snappy: the body is not a whole block', 0);
   let plain: Uint8Array;
   try {
     plain = snappy.uncompress(body, readRequestBytesMax);

@@ -4,6 +4,7 @@
  */
 import snappy from 'snappyjs';
 import { DecodeError, errorMessage } from '#model/errors.ts';
+import { isSnappyBlock } from '#model/snappy-block.ts';
 
 const javaMagic = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00]);
 const javaHeaderBytes = 16;
@@ -26,6 +27,7 @@ export function decompressSnappy(input: Buffer, bytesMax: number): Buffer {
 }
 
 function uncompress(block: Buffer, position: number, bytesMax: number): Buffer {
+  if (!isSnappyBlock(block)) throw new DecodeError('invalid snappy block (not as long as it says)', position);
   try {
     const plain = snappy.uncompress(block, bytesMax);
     return Buffer.from(plain.buffer, plain.byteOffset, plain.byteLength);

@@ -8,14 +8,13 @@
 import snappy from 'snappyjs';
 import { crc32c } from '#model/crc32c.ts';
 import { errorMessage, RefusedError } from '#model/errors.ts';
+import { elementsPlainBytes, snappyBlockHeader } from '#model/snappy-block.ts';
 
 const streamIdentifier = Buffer.from([0xff, 0x06, 0x00, 0x00, 0x73, 0x4e, 0x61, 0x50, 0x70, 0x59]);
 const chunkHeaderBytes = 4;
 const crcBytes = 4;
 /** Of one chunk, plain. */
 const chunkPlainBytesMax = 65_536;
-/** Of the varint that a block begins with. */
-const lengthBytesMax = 5;
 const typeCompressed = 0x00;
 const typePlain = 0x01;
 /** Chunk types from here on may be skipped: padding, later stream identifiers, and what is not known. */
@@ -52,14 +51,14 @@ export function decodeSnappy(bytes: Uint8Array, admit: (plainBytes: number) => v
 export function isSnappy(bytes: Uint8Array): boolean {
   const input = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (input.subarray(0, streamIdentifier.length).equals(streamIdentifier)) return true;
-  const header = blockHeader(input);
+  const header = snappyBlockHeader(input);
   return header !== undefined && elementsPlainBytes(input, header.start) === header.plainBytes;
 }
 
 /** Returns what the bytes say that they become, without looking further: Infinity where they are framed. */
 export function statedSnappyBytes(bytes: Uint8Array): number {
   const isFramed = streamIdentifier.every((byte, index) => bytes[index] === byte);
-  return isFramed ? Number.POSITIVE_INFINITY : (blockHeader(bytes)?.plainBytes ?? 0);
+  return isFramed ? Number.POSITIVE_INFINITY : (snappyBlockHeader(bytes)?.plainBytes ?? 0);
 }
 
 function decodeChunk(chunk: Buffer, type: number, admit: (plainBytes: number) => void): Uint8Array {
@@ -74,7 +73,7 @@ function decodeChunk(chunk: Buffer, type: number, admit: (plainBytes: number) =>
 
 /** A block says first how long it will be, so the limit is checked before allocation. */
 function decodeBlock(bytes: Buffer, admit: (plainBytes: number) => void): Uint8Array {
-  const header = blockHeader(bytes);
+  const header = snappyBlockHeader(bytes);
   if (header === undefined) throw damaged('it ends in its length');
   const { plainBytes, start } = header;
   admit(plainBytes);
@@ -84,44 +83,6 @@ function decodeBlock(bytes: Buffer, admit: (plainBytes: number) => void): Uint8A
   } catch (error) {
     throw damaged(errorMessage(error), error);
   }
-}
-
-function blockHeader(bytes: Uint8Array): { readonly plainBytes: number; readonly start: number } | undefined {
-  let plainBytes = 0;
-  let start = 0;
-  for (let byte = 0x80; byte >= 0x80 && start < lengthBytesMax; start++) {
-    if (start === bytes.length) return undefined;
-    byte = bytes[start]!;
-    plainBytes += (byte & 0x7f) * 2 ** (7 * start);
-  }
-  return { plainBytes, start };
-}
-
-// element => tag:u8 (low 2 bits: kind)   literal (0) => length - 1 in the tag, or behind it in 1 to 4 bytes; byte*
-// copy => length in the tag; offset in 1 (kind 1), 2 (2) or 4 (3) bytes
-/** What the elements of a block add up to, -1 where the last one is cut off: snappyjs would fill the rest with zeros. */
-function elementsPlainBytes(block: Buffer, start: number): number {
-  let plainBytes = 0;
-  let at = start;
-  while (at < block.length) {
-    const tag = block[at++]!;
-    const kind = tag & 3;
-    const bits = tag >>> 2;
-    if (kind === 1) {
-      plainBytes += (bits & 7) + 4;
-      at += 1;
-    } else if (kind !== 0) {
-      plainBytes += bits + 1;
-      at += kind === 2 ? 2 : 4;
-    } else {
-      const extra = Math.max(0, bits - 59);
-      if (at + extra > block.length) return -1;
-      const length = (extra === 0 ? bits : block.readUIntLE(at, extra)) + 1;
-      plainBytes += length;
-      at += extra + length;
-    }
-  }
-  return at === block.length ? plainBytes : -1;
 }
 
 function damaged(fact: string, cause?: unknown): RefusedError {

@@ -6,6 +6,7 @@ import type { FastifyInstance } from 'fastify';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { parseMetricFamilies } from '#query/api/prometheus/metric-families.ts';
+import { operations } from '#query/api/prometheus/operations.ts';
 import { eventually } from '#test/support/eventually.ts';
 import { openTestStore, type TestStore } from '../sql/open-test-store.ts';
 import { createPrometheusApp } from './prometheus-app.ts';
@@ -180,6 +181,39 @@ test('who listens to notifications as the seventeenth is sent away, until somebo
       (await fetch(`${base}/notifications/live`, { signal: again.signal })).status === 200 || undefined,
   );
   again.abort();
+});
+
+/** Served beside, by what scrapes, evaluates rules, counts series and takes pushes. */
+const besides = [
+  ...['GET /targets', 'GET /scrape_pools', 'GET /rules', 'GET /alerts', 'GET /status/tsdb'],
+  ...['POST /write', 'POST /otlp/v1/metrics'],
+];
+
+test('the OpenAPI document has every route, and nothing else', async () => {
+  const routed: string[] = [];
+  const other = createPrometheusApp({ store: opened.store, nowMs });
+  other.addHook('onRoute', ({ url, method }) => {
+    if (!url.startsWith('/api/v1/')) return;
+    for (const one of [method].flat()) {
+      if (one !== 'HEAD') routed.push(`${one} ${url.slice('/api/v1'.length).replace(/:(\w+)/g, '{$1}')}`);
+    }
+  });
+  await other.ready();
+  const documented = operations.flatMap(({ path, methods }) => methods.map((method) => `${method} ${path}`));
+  const missing = [
+    'targets/metadata',
+    'targets/relabel_steps',
+    'scrape_pools/config',
+    'cardinality/active_series',
+  ];
+  const answered = routed.filter(
+    (route) =>
+      !missing.some((path) => route.endsWith(`/${path}`)) &&
+      !route.includes('/query_cost') &&
+      !route.includes('/query_range_cost'),
+  );
+  expect(documented.sort()).toEqual([...answered, ...besides].sort());
+  await other.close();
 });
 
 test('the OpenAPI document can be read and names this server', async () => {

@@ -45,10 +45,10 @@ async function ask(query: string, options: Partial<PromqlEngineOptions> = {}): P
 describe('names go where a value is no longer the metric’s', () => {
   test.each([
     { query: 'abs(a)', lines: ['{job="x"} 3', '{job="y"} 9'] },
-    { query: 'last_over_time(a[2m])', lines: ['{__name__="a", job="x"} 3', '{__name__="a", job="y"} 9'] },
-    { query: 'a > 5', lines: ['{__name__="a", job="y"} 9'] },
+    { query: 'last_over_time(a[2m])', lines: ['a{job="x"} 3', 'a{job="y"} 9'] },
+    { query: 'a > 5', lines: ['a{job="y"} 9'] },
     { query: 'a + 1', lines: ['{job="x"} 4', '{job="y"} 10'] },
-    { query: 'sum by (__name__) (a)', lines: ['{__name__="a"} 12'] },
+    { query: 'sum by (__name__) (a)', lines: ['a 12'] },
   ])('$query', async ({ query, lines }) => {
     expect(await ask(query)).toEqual(lines);
   });
@@ -72,15 +72,8 @@ describe('names go where a value is no longer the metric’s', () => {
 });
 
 test('topk is ordered by value, sort_desc too', async () => {
-  expect(await ask('topk(2, {job=~".+"})')).toEqual([
-    '{__name__="a", job="y"} 9',
-    '{__name__="b", job="x"} 6',
-  ]);
-  expect(await ask('sort({job=~".+"})')).toEqual([
-    '{__name__="a", job="x"} 3',
-    '{__name__="b", job="x"} 6',
-    '{__name__="a", job="y"} 9',
-  ]);
+  expect(await ask('topk(2, {job=~".+"})')).toEqual(['a{job="y"} 9', 'b{job="x"} 6']);
+  expect(await ask('sort({job=~".+"})')).toEqual(['a{job="x"} 3', 'b{job="x"} 6', 'a{job="y"} 9']);
 });
 
 describe('every limit is named, with the option that raises it', () => {
