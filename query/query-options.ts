@@ -15,6 +15,16 @@ export const apiOptions = {
 export const queryOptions = {
   series_max: option(countSchema, 200_000, 'Series that one query may read.'),
   samples_max: option(countSchema, 50_000_000, 'Samples that one query may read.'),
+  bytes_max: option(
+    countSchema,
+    32_000_000_000,
+    'Bytes of metrics that one query may read from the store: of each statement, uncompressed, and of what all hand over.',
+  ),
+  push_down: option(
+    z.enum(['exact', 'approximate', 'off']),
+    'exact',
+    'What ClickHouse may compute of a PromQL query: what is equal to the last bit; on a server also rate, increase, delta and irate, which differ by rounding (2e-12); or nothing. See docs/query-execution.md.',
+  ),
   steps_max: option(countSchema, 11_000, 'Steps of a range query.'),
   timeout_ms: option(countSchema, 120_000, 'A query that runs longer is stopped.'),
   concurrency: option(countSchema, 20, 'Queries that run at once; others wait.'),

@@ -15,11 +15,13 @@ import { registerTempoApi } from '#query/api/tempo.ts';
 import { answerUnknownPaths } from '#query/api/unknown-path.ts';
 import { asInstantQuery, createPromqlEngine } from '#query/promql/engine.ts';
 import { parsePromql } from '#query/promql/parser.ts';
+import type { OnStatement } from '#query/promql/plan/explain.ts';
 import { startRules } from '#query/rules/rules.ts';
 import { startScaling } from '#query/scaling/scaling.ts';
 import { createCardinalitySource } from '#query/sql/cardinality.ts';
 import { createKernelPool, type KernelPool } from '#query/sql/kernel-pool.ts';
 import { createLogSource } from '#query/sql/logs.ts';
+import { createPushDownProbe } from '#query/sql/pushed-reads.ts';
 import { createSampleSource } from '#query/sql/samples.ts';
 import { createTraceSource } from '#query/sql/traces.ts';
 import type { Store } from '#store/store.ts';
@@ -115,9 +117,14 @@ const prometheusPrefixes = ['', '/prometheus'];
 
 type Languages = ReturnType<typeof createLanguages>;
 
-function createLanguages({ config }: RoleContext, store: Store, kernels: KernelPool) {
+function createLanguages({ config, log }: RoleContext, store: Store, kernels: KernelPool) {
   const { series_max: seriesMax, samples_max: samplesMax } = config.query;
-  const samples = (tenant: string) => createSampleSource(store, tenant, { seriesMax }, { kernels });
+  const probe = createPushDownProbe(store, log);
+  const limits = { seriesMax, bytesMax: config.query.bytes_max };
+  const samples = (tenant: string, onStatement?: OnStatement) =>
+    createSampleSource(store, tenant, limits, { probe, onStatement, kernels });
+  // At the start, so that what an older server cannot do is in the log before the first query.
+  void probe.result();
   const logs = (tenant: string) => createLogSource(store, tenant, { samplesMax, seriesMax });
   const engine = createPromqlEngine({
     source: samples,
@@ -129,6 +136,7 @@ function createLanguages({ config }: RoleContext, store: Store, kernels: KernelP
       concurrency: config.query.concurrency,
     },
     lookbackMsDefault: config.query.lookback_ms,
+    pushDown: config.query.push_down,
   });
   return {
     engine,

@@ -17,6 +17,7 @@ import { compactionMigration } from './migrations/0010-compaction.ts';
 import { nativeHistogramsMigration } from './migrations/0011-native-histograms.ts';
 import { otelToolsMigration } from './migrations/0012-otel-tools.ts';
 import { mergeCostMigration } from './migrations/0013-merge-cost.ts';
+import { cellExactnessMigration } from './migrations/0014-cell-exactness.ts';
 import { durableSettings, type KnownSettings, type Migration } from './migrations/migration.ts';
 import type { Store } from './store.ts';
 
@@ -35,6 +36,7 @@ export const migrations: readonly Migration[] = [
   nativeHistogramsMigration,
   otelToolsMigration,
   mergeCostMigration,
+  cellExactnessMigration,
 ];
 
 const recordTable = `

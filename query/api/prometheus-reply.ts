@@ -27,14 +27,15 @@ export function renderFailure(errorType: string, error: string): string {
 }
 
 export function renderOutcome(
-  { result, warnings, infos }: QueryOutcome,
+  { result, warnings, infos, explanation }: QueryOutcome,
   moreWarnings: readonly string[],
 ): string {
-  return renderSuccess(renderResult(result), [...warnings, ...moreWarnings], infos);
+  return renderSuccess(renderResult(result, explanation), [...warnings, ...moreWarnings], infos);
 }
 
-function renderResult(result: QueryResult): string {
-  return `{"resultType":"${result.type}","result":${renderResultValue(result)}}`;
+function renderResult(result: QueryResult, explanation: QueryOutcome['explanation']): string {
+  const explain = explanation === undefined ? '' : `,"explain":${JSON.stringify(explanation)}`;
+  return `{"resultType":"${result.type}","result":${renderResultValue(result)}${explain}}`;
 }
 
 function renderResultValue(result: QueryResult): string {

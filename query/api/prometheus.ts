@@ -10,7 +10,7 @@ import { ParseError } from '../language/parse-error.ts';
 import type { PromqlEngine } from '../promql/engine.ts';
 import { isLabelName } from '../promql/metric-name.ts';
 import { parsePromql } from '../promql/parser.ts';
-import { printPromql } from '../promql/printer.ts';
+import { prettifyPromql } from '../promql/prettify.ts';
 import type { QueryOutcome } from '../promql/query-result.ts';
 import { QueryTimeoutError } from '../promql/query-timeout-error.ts';
 import { selectorsOf } from '../promql/selectors.ts';
@@ -18,6 +18,7 @@ import type { ExemplarSource, SampleSource, TimeRange } from '../promql/source.t
 import type { Expression } from '../promql/tree.ts';
 import { checkTenant } from './check-tenant.ts';
 import { clientAbort } from './client-abort.ts';
+import { executionWishes } from './execution-wishes.ts';
 import { failureStatus } from './failure-status.ts';
 import { addMissingRoute } from './missing-route.ts';
 import { formType, invalid, PrometheusParams, unescapeName } from './prometheus-params.ts';
@@ -126,6 +127,7 @@ async function answerInstant({ params, tenant, abort, options }: Call): Promise<
     timeMs: params.timeMs('time', options.now()),
     timeoutMs: params.durationMs('timeout'),
     lookbackMs: params.durationMs('lookback_delta'),
+    ...executionWishes(params),
     abort,
   };
   return renderLimited(await asking(() => options.engine.instant(request)), limit);
@@ -157,6 +159,7 @@ async function answerRange({ params, tenant, abort, options }: Call): Promise<st
     stepMs,
     timeoutMs: params.durationMs('timeout'),
     lookbackMs: params.durationMs('lookback_delta'),
+    ...executionWishes(params),
     abort,
   };
   return renderLimited(await asking(() => options.engine.range(request)), limit);
@@ -213,7 +216,7 @@ function parseQuery<Result>(params: PrometheusParams, use: (expression: Expressi
 }
 
 async function answerFormat({ params }: Call): Promise<string> {
-  return renderSuccess(JSON.stringify(parseQuery(params, printPromql)));
+  return renderSuccess(JSON.stringify(parseQuery(params, (expression) => prettifyPromql(expression))));
 }
 
 type Lists = readonly (readonly LabelMatcher[])[];

@@ -34,7 +34,9 @@ function scanNumber(text: string, start: number): Run {
   if (text[position] === '0' && (text[position + 1] === 'x' || text[position + 1] === 'X')) {
     digits = hexDigits;
     position += text[position + 2] === '_' ? 3 : 2;
-  }
+  } else if (text[position] === '0') position++;
+  // A dot at the beginning does not count: ".5." is cut as a number, and refused when its value is asked for.
+  if (text[position] === '.') position++;
   let hasDot = false;
   let hasExponent = false;
   for (;;) {

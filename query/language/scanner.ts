@@ -52,6 +52,10 @@ export interface ScanContext {
   readonly hasComments: boolean;
   /** The message where the text ends in this context; undefined where it may end. */
   readonly unclosed?: string;
+  /** Whether open parentheses are complained of before that. */
+  readonly parenthesesFirst?: boolean;
+  /** Characters whose refusal has its place after them. */
+  readonly refusedAfter?: string;
   /** The message for the character at `position`, which begins no token here. */
   readonly refuse: (text: string, position: number) => string;
 }
@@ -139,13 +143,16 @@ class Scanner {
     for (const operator of context.operators) {
       if (text.startsWith(operator, start)) return this.#operator(start, operator);
     }
-    return this.#error(context.refuse(text, start), start);
+    const place = context.refusedAfter?.includes(char) ? start + 1 : start;
+    return this.#error(context.refuse(text, start), place);
   }
 
   #end(): Token {
     const length = this.#text.length;
     const { unclosedParenthesis } = this.#rules.messages;
-    const unclosed = this.#context.unclosed ?? (this.#parenthesisDepth > 0 ? unclosedParenthesis : undefined);
+    const parenthesis = this.#parenthesisDepth > 0 ? unclosedParenthesis : undefined;
+    const { unclosed: ofContext, parenthesesFirst = false } = this.#context;
+    const unclosed = parenthesesFirst ? (parenthesis ?? ofContext) : (ofContext ?? parenthesis);
     if (unclosed !== undefined) return this.#error(unclosed, length);
     return { kind: 'end', text: '', start: length, end: length };
   }

@@ -19,8 +19,10 @@ interface Lifts extends LiftedBuckets {
   readonly timeMaxMs: number;
 }
 
-interface Place {
+export interface Place {
   readonly start: number;
+  /** The note is about no part of the query: it keeps its place when the part is evaluated in another. */
+  readonly isWholeQuery?: true;
 }
 
 export class Annotations {
@@ -28,6 +30,7 @@ export class Annotations {
   /** By their text, where they came up last: Prometheus keeps that position. */
   readonly #warnings = new Map<string, number>();
   readonly #infos = new Map<string, number>();
+  readonly #counted = new Map<string, { readonly start: number; readonly count: number }>();
   readonly #lifts = new Map<string, Lifts>();
 
   constructor(queryText: string) {
@@ -36,6 +39,12 @@ export class Annotations {
 
   warn(fact: string, { start }: Place): void {
     this.#warnings.set(fact, start);
+  }
+
+  /** A warning that says how often it was given, if more than once; its place is the first. */
+  warnEach(fact: string, { start }: Place): void {
+    const before = this.#counted.get(fact);
+    this.#counted.set(fact, { start: before?.start ?? start, count: (before?.count ?? 0) + 1 });
   }
 
   inform(fact: string, { start }: Place): void {
@@ -57,20 +66,22 @@ export class Annotations {
   }
 
   get warnings(): string[] {
-    return shown(
-      [...this.#warnings].map(([fact, start]) => `PromQL warning: ${fact}${this.#position(start)}`),
-      'warning',
+    const plain = [...this.#warnings].map(
+      ([fact, start]) => `PromQL warning: ${fact}${this.#position(start)}`,
     );
+    const counted = [...this.#counted].map(([fact, { start, count }]) => {
+      const times = count === 1 ? '' : ` (${count} occurrences)`;
+      return `PromQL warning: ${fact}${times}${this.#position(start)}`;
+    });
+    return shown([...plain, ...counted], 'warning');
   }
 
   get infos(): string[] {
+    const plain = [...this.#infos].map(([fact, start]) => `PromQL info: ${fact}${this.#position(start)}`);
     const lifts = [...this.#lifts].map(
       ([fact, lift]) => `PromQL info: ${fact}${renderLifts(lift)}${this.#position(lift.start)}`,
     );
-    return shown(
-      [...[...this.#infos].map(([fact, start]) => `PromQL info: ${fact}${this.#position(start)}`), ...lifts],
-      'info',
-    );
+    return shown([...plain, ...lifts], 'info');
   }
 
   #position(start: number): string {

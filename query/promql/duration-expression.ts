@@ -3,7 +3,14 @@
  * become milliseconds before a query is evaluated, when its step and range are known.
  */
 import { executionError } from './execution-error.ts';
-import type { DurationExpression, Expression, MatrixSelector, Subquery, VectorSelector } from './tree.ts';
+import {
+  type DurationExpression,
+  type Expression,
+  type MatrixSelector,
+  type Subquery,
+  unwrapParentheses,
+  type VectorSelector,
+} from './tree.ts';
 
 export interface QueryTimes {
   /** Zero for an instant query. */
@@ -11,7 +18,10 @@ export interface QueryTimes {
   readonly rangeMs: number;
 }
 
-/** Returns the tree with all durations as numbers: the same objects where nothing was computed. Throws (422). */
+/**
+ * Returns the tree with all durations as numbers: the same objects where nothing was computed. Arguments lose the
+ * parentheses around them: notes name the position of what is within, as Prometheus's do. Throws (422).
+ */
 export function resolveDurations<Node extends Expression>(expression: Node, times: QueryTimes): Node {
   return resolve(expression, times) as Node;
 }
@@ -33,8 +43,8 @@ function resolve(expression: Expression, times: QueryTimes): Expression {
       return inner === expression.expression ? expression : { ...expression, expression: inner };
     }
     case 'aggregation': {
-      const inner = resolve(expression.expression, times);
-      const parameter = expression.parameter && resolve(expression.parameter, times);
+      const inner = unwrapParentheses(resolve(expression.expression, times));
+      const parameter = expression.parameter && unwrapParentheses(resolve(expression.parameter, times));
       if (inner === expression.expression && parameter === expression.parameter) return expression;
       return { ...expression, expression: inner, parameter };
     }
@@ -45,7 +55,7 @@ function resolve(expression: Expression, times: QueryTimes): Expression {
       return { ...expression, left, right };
     }
     case 'call': {
-      const args = expression.args.map((arg) => resolve(arg, times));
+      const args = expression.args.map((arg) => unwrapParentheses(resolve(arg, times)));
       return args.every((arg, i) => arg === expression.args[i]) ? expression : { ...expression, args };
     }
     default:
@@ -114,7 +124,7 @@ function evaluate(expression: DurationExpression, times: QueryTimes): number {
     case 'choice': {
       const left = evaluate(expression.left, times);
       const right = evaluate(expression.right, times);
-      return expression.name.startsWith('min') ? Math.min(left, right) : Math.max(left, right);
+      return expression.name === 'min_of' ? Math.min(left, right) : Math.max(left, right);
     }
     case 'operation':
       return operate(

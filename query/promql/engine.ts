@@ -9,7 +9,7 @@ import { LimitError } from '#model/errors.ts';
 import type { InstantQuery } from '../instant.ts';
 import { Annotations } from './annotations.ts';
 import { resolveDurations } from './duration-expression.ts';
-import { evaluateSubquery } from './evaluate-range-call.ts';
+import { streamSubquery } from './evaluate-range-call.ts';
 import { streamRawSamples } from './evaluate-selector.ts';
 import type { Evaluation } from './evaluation.ts';
 import { createEvaluation } from './evaluator.ts';
@@ -17,10 +17,19 @@ import { executionError } from './execution-error.ts';
 import type { FloatHistogram } from './histogram/float-histogram.ts';
 import { findStatsOnlySelectors } from './histogram/stats-only-selectors.ts';
 import { parsePromql } from './parser.ts';
+import {
+  type PathThresholds,
+  type PushDown,
+  type SourceResolution,
+  thresholdsDefault,
+} from './plan/choose-path.ts';
+import { explainPlan, type OnStatement, StatementRecorder } from './plan/explain.ts';
+import { makePlan } from './plan/make-plan.ts';
+import { SharedValues } from './pushed/shared-values.ts';
 import { type PromqlLimits, QueryBudget } from './query-budget.ts';
 import { QueryGate } from './query-gate.ts';
 import type { MatrixSeries, QueryOutcome, QueryResult } from './query-result.ts';
-import { QueryTimeoutError } from './query-timeout-error.ts';
+import { queryTimeout } from './query-timeout-error.ts';
 import type { SampleSource } from './source.ts';
 import {
   compareLabels,
@@ -35,7 +44,8 @@ import { type Expression, unwrapParentheses } from './tree.ts';
 import { expressionType, typeName } from './type-check.ts';
 
 export interface PromqlEngineOptions {
-  readonly source: (tenant: string) => SampleSource;
+  /** For one query. `onStatement` is to be told of each statement that the source sends to its store. */
+  readonly source: (tenant: string, onStatement?: OnStatement) => SampleSource;
   readonly limits: PromqlLimits;
   /** How far back an instant selector looks; five minutes by Prometheus's custom. */
   readonly lookbackMsDefault: number;
@@ -43,6 +53,10 @@ export interface PromqlEngineOptions {
   readonly subqueryStepMs?: number;
   /** Prometheus's feature `promql-delayed-name-removal`. */
   readonly delaysNameRemoval?: boolean;
+  /** Which reads a store may answer itself; equal ones by default. */
+  readonly pushDown?: PushDown;
+  /** From where on other paths than samples are taken. */
+  readonly thresholds?: PathThresholds;
 }
 
 interface QueryRequest {
@@ -52,6 +66,10 @@ interface QueryRequest {
   /** Shortens limits.timeoutMs. */
   readonly timeoutMs?: number | undefined;
   readonly abort?: AbortSignal | undefined;
+  /** Whether cells of samples may, or must, stand for samples. */
+  readonly resolution?: SourceResolution | undefined;
+  /** Asks how the query was executed. */
+  readonly explain?: boolean | undefined;
 }
 
 export interface PromqlInstantRequest extends QueryRequest {
@@ -121,28 +139,46 @@ async function run(
   const timeout = AbortSignal.timeout(timeoutMs);
   const abort = request.abort === undefined ? timeout : AbortSignal.any([timeout, request.abort]);
   const annotations = new Annotations(request.query);
+  let hasBegun = false;
   try {
     return await gate.run(abort, async () => {
-      const evaluation = createEvaluation({
-        text: request.query,
-        source: options.source(request.tenant),
+      hasBegun = true;
+      const recorder = request.explain === true ? new StatementRecorder() : undefined;
+      const source = options.source(request.tenant, recorder?.onStatement);
+      const times = {
         lookbackMs: request.lookbackMs ?? options.lookbackMsDefault,
         queryStartMs: grid.startMs,
         queryEndMs: gridEndMs(grid),
-        queryStepMs,
         subqueryStepMs: options.subqueryStepMs ?? minuteMs,
         delaysNameRemoval: options.delaysNameRemoval ?? false,
+      };
+      const wishes = {
+        pushDown: options.pushDown ?? 'exact',
+        resolution: request.resolution ?? 'auto',
+        thresholds: options.thresholds ?? thresholdsDefault,
+      };
+      const plan = await makePlan(expression, grid, times, wishes, source, abort);
+      const evaluation = createEvaluation({
+        ...times,
+        text: request.query,
+        source,
+        queryStepMs,
         statsOnlySelectors: findStatsOnlySelectors(expression),
+        plan,
+        shared: new SharedValues(plan),
+        readsParts: false,
         budget: new QueryBudget(options.limits, abort),
         annotations,
         abort,
       });
       const result = await answer(evaluation);
-      return { result, warnings: annotations.warnings, infos: annotations.infos };
+      const { warnings, infos } = annotations;
+      if (recorder === undefined) return { result, warnings, infos };
+      return { result, warnings, infos, explanation: explainPlan(plan, wishes, recorder.statements) };
     });
   } catch (error) {
     // The store's own error for a query that we cancelled says less than the reason.
-    if (timeout.aborted) throw new QueryTimeoutError({ cause: error });
+    if (timeout.aborted) throw queryTimeout(options.limits, request.timeoutMs, hasBegun, error);
     if (abort.aborted) throw abort.reason;
     throw error;
   }
@@ -161,10 +197,11 @@ async function answerInstant(
     return { type: 'matrix', series: sortMatrix(series) };
   }
   if (inner.kind === 'subquery') {
-    const samples = await evaluateSubquery(evaluation, inner, grid);
-    const series = samples
-      .filter((one) => !isEmpty(one))
-      .map((one) => ({ ...one, labels: one.dropsName ? dropMetricSchema(one.labels) : one.labels }));
+    const series: MatrixSeries[] = [];
+    for await (const one of streamSubquery(evaluation, inner, grid)) {
+      const labels = one.dropsName ? dropMetricSchema(one.labels) : one.labels;
+      if (!isEmpty(one)) series.push({ ...one, labels });
+    }
     return { type: 'matrix', series: sortMatrix(series) };
   }
   const value = await evaluation.evaluate(inner, grid);

@@ -13,6 +13,7 @@ import {
   type StepSeries,
   setValue,
   type Value,
+  type VectorValue,
 } from './step-series.ts';
 import { type Binary, isSetOperator, isTrim, losesMetricName } from './tree.ts';
 import { matchVectors } from './vector-matching.ts';
@@ -46,13 +47,14 @@ export async function evaluateBinary(
   throw new Error('BUG: the sides of a binary expression are neither scalars nor vectors');
 }
 
-function withScalar(
+/** Each series with the scalar. */
+export function withScalar(
   evaluation: Evaluation,
   expression: Binary,
   series: readonly StepSeries[],
   scalar: Float64Array,
   scalarIsLeft: boolean,
-): Value {
+): VectorValue {
   const { operator, returnsBool } = expression;
   const { value, keeps } = numberOperator(operator, returnsBool);
   const losesName = losesMetricName(operator) || returnsBool;
@@ -67,7 +69,7 @@ function withScalar(
       if (histogram !== undefined) {
         const [first, second] = scalarIsLeft ? [scalar[i], histogram] : [histogram, scalar[i]];
         const combined = operateOnHistograms(expression, evaluation.annotations, first, second);
-        if (combined === undefined) continue;
+        if (typeof combined === 'string') continue;
         setValue(result, i, combined);
         hasValue = true;
         continue;

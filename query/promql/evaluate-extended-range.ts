@@ -16,6 +16,7 @@ import { compact, type FloatHistogram, usesCustomBounds } from './histogram/floa
 import { hasReset, multiplyHistogram } from './histogram/histogram-arithmetic.ts';
 import { mixedBuckets, mixedFloatsAndHistograms, notCounter, notGauge } from './histogram/histogram-notes.ts';
 import { addAlike, interpolateHistograms, lastUpTo, subtractAlike } from './interpolation.ts';
+import { noteNonCounter } from './range-notes.ts';
 import { windowEnds, withoutStale } from './sample-window.ts';
 import type { SeriesSamples } from './source.ts';
 import { emptyMixedSeries, type StepGrid, type StepSeries, setValue } from './step-series.ts';
@@ -62,7 +63,9 @@ export async function* streamExtendedRange(
       hasValue = true;
       if (evaluation.budget.addWindow(1)) await evaluation.budget.breathe();
     }
-    if (hasValue) yield withoutName(evaluation, series);
+    if (!hasValue) continue;
+    if (implementation.isForCounters) noteNonCounter(evaluation, series, range);
+    yield withoutName(evaluation, series);
   }
 }
 
@@ -231,6 +234,7 @@ class ExtendedWindow {
       args: [],
       result: 0,
       warn: (fact) => this.#warn(fact),
+      warnEach: (fact) => this.#evaluation.annotations.warnEach(fact, this.#range),
       inform: (fact) => this.#evaluation.annotations.inform(fact, this.#range),
     };
     if (histogramFrom < histogramTo) return histogramKernel?.(window);

@@ -1,15 +1,17 @@
 /** Functions of a range vector: a kernel runs over each series' windows, in place, on the samples' columns. */
 
-import { type Labels, labelValue, metricNameLabel } from '#model/labels.ts';
+import { labelValue, metricNameLabel } from '#model/labels.ts';
 import { checkExtendedRange, streamExtendedRange } from './evaluate-extended-range.ts';
 import { readSeries } from './evaluate-selector.ts';
-import { type Evaluation, evaluateScalar, evaluateVector, fixedTimeMs, withoutName } from './evaluation.ts';
-import { executionError } from './execution-error.ts';
+import { type Evaluation, evaluateScalar, fixedTimeMs, withoutName } from './evaluation.ts';
 import { type ColumnTask, columnKernels } from './functions/column-kernels.ts';
 import type { RangeFunction, RangeWindow } from './functions/function-kinds.ts';
 import type { FloatHistogram } from './histogram/float-histogram.ts';
 import { ignoredInMixedRange } from './histogram/histogram-notes.ts';
+import { kernelsOnly, plannedRead } from './plan/query-plan.ts';
+import { type ReadByKernel, streamPlannedSeries } from './pushed/planned-series.ts';
 import type { QueryBudget } from './query-budget.ts';
+import { notedPlace, noteNonCounter } from './range-notes.ts';
 import { type WindowEnds, windowEnds, withoutStale } from './sample-window.ts';
 import type { ComputedSeries, SeriesSamples } from './source.ts';
 import {
@@ -20,6 +22,7 @@ import {
   type StepSeries,
   setValue,
 } from './step-series.ts';
+import { subqueryGrid } from './subquery-grid.ts';
 import {
   type Call,
   type MatrixSelector,
@@ -40,6 +43,17 @@ export async function* streamRangeCall(
     const { modifier } = range.selector;
     checkExtendedRange(call.name, modifier);
     yield* streamExtendedRange(evaluation, call, implementation, range, modifier, grid);
+    return;
+  }
+  const read = plannedRead(evaluation.plan, call, grid);
+  if (read !== undefined && read.path !== 'kernel') {
+    const bySamples = { ...evaluation, plan: kernelsOnly(evaluation.plan), readsParts: true };
+    const kernel: ReadByKernel = (node, steps) =>
+      streamRangeCall(bySamples, node as Call, { ...implementation, keepsName: true }, steps);
+    for await (const series of streamPlannedSeries(evaluation, read, kernel)) {
+      if (implementation.isForCounters) noteNonCounter(evaluation, series, range);
+      yield implementation.keepsName ? series : withoutName(evaluation, series);
+    }
     return;
   }
   const run = await RangeCallRun.create(evaluation, call, implementation, grid);
@@ -102,7 +116,7 @@ export class RangeCallRun {
     const window = createWindow(this.#evaluation, this.#range, samples, this.#args);
     const { budget } = this.#evaluation;
     const series = await runKernel(budget, window, this.#implementation, this.#ends, this.#grid);
-    return this.#finish(samples.labels, samples.values.length, series);
+    return this.#finish(series);
   }
 
   /**
@@ -124,7 +138,7 @@ export class RangeCallRun {
     const { firstMs, stepMs } = this.#ends;
     const column = { timestamps, values, firstEndMs: firstMs, stepMs, rangeMs: this.#range.rangeMs };
     const hasValue = columnKernels[columnKernel](column, series.values, series.present);
-    return this.#finish(labels, timestamps.length, hasValue ? series : undefined);
+    return this.#finish(hasValue ? series : undefined);
   }
 
   /** What a thread has to know to do as atOnce; undefined where there is nothing of the kind. */
@@ -137,18 +151,18 @@ export class RangeCallRun {
   }
 
   /** Takes what a thread has made of the columnTask, as atOnce does its own. */
-  takeComputed({ labels, sampleCount, hasValue, values, present }: ComputedSeries): StepSeries | undefined {
+  takeComputed({ labels, hasValue, values, present }: ComputedSeries): StepSeries | undefined {
     this.#evaluation.budget.addSamples(this.#grid.count);
     const series = { labels, dropsName: false, values, present };
-    return this.#finish(labels, sampleCount, hasValue ? series : undefined);
+    return this.#finish(hasValue ? series : undefined);
   }
 
-  #finish(labels: Labels, sampleCount: number, series: StepSeries | undefined): StepSeries | undefined {
+  #finish(series: StepSeries | undefined): StepSeries | undefined {
     if (series === undefined) return undefined;
     const { annotate, isForCounters, keepsName } = this.#implementation;
     if (this.#isFirst) annotate?.(this.#evaluation, this.#call, this.#args);
     this.#isFirst = false;
-    if (isForCounters && sampleCount > 0) noteNonCounter(this.#evaluation, labels, this.#range);
+    if (isForCounters) noteNonCounter(this.#evaluation, series, this.#range);
     return keepsName ? series : withoutName(this.#evaluation, series);
   }
 }
@@ -183,7 +197,7 @@ async function* streamSamples(
   bounds: { readonly startMs: number; readonly endMs: number },
 ): AsyncGenerator<SeriesSamples> {
   if (range.kind === 'subquery') {
-    for (const series of await evaluateSubquery(evaluation, range, grid)) yield series;
+    yield* streamSubquery(evaluation, range, grid);
     return;
   }
   yield* readSeries(evaluation, range.selector, bounds);
@@ -194,27 +208,19 @@ export interface SubquerySamples extends SeriesSamples {
   readonly dropsName: boolean;
 }
 
-/** Evaluates a subquery's expression at the multiples of its step that its windows cover. */
-export async function evaluateSubquery(
+/**
+ * Evaluates a subquery's expression at the multiples of its step that its windows cover. Series come one by one, and
+ * where the expression lets them (Evaluation.stream), no more than one is held.
+ */
+export async function* streamSubquery(
   evaluation: Evaluation,
   subquery: Subquery,
   grid: StepGrid,
-): Promise<SubquerySamples[]> {
-  const stepMs = subquery.stepMs ?? evaluation.subqueryStepMs;
-  const ends = rangeEnds(evaluation, subquery, grid);
-  const startMs = (Math.floor((ends.firstMs - subquery.rangeMs) / stepMs) + 1) * stepMs;
-  const count = Math.floor((ends.lastMs - startMs) / stepMs) + 1;
-  if (count <= 0) return [];
-  if (count > subqueryStepsMax) {
-    throw executionError(`a subquery has more than ${subqueryStepsMax} steps: give it a larger step`);
-  }
-  const inner = { startMs, stepMs, count };
-  const series = await evaluateVector(evaluation, subquery.expression, inner);
-  return series.map((one) => compact(one, inner));
+): AsyncGenerator<SubquerySamples> {
+  const inner = subqueryGrid(evaluation, subquery, grid);
+  if (inner === undefined) return;
+  for await (const series of evaluation.stream(subquery.expression, inner)) yield compact(series, inner);
 }
-
-/** Bounds the columns of a subquery before they are allocated: 1 s steps over a week. */
-export const subqueryStepsMax = 700_000;
 
 function compact(
   { labels, dropsName, values, present, histograms }: StepSeries,
@@ -283,8 +289,9 @@ function createWindow(
     stepTimeMs: 0,
     args,
     result: 0,
-    warn: (fact) => evaluation.annotations.warn(fact, range),
-    inform: (fact) => evaluation.annotations.inform(fact, range),
+    warn: (fact) => evaluation.annotations.warn(fact, notedPlace(range)),
+    warnEach: (fact) => evaluation.annotations.warnEach(fact, notedPlace(range)),
+    inform: (fact) => evaluation.annotations.inform(fact, notedPlace(range)),
   };
 }
 
@@ -303,6 +310,7 @@ async function runKernel(
     const count = moveWindow(window, ends, grid, step);
     if (count === 0) continue;
     if (budget.addWindow(count)) await budget.breathe();
+    implementation.check?.(window);
     if (window.histogramFrom === window.histogramTo) {
       if (!implementation.kernel(window)) continue;
       series.values[step] = window.result;
@@ -351,12 +359,4 @@ function histogramWindowValue(
   if (window.from === window.to) return undefined;
   window.inform(ignoredInMixedRange(window.metricName));
   return kernel(window) ? window.result : undefined;
-}
-
-/** rate() of something that does not look like a counter gets Prometheus's hint. */
-function noteNonCounter(evaluation: Evaluation, labels: Labels, range: MatrixSelector | Subquery): void {
-  const name = labelValue(labels, metricNameLabel);
-  if (name === '' || /_(total|sum|count|bucket)$/.test(name)) return;
-  const fact = `metric might not be a counter, name does not end in _total/_sum/_count/_bucket: ${JSON.stringify(name)}`;
-  evaluation.annotations.inform(fact, range);
 }

@@ -2,6 +2,8 @@
 import type { Evaluation } from './evaluation.ts';
 import { fixedTimeMs } from './evaluation.ts';
 import { statsOnly } from './histogram/reset-hints.ts';
+import { kernelsOnly, plannedRead } from './plan/query-plan.ts';
+import { streamPlannedSeries } from './pushed/planned-series.ts';
 import { halves, isStale, type WindowEnds, windowEnds, withoutStale } from './sample-window.ts';
 import { smoothedPerStep } from './smoothed-selector.ts';
 import type { HistogramSamples, SeriesSamples } from './source.ts';
@@ -14,7 +16,15 @@ export async function* streamSelector(
   selector: VectorSelector,
   grid: StepGrid,
 ): AsyncGenerator<StepSeries> {
-  yield* streamNewest(evaluation, selector, grid, 'value');
+  const read = plannedRead(evaluation.plan, selector, grid);
+  if (read === undefined || read.path === 'kernel') {
+    yield* streamNewest(evaluation, selector, grid, 'value');
+    return;
+  }
+  const bySamples = { ...evaluation, plan: kernelsOnly(evaluation.plan), readsParts: true };
+  yield* streamPlannedSeries(evaluation, read, (node, steps) =>
+    streamNewest(bySamples, node as VectorSelector, steps, 'value'),
+  );
 }
 
 /** As streamSelector, but the values are the samples' own times in seconds. */
@@ -74,8 +84,9 @@ export async function* readSeries(
   selector: VectorSelector,
   range: { readonly startMs: number; readonly endMs: number },
 ): AsyncGenerator<SeriesSamples> {
-  const { source, budget, abort } = evaluation;
-  for await (const samples of source.select({ matchers: selector.matchers, ...range }, abort)) {
+  const { source, budget, abort, shared } = evaluation;
+  const request = { matchers: selector.matchers, ...range };
+  for await (const samples of shared.samples(request, () => source.select(request, abort))) {
     const counted = countRead(evaluation, selector, samples);
     await budget.breathe();
     yield counted;
@@ -84,12 +95,12 @@ export async function* readSeries(
 
 /** Counts a series that was read for a selector. Returns it with as much of its histograms as is asked for. */
 export function countRead(
-  { budget, statsOnlySelectors }: Evaluation,
+  { budget, statsOnlySelectors, readsParts }: Evaluation,
   selector: VectorSelector,
   samples: SeriesSamples,
 ): SeriesSamples {
   const { histograms } = samples;
-  budget.addSeries(samples.values.length + histogramSamples(histograms));
+  budget.addSeries(samples.values.length + histogramSamples(histograms), readsParts);
   if (histograms === undefined || !statsOnlySelectors.has(selector)) return samples;
   return { ...samples, histograms: { ...histograms, values: statsOnly(histograms.values) } };
 }

@@ -1,5 +1,7 @@
 /** What all parts of the evaluator share while one query runs. */
 import type { Annotations } from './annotations.ts';
+import type { QueryPlan } from './plan/query-plan.ts';
+import type { SharedValues } from './pushed/shared-values.ts';
 import type { QueryBudget } from './query-budget.ts';
 import type { SampleSource } from './source.ts';
 import { dropMetricSchema, type StepGrid, type StepSeries, type Value } from './step-series.ts';
@@ -20,6 +22,10 @@ export interface Evaluation {
   readonly delaysNameRemoval: boolean;
   /** Selectors of whose histograms only count and sum are asked for. */
   readonly statsOnlySelectors: ReadonlySet<VectorSelector>;
+  readonly plan: QueryPlan;
+  readonly shared: SharedValues;
+  /** Reads a part of series that are counted where they are put together. */
+  readonly readsParts: boolean;
   readonly budget: QueryBudget;
   readonly annotations: Annotations;
   readonly abort: AbortSignal;
@@ -59,7 +65,10 @@ export function stringOf(expression: Expression): string {
 }
 
 /** The time that an `@` modifier fixes, undefined without one. */
-export function fixedTimeMs(evaluation: Evaluation, at: AtModifier | undefined): number | undefined {
+export function fixedTimeMs(
+  evaluation: Pick<Evaluation, 'queryStartMs' | 'queryEndMs'>,
+  at: AtModifier | undefined,
+): number | undefined {
   if (at === 'start') return evaluation.queryStartMs;
   if (at === 'end') return evaluation.queryEndMs;
   return at;

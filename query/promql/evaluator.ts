@@ -1,13 +1,16 @@
 /** Walks a tree and evaluates it over a grid of steps. Each kind of node has its own file; this one joins them. */
 
 import { evaluateAggregation } from './aggregation/evaluate-aggregation.ts';
-import { evaluateBinary } from './evaluate-binary.ts';
+import type { Annotations } from './annotations.ts';
+import { evaluateBinary, withScalar } from './evaluate-binary.ts';
 import { streamRangeCall } from './evaluate-range-call.ts';
 import { streamSelector } from './evaluate-selector.ts';
 import { type Evaluation, evaluateScalar, evaluateVector, withoutName } from './evaluation.ts';
 import type { ValueFunction } from './functions/function-kinds.ts';
 import { functionImplementation } from './functions/registry.ts';
 import { multiplyHistogram } from './histogram/histogram-arithmetic.ts';
+import { hasOneMetric, streamsSeries, vectorSide } from './per-series.ts';
+import { sharedKey } from './plan/query-plan.ts';
 import { isStepInvariant } from './step-invariance.ts';
 import {
   assertUniqueLabels,
@@ -19,7 +22,6 @@ import {
   type Value,
 } from './step-series.ts';
 import { type Call, type Expression, type Unary, unwrapParentheses } from './tree.ts';
-import { hasUniqueLabels } from './unique-labels.ts';
 
 /** Gives the parts of an evaluation their way back to the whole. */
 export function createEvaluation(parts: Omit<Evaluation, 'evaluate' | 'stream'>): Evaluation {
@@ -36,6 +38,18 @@ async function evaluate(evaluation: Evaluation, expression: Expression, grid: St
   if (grid.count > 1 && expression.kind !== 'number' && isStepInvariant(expression)) {
     return broadcast(evaluation, await evaluate(evaluation, expression, { ...grid, count: 1 }), grid);
   }
+  const key = sharedKey(evaluation.plan, expression, grid);
+  if (key === undefined) return evaluateNode(evaluation, expression, grid);
+  const series = evaluation.shared.series(evaluation, key, expression, async function* (annotations) {
+    const value = await evaluateNode(withAnnotations(evaluation, annotations), expression, grid);
+    if (value.kind !== 'vector')
+      throw new Error(`BUG: a ${value.kind} was taken for a vector that is shared`);
+    yield* value.series;
+  });
+  return { kind: 'vector', series: await collect(series) };
+}
+
+async function evaluateNode(evaluation: Evaluation, expression: Expression, grid: StepGrid): Promise<Value> {
   switch (expression.kind) {
     case 'number':
       return constantScalar(expression.value, grid.count);
@@ -73,19 +87,62 @@ async function* stream(
   grid: StepGrid,
 ): AsyncGenerator<StepSeries> {
   const inner = unwrapParentheses(expression);
-  const isInvariant = grid.count > 1 && isStepInvariant(inner);
-  if (inner.kind === 'vector' && !isInvariant) {
-    yield* streamSelector(evaluation, inner, grid);
+  if (grid.count > 1 && isStepInvariant(inner)) {
+    yield* await evaluateVector(evaluation, inner, grid);
     return;
   }
-  if (inner.kind === 'call' && !isInvariant && hasUniqueLabels(evaluation, inner)) {
-    const implementation = functionImplementation(inner.name);
+  const key = sharedKey(evaluation.plan, inner, grid);
+  if (key === undefined) yield* streamNode(evaluation, inner, grid);
+  else {
+    yield* evaluation.shared.series(evaluation, key, inner, (annotations) =>
+      streamNode(withAnnotations(evaluation, annotations), inner, grid),
+    );
+  }
+}
+
+async function* streamNode(
+  evaluation: Evaluation,
+  expression: Expression,
+  grid: StepGrid,
+): AsyncGenerator<StepSeries> {
+  if (expression.kind === 'vector') {
+    yield* streamSelector(evaluation, expression, grid);
+    return;
+  }
+  if (expression.kind === 'call' && streamsSeries(expression, evaluation.delaysNameRemoval)) {
+    const implementation = functionImplementation(expression.name);
     if (implementation?.kind === 'range') {
-      yield* streamRangeCall(evaluation, inner, implementation, grid);
+      yield* streamRangeCall(evaluation, expression, implementation, grid);
+      return;
+    }
+    if (implementation?.kind === 'value') {
+      yield* streamMapped(evaluation, expression, implementation, grid);
       return;
     }
   }
-  yield* await evaluateVector(evaluation, inner, grid);
+  if (expression.kind === 'unary' && hasOneMetric(expression)) {
+    for await (const one of stream(evaluation, expression.expression, grid)) {
+      yield expression.operator === '+' ? one : negate(evaluation, one);
+    }
+    return;
+  }
+  const vector = expression.kind === 'binary' ? vectorSide(expression) : undefined;
+  if (expression.kind === 'binary' && vector !== undefined && hasOneMetric(vector)) {
+    const scalarIsLeft = vector === expression.right;
+    const scalar = await evaluateScalar(evaluation, scalarIsLeft ? expression.left : expression.right, grid);
+    for await (const one of stream(evaluation, vector, grid)) {
+      yield* withScalar(evaluation, expression, [one], scalar, scalarIsLeft).series;
+    }
+    return;
+  }
+  const value = await evaluateNode(evaluation, expression, grid);
+  if (value.kind !== 'vector') throw new Error(`BUG: a ${value.kind} where the type check saw a vector`);
+  yield* value.series;
+}
+
+/** The same evaluation whose notes go elsewhere first. */
+function withAnnotations(evaluation: Evaluation, annotations: Annotations): Evaluation {
+  return createEvaluation({ ...evaluation, annotations });
 }
 
 async function evaluateUnary(
@@ -96,14 +153,16 @@ async function evaluateUnary(
   const value = await evaluate(evaluation, expression, grid);
   if (operator === '+' || value.kind === 'string') return value;
   if (value.kind === 'scalar') return { kind: 'scalar', values: value.values.map((number) => -number) };
-  const series = value.series.map((one) =>
-    withoutName(evaluation, {
-      ...one,
-      values: one.values.map((number) => -number),
-      histograms: one.histograms?.map((histogram) => histogram && multiplyHistogram(histogram, -1)),
-    }),
-  );
+  const series = value.series.map((one) => negate(evaluation, one));
   return { kind: 'vector', series: mergeSameLabels(series) };
+}
+
+function negate(evaluation: Evaluation, series: StepSeries): StepSeries {
+  return withoutName(evaluation, {
+    ...series,
+    values: series.values.map((number) => -number),
+    histograms: series.histograms?.map((histogram) => histogram && multiplyHistogram(histogram, -1)),
+  });
 }
 
 async function evaluateCall(evaluation: Evaluation, call: Call, grid: StepGrid): Promise<Value> {
@@ -129,19 +188,28 @@ async function evaluateCall(evaluation: Evaluation, call: Call, grid: StepGrid):
 async function mapValues(
   evaluation: Evaluation,
   call: Call,
-  { map }: ValueFunction,
+  implementation: ValueFunction,
   grid: StepGrid,
 ): Promise<Value> {
-  const input = await evaluateVector(evaluation, call.args[0], grid);
+  const series = await collect(streamMapped(evaluation, call, implementation, grid));
+  return { kind: 'vector', series: mergeSameLabels(series) };
+}
+
+async function* streamMapped(
+  evaluation: Evaluation,
+  call: Call,
+  { map }: ValueFunction,
+  grid: StepGrid,
+): AsyncGenerator<StepSeries> {
   const args: Float64Array[] = [];
   for (const arg of call.args.slice(1)) args.push(await evaluateScalar(evaluation, arg, grid));
-  evaluation.budget.addSamples(input.length * grid.count);
-  const series = input.map(numbersOnly).map((one) => {
+  for await (const found of stream(evaluation, call.args[0], grid)) {
+    evaluation.budget.addSamples(grid.count);
+    const one = numbersOnly(found);
     const values = new Float64Array(grid.count);
     for (let i = 0; i < grid.count; i++) if (one.present[i] === 1) values[i] = map(one.values[i], i, args);
-    return withoutName(evaluation, { ...one, values });
-  });
-  return { kind: 'vector', series: mergeSameLabels(series) };
+    yield withoutName(evaluation, { ...one, values });
+  }
 }
 
 /** Repeats what was computed for one step at all steps. */

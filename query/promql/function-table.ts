@@ -42,7 +42,7 @@ add('label_join', ['vector', 'string', 'string', 'string'], 'vector', -1);
 add('sort_by_label sort_by_label_desc', ['vector', 'string'], 'vector', -1);
 add('info', ['vector', 'vector'], 'vector', 1);
 add('histogram_quantile', ['scalar', 'vector']);
-add('histogram_quantiles', ['vector', 'string', 'scalar'], 'vector', 9);
+add('histogram_quantiles', ['vector', 'string', 'scalar', 'scalar'], 'vector', 9);
 add('histogram_fraction', ['scalar', 'scalar', 'vector']);
 add('histogram_avg histogram_count histogram_sum histogram_stddev histogram_stdvar', ['vector']);
 

@@ -69,7 +69,9 @@ const braces: ScanContext = {
   },
 };
 
-const durationWords = new Set(['step', 'range', 'min', 'max', 'min_of', 'max_of']);
+/** Names of metrics and functions everywhere but in durations. */
+export const choiceWords: ReadonlySet<string> = new Set(['min_of', 'max_of']);
+const durationWords: ReadonlySet<string> = new Set(['step', 'range', ...choiceWords]);
 
 /** Just after '[', and as long as no number or duration was read. */
 const brackets: ScanContext = {
@@ -82,6 +84,7 @@ const brackets: ScanContext = {
   hasQuantities: true,
   hasComments: false,
   unclosed: 'unexpected end of input in duration expression',
+  refusedAfter: ':',
   refuse: (text, position) =>
     text[position] === ':'
       ? 'unexpected colon before duration in duration expression'
@@ -98,6 +101,7 @@ const bracketsRest: ScanContext = {
   hasQuantities: true,
   hasComments: true,
   unclosed: 'unclosed left bracket',
+  parenthesesFirst: true,
   refuse: (text, position) =>
     isAlpha(text.charAt(position))
       ? `unexpected character: ${quoteChar(text, position)}, expected ':'`
@@ -132,7 +136,7 @@ const boundWords = set('start end step range');
 /** Keywords that may also name a metric. */
 const metricWords = set('and or unless by offset without start end step range anchored smoothed');
 /** Keywords that are words of their own only before "(". */
-const callWords = set('fill fill_left fill_right');
+export const callWords = set('fill fill_left fill_right');
 
 export function isKeyword(word: string): boolean {
   const lower = word.toLowerCase();

@@ -1,5 +1,6 @@
 /** Parses durations between brackets and after `offset`: literals, and expressions of them. */
 import { parseDurationMs, parseNumber } from '../language/quantity.ts';
+import { quoteText } from '../language/quoted-string.ts';
 import type { Token } from '../language/scanner.ts';
 import { durationSecondsMax } from './duration-expression.ts';
 import { type ParserInput, parseError } from './parser-input.ts';
@@ -31,9 +32,15 @@ export function parseOffsetDuration(input: ParserInput): ParsedDuration {
 }
 
 function finish(input: ParserInput, start: number, expression: DurationExpression): ParsedDuration {
-  const literal = expression.kind === 'sign' ? expression.inner : expression;
+  let outer = expression;
+  while (outer.kind === 'parentheses') outer = outer.inner;
+  let isNegative = false;
+  while (outer.kind === 'sign') {
+    if (outer.operator === '-') isNegative = !isNegative;
+    outer = outer.inner;
+  }
+  const literal = outer;
   if (literal.kind !== 'literal') return { ms: 0, expression };
-  const isNegative = expression.kind === 'sign' && expression.operator === '-';
   if (literal.seconds > durationSecondsMax) {
     throw parseError(input.text, { start, end: input.endBefore }, 'duration out of range');
   }
@@ -68,9 +75,13 @@ function parseSigned(input: ParserInput, context: string, expected: string): Dur
   if (!input.isOperator('-') && !input.isOperator('+')) return parsePrimary(input, context, expected);
   const operator = input.next().text as '+' | '-';
   const inner =
-    context === 'offset' ? parsePrimary(input, context, expected) : parseSum(input, context, expected, 3);
+    context === 'offset'
+      ? input.nested(() => parseSigned(input, context, expected))
+      : parseSum(input, context, expected, 3);
   return { kind: 'sign', operator, inner };
 }
+
+const durationCalls: ReadonlySet<string> = new Set(['step', 'range', 'min_of', 'max_of']);
 
 function parsePrimary(input: ParserInput, context: string, expected: string): DurationExpression {
   const { token, following } = input;
@@ -79,24 +90,28 @@ function parsePrimary(input: ParserInput, context: string, expected: string): Du
   }
   if (input.accept('(')) {
     const inner = parseSum(input, context, expected);
-    input.expect(')', context, '")"');
+    input.expect(')', context, expected);
     return { kind: 'parentheses', inner };
   }
   const isCall = following.kind === 'operator' && following.text === '(';
-  const name = token.kind === 'word' && isCall ? token.text.toLowerCase() : '';
+  const name = token.kind === 'word' ? token.text.toLowerCase() : '';
+  if (!isCall && durationCalls.has(name)) {
+    input.next();
+    throw input.unexpected(context, expected);
+  }
   if (name === 'step' || name === 'range') {
     input.next();
     input.next();
-    input.expect(')', context, '")"');
+    input.expect(')', context, expected);
     return { kind: name };
   }
-  if (name === 'min' || name === 'max' || name === 'min_of' || name === 'max_of') {
+  if (name === 'min_of' || name === 'max_of') {
     input.next();
     input.next();
     const left = parseSum(input, context, expected);
-    input.expect(',', context, '","');
+    input.expect(',', context, expected);
     const right = parseSum(input, context, expected);
-    input.expect(')', context, '")"');
+    input.expect(')', context, expected);
     return { kind: 'choice', name, left, right };
   }
   throw input.unexpected(context, expected);
@@ -118,12 +133,24 @@ export function quantitySeconds(input: ParserInput): number {
       `error parsing number: strconv.ParseFloat: parsing "${token.text}": invalid syntax`,
     );
   }
+  if (value === Infinity) {
+    const fact = `strconv.ParseFloat: parsing "${token.text}": value out of range`;
+    throw parseError(input.text, token, `error parsing number: ${fact}`);
+  }
   return value;
 }
 
-function durationMistake(token: Token): string {
-  return /^(\d+(y|w|d|h|m|s|ms))*$/.test(token.text) &&
-    /^(\d+y)?(\d+w)?(\d+d)?(\d+h)?(\d+m)?(\d+s)?(\d+ms)?$/.test(token.text)
-    ? 'duration out of range'
-    : `not a valid duration string: "${token.text}"`;
+const unitsInOrder = ['y', 'w', 'd', 'h', 'm', 's', 'ms'];
+
+/** What Prometheus says of a duration that is none, or too long. */
+function durationMistake({ text }: Token): string {
+  let last = -1;
+  if (!/^\d/.test(text)) return `not a valid duration string: ${quoteText(text)}`;
+  for (const [, unit] of text.matchAll(/\d+(\D*)/g)) {
+    const order = unitsInOrder.indexOf(unit);
+    if (unit !== '' && order < 0) return `unknown unit ${quoteText(unit)} in duration ${quoteText(text)}`;
+    if (order <= last) return `not a valid duration string: ${quoteText(text)}`;
+    last = order;
+  }
+  return 'duration out of range';
 }

@@ -3,6 +3,7 @@ import type { LabelMatcher } from '#model/labels.ts';
 import { metricNameLabel } from '#model/labels.ts';
 import { unquote } from '../language/quoted-string.ts';
 import { compileRegex } from '../language/regex.ts';
+import { renderF } from './go-float.ts';
 import { isNumberWord } from './lexical.ts';
 import {
   type ParsedDuration,
@@ -192,18 +193,7 @@ function parseAtTime(input: ParserInput, expression: Expression): AtModifier {
   if (!isNumber && token.kind !== 'duration') throw input.unexpected('@', 'timestamp');
   const seconds = sign * quantitySeconds(input);
   if (!Number.isFinite(seconds) || Math.abs(seconds) >= 2 ** 63) {
-    throw parseError(
-      input.text,
-      expression,
-      `timestamp out of bounds for @ modifier: ${renderSeconds(seconds)}`,
-    );
+    throw parseError(input.text, expression, `timestamp out of bounds for @ modifier: ${renderF(seconds)}`);
   }
   return Math.round(seconds * 1000);
-}
-
-/** Go's %f. */
-function renderSeconds(seconds: number): string {
-  if (Number.isNaN(seconds)) return 'NaN';
-  if (!Number.isFinite(seconds)) return seconds > 0 ? '+Inf' : '-Inf';
-  return `${BigInt(Math.trunc(seconds))}.000000`;
 }

@@ -6,6 +6,8 @@ import { scanTokens, type Token } from '../language/scanner.ts';
 import { lineColumn } from '../language/text-position.ts';
 import {
   aggregatorWords,
+  callWords,
+  choiceWords,
   isKeyword,
   isNumberWord,
   keywordWords,
@@ -26,7 +28,8 @@ interface Ranged {
 /** A mistake in the words of Prometheus: `1:5: parse error: unexpected ...`. */
 export function parseError(text: string, range: Ranged, fact: string): ParseError {
   const { line, column } = lineColumn(text, range.start);
-  return new ParseError(`${line}:${column}: parse error: ${fact}`, range.start, range.end);
+  const place = text === '' ? 'unknown position' : `${line}:${column}`;
+  return new ParseError(`${place}: parse error: ${fact}`, range.start, range.end);
 }
 
 export class ParserInput {
@@ -35,6 +38,7 @@ export class ParserInput {
   #index = 0;
   #depth = 0;
   #operatorCount = 0;
+  #context = '';
 
   constructor(text: string) {
     this.text = text;
@@ -107,11 +111,26 @@ export class ParserInput {
     throw parseError(this.text, this.token, `the expression has more than ${operatorsMax} operators`);
   }
 
-  unexpected(context = '', expected = ''): ParseError {
+  /** Runs `parse`, where what is unexpected and has no nearer context is in this one. */
+  within<Result>(context: string, parse: () => Result): Result {
+    const outer = this.#context;
+    this.#context = context;
+    const result = parse();
+    this.#context = outer;
+    return result;
+  }
+
+  unexpected(nearest = '', expected = ''): ParseError {
     const token = this.token;
+    const context = nearest === '' ? this.#context : nearest;
     const where = context === '' ? '' : ` in ${context}`;
     const wanted = expected === '' ? '' : `, expected ${expected}`;
-    return parseError(this.text, token, `unexpected ${describeToken(token)}${where}${wanted}`);
+    // Between braces every word is a name.
+    const isName = context === 'label matching' && token.kind === 'word';
+    const isCall = this.following.kind === 'operator' && this.following.text === '(';
+    const isPlain = isName || (callWords.has(token.text.toLowerCase()) && !isCall);
+    const found = isPlain ? `identifier ${quoteText(token.text)}` : describeToken(token);
+    return parseError(this.text, token, `unexpected ${found}${where}${wanted}`);
   }
 }
 
@@ -125,7 +144,7 @@ function describeToken(token: Token): string {
     if (aggregatorWords.has(lower)) return `<aggr:${text}>`;
     if (isNumberWord(text)) return `number ${quoteText(text)}`;
     if (keywordWords.has(lower)) return `<${text}>`;
-    if (isKeyword(text)) return quoteText(text);
+    if (isKeyword(text) || choiceWords.has(lower)) return quoteText(text);
     return `${text.includes(':') ? 'metric identifier' : 'identifier'} ${quoteText(text)}`;
   }
   if (kind === 'operator') {

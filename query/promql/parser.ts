@@ -7,7 +7,14 @@
  */
 import { quoteText, unquote } from '../language/quoted-string.ts';
 import { functionSignature } from './function-table.ts';
-import { aggregatorWords, isKeyword, isMetricWord, isNumberWord, operatorWords } from './lexical.ts';
+import {
+  aggregatorWords,
+  callWords,
+  isKeyword,
+  isMetricWord,
+  isNumberWord,
+  operatorWords,
+} from './lexical.ts';
 import { quantitySeconds } from './parse-duration.ts';
 import { parsePostfix, parseVectorSelector } from './parse-selector.ts';
 import { ParserInput, parseError } from './parser-input.ts';
@@ -88,6 +95,7 @@ function parseMatching(input: ParserInput, operator: BinaryOperator): VectorMatc
     if (input.isWord('group_left') || input.isWord('group_right')) {
       cardinality = input.next().text.toLowerCase() === 'group_left' ? 'many-to-one' : 'one-to-many';
       if (input.isOperator('(')) include = parseGroupingLabels(input);
+      else if (!beginsOperand(input)) throw input.unexpected('grouping opts', '"("');
     }
   }
   return { cardinality, isOn, labels, include, ...parseFills(input) };
@@ -119,10 +127,11 @@ function parseFillValue(input: ParserInput): number {
   const { token } = input;
   const isWord = token.kind === 'word' && isNumberWord(token.text);
   if (token.kind !== 'number' && token.kind !== 'duration' && !isWord) {
-    throw input.unexpected('fill modifier', 'number');
+    throw input.unexpected();
   }
   const value = isWord ? numberWordValue(input.next().text) : quantitySeconds(input);
-  input.expect(')', 'fill modifier', '")"');
+  if (!input.isOperator(')')) throw input.unexpected();
+  input.next();
   return sign * value;
 }
 
@@ -211,18 +220,11 @@ function parseWord(input: ParserInput): Expression {
   const isCall = following.kind === 'operator' && following.text === '(';
   if (aggregatorWords.has(text.toLowerCase())) {
     const hasModifier = following.kind === 'word' && /^(by|without)$/i.test(following.text);
-    if (isCall || hasModifier) return parseAggregation(input);
-    const mayFollow =
-      following.kind === 'operator' ||
-      following.kind === 'end' ||
-      following.kind === 'error' ||
-      (following.kind === 'word' && /^(and|or|unless|atan2|offset|anchored|smoothed)$/i.test(following.text));
-    if (!mayFollow) {
-      input.next();
-      throw input.unexpected('aggregation');
-    }
-  } else if (isCall && !isKeyword(text) && !text.includes(':')) return parseCall(input);
-  else if (isCall && /^(start|end|step|range)$/.test(text)) return parseCall(input);
+    if (isCall || hasModifier) return input.within('aggregation', () => parseAggregation(input));
+  } else if (isCall && !isKeyword(text) && !callWords.has(text.toLowerCase()) && !text.includes(':')) {
+    return parseCall(input);
+  }
+  if (isCall && /^(start|end|step|range)$/.test(text)) return parseCall(input);
   if (!isMetricWord(text)) throw input.unexpected();
   return parseVectorSelector(input);
 }
@@ -246,10 +248,23 @@ function parseArguments(input: ParserInput): Expression[] {
     if (input.accept(')')) return args;
     if (!input.isOperator(',')) throw input.unexpected();
     const comma = input.next();
-    if (input.isOperator(')')) {
+    if (!beginsExpression(input)) {
       throw parseError(input.text, comma, 'trailing commas not allowed in function call args');
     }
   }
+}
+
+/** What may follow matching labels: fills come before the operand. */
+function beginsOperand(input: ParserInput): boolean {
+  return callWords.has(input.token.text.toLowerCase()) || beginsExpression(input);
+}
+
+function beginsExpression({ token, following }: ParserInput): boolean {
+  const { kind, text } = token;
+  if (kind === 'operator') return /^[({+-]$/.test(text);
+  if (kind !== 'word') return kind !== 'end';
+  const isCall = following.kind === 'operator' && following.text === '(';
+  return isNumberWord(text) || isMetricWord(text) || (isCall && !isKeyword(text));
 }
 
 const operatorsWithParameter = new Set([

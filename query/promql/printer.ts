@@ -1,14 +1,14 @@
 /**
  * Writes a tree as PromQL text, as Prometheus writes it: `parsePromql(printPromql(tree))` is the same tree
- * up to positions.
+ * up to positions and the order of matchers.
  *
  *   sum by (job) (rate(x{a="b"}[5m] offset 1m))
  */
 
-import { metricNameLabel } from '#model/labels.ts';
 import { quoteText } from '../language/quoted-string.ts';
-import { isMetricNameText } from './metric-name.ts';
+import { renderG } from './go-float.ts';
 import type {
+  Aggregation,
   Binary,
   DurationExpression,
   Expression,
@@ -16,6 +16,7 @@ import type {
   VectorMatching,
   VectorSelector,
 } from './tree.ts';
+import { expressionType } from './type-check.ts';
 
 export function printPromql(expression: Expression): string {
   switch (expression.kind) {
@@ -30,25 +31,18 @@ export function printPromql(expression: Expression): string {
         expression.selector,
         `[${printRange(expression.rangeMs, expression.rangeExpression)}]`,
       );
-    case 'subquery': {
-      const { stepMs, stepExpression, rangeMs, rangeExpression } = expression;
-      const step =
-        stepMs === undefined && stepExpression === undefined ? '' : printRange(stepMs ?? 0, stepExpression);
-      const brackets = `[${printRange(rangeMs, rangeExpression)}:${step}]`;
-      return `${printPromql(expression.expression)}${brackets}${printTime(expression)}`;
-    }
+    case 'subquery':
+      return `${printPromql(expression.expression)}${printSubqueryRange(expression)}`;
     case 'parentheses':
       return `(${printPromql(expression.expression)})`;
     case 'unary':
       return `${expression.operator}${printPromql(expression.expression)}`;
     case 'binary':
-      return printBinary(expression);
+      return `${printPromql(expression.left)} ${printOperator(expression)} ${printPromql(expression.right)}`;
     case 'aggregation': {
-      const { operator, isWithout, grouping, parameter } = expression;
-      const labels = grouping.map(printLabelName).join(', ');
-      const modifier = isWithout ? ` without (${labels}) ` : grouping.length > 0 ? ` by (${labels}) ` : '';
+      const { parameter } = expression;
       const args = parameter === undefined ? '' : `${printPromql(parameter)}, `;
-      return `${operator}${modifier}(${args}${printPromql(expression.expression)})`;
+      return `${printAggregator(expression)}(${args}${printPromql(expression.expression)})`;
     }
     case 'call':
       return `${expression.name}(${expression.args.map(printPromql).join(', ')})`;
@@ -57,9 +51,26 @@ export function printPromql(expression: Expression): string {
   }
 }
 
-function printBinary({ operator, left, right, returnsBool, matching }: Binary): string {
+/** What stands before the parentheses: `sum by (job) `. */
+export function printAggregator({ operator, isWithout, grouping }: Aggregation): string {
+  const labels = grouping.map(printLabelName).join(', ');
+  return `${operator}${isWithout ? ` without (${labels}) ` : grouping.length > 0 ? ` by (${labels}) ` : ''}`;
+}
+
+/** `[1h:5m] @ end() offset 1m`. */
+export function printSubqueryRange(subquery: Subquery): string {
+  const { stepMs, stepExpression, rangeMs, rangeExpression } = subquery;
+  const step =
+    stepMs === undefined && stepExpression === undefined ? '' : printRange(stepMs ?? 0, stepExpression);
+  return `[${printRange(rangeMs, rangeExpression)}:${step}]${printAt(subquery)}${printOffset(subquery)}`;
+}
+
+/** What stands between the operands: `/ on (job) group_left ()`. */
+export function printOperator({ operator, left, right, returnsBool, matching }: Binary): string {
   const { isOn, labels, include, cardinality } = matching;
   let modifier = returnsBool ? ' bool' : '';
+  if (expressionType(left) === 'scalar' || expressionType(right) === 'scalar')
+    return `${operator}${modifier}`;
   const grouped = cardinality === 'many-to-one' || cardinality === 'one-to-many';
   if (isOn || labels.length > 0 || grouped) {
     modifier += ` ${isOn ? 'on' : 'ignoring'} (${labels.map(printLabelName).join(', ')})`;
@@ -68,13 +79,13 @@ function printBinary({ operator, left, right, returnsBool, matching }: Binary): 
     const side = cardinality === 'many-to-one' ? 'left' : 'right';
     modifier += ` group_${side} (${include.map(printLabelName).join(', ')})`;
   }
-  return `${printPromql(left)} ${operator}${modifier}${printFills(matching)} ${printPromql(right)}`;
+  return `${operator}${modifier}${printFills(matching)}`;
 }
 
 function printFills({ fillLeft, fillRight }: VectorMatching): string {
-  if (fillLeft !== undefined && Object.is(fillLeft, fillRight)) return ` fill (${printNumber(fillLeft)})`;
-  const left = fillLeft === undefined ? '' : ` fill_left (${printNumber(fillLeft)})`;
-  const right = fillRight === undefined ? '' : ` fill_right (${printNumber(fillRight)})`;
+  if (fillLeft !== undefined && fillLeft === fillRight) return ` fill (${renderG(fillLeft, 21)})`;
+  const left = fillLeft === undefined ? '' : ` fill_left (${renderG(fillLeft, 21)})`;
+  const right = fillRight === undefined ? '' : ` fill_right (${renderG(fillRight, 21)})`;
   return left + right;
 }
 
@@ -94,7 +105,7 @@ function printDurationExpression(expression: DurationExpression): string {
     case 'parentheses':
       return `(${printDurationExpression(expression.inner)})`;
     case 'sign':
-      return `${expression.operator}${printDurationExpression(expression.inner)}`;
+      return `${expression.operator === '-' ? '-' : ''}${printDurationExpression(expression.inner)}`;
     case 'choice':
       return `${expression.name}(${printDurationExpression(expression.left)}, ${printDurationExpression(expression.right)})`;
     case 'operation':
@@ -107,24 +118,25 @@ function printDurationExpression(expression: DurationExpression): string {
 function printSelector(selector: VectorSelector, brackets: string): string {
   const { name, matchers } = selector;
   const rest = name === '' ? matchers : matchers.slice(0, -1);
-  const quoted = rest.map((matcher) =>
-    matcher.name === metricNameLabel && matcher.op === '=' && name === '' && !isMetricNameText(matcher.value)
-      ? quoteText(matcher.value)
-      : `${printLabelName(matcher.name)}${matcher.op}${quoteText(matcher.value)}`,
-  );
-  const braces = quoted.length > 0 || name === '' ? `{${quoted.join(',')}}` : '';
+  const printed = rest
+    .map((matcher) => `${printLabelName(matcher.name)}${matcher.op}${quoteText(matcher.value)}`)
+    .sort();
+  const braces = printed.length > 0 || name === '' ? `{${printed.join(',')}}` : '';
   const modifier = selector.modifier === undefined ? '' : ` ${selector.modifier}`;
-  return `${name}${braces}${brackets}${modifier}${printTime(selector)}`;
+  const at = printAt(selector);
+  const times = brackets === '' ? `${at}${modifier}` : `${modifier}${at}`;
+  return `${name}${braces}${brackets}${times}${printOffset(selector)}`;
 }
 
-function printTime({ at, offsetMs, offsetExpression }: VectorSelector | Subquery): string {
-  let text = '';
-  if (typeof at === 'number') text += ` @ ${(at / 1000).toFixed(3)}`;
-  else if (at !== undefined) text += ` @ ${at}()`;
-  if (offsetExpression !== undefined) return `${text} offset ${printDurationExpression(offsetExpression)}`;
-  if (offsetMs > 0) text += ` offset ${printDuration(offsetMs)}`;
-  if (offsetMs < 0) text += ` offset -${printDuration(-offsetMs)}`;
-  return text;
+function printAt({ at }: VectorSelector | Subquery): string {
+  if (at === undefined) return '';
+  return typeof at === 'number' ? ` @ ${(at / 1000).toFixed(3)}` : ` @ ${at}()`;
+}
+
+function printOffset({ offsetMs, offsetExpression }: VectorSelector | Subquery): string {
+  if (offsetExpression !== undefined) return ` offset ${printDurationExpression(offsetExpression)}`;
+  if (offsetMs === 0) return '';
+  return offsetMs > 0 ? ` offset ${printDuration(offsetMs)}` : ` offset -${printDuration(-offsetMs)}`;
 }
 
 function printLabelName(name: string): string {

@@ -41,10 +41,10 @@ export class QueryBudget {
     this.#abort = abort;
   }
 
-  /** Counts a series that was read. */
-  addSeries(sampleCount: number): void {
+  /** Counts a series that was read, or a part of one that is counted elsewhere. */
+  addSeries(sampleCount: number, isPart = false): void {
     const { seriesMax } = this.#limits;
-    if (++this.#seriesCount > seriesMax) {
+    if (!isPart && ++this.#seriesCount > seriesMax) {
       throw new LimitError(`the query reads more than ${seriesMax} series`, 'query.series_max');
     }
     this.addSamples(sampleCount);

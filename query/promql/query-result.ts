@@ -1,6 +1,7 @@
 /** What a query answers: Prometheus's four value types, and the annotations beside them. */
 import type { Labels } from '#model/labels.ts';
 import type { FloatHistogram } from './histogram/float-histogram.ts';
+import type { Explanation } from './plan/explain.ts';
 
 export interface VectorSample {
   readonly labels: Labels;
@@ -30,4 +31,6 @@ export interface QueryOutcome {
   readonly result: QueryResult;
   readonly warnings: readonly string[];
   readonly infos: readonly string[];
+  /** How the query was executed, where that was asked for. */
+  readonly explanation?: Explanation | undefined;
 }

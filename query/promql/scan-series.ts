@@ -8,6 +8,7 @@ import { countRead, newestPerStep, selectorRange } from './evaluate-selector.ts'
 import type { Evaluation } from './evaluation.ts';
 import type { ColumnTask } from './functions/column-kernels.ts';
 import { functionImplementation } from './functions/registry.ts';
+import { isSharedRequest, plannedRead, sharedKey } from './plan/query-plan.ts';
 import type { ComputedSeries, SeriesSamples } from './source.ts';
 import { isStepInvariant } from './step-invariance.ts';
 import { emptySeries, type StepGrid, type StepSeries } from './step-series.ts';
@@ -27,11 +28,20 @@ export async function scanSeries(
   const inner = unwrapParentheses(expression);
   if (evaluation.source.scan === undefined) return false;
   if (grid.count > 1 && isStepInvariant(inner)) return false;
+  if (isPlannedOtherwise(evaluation, inner, grid)) return false;
   if (inner.kind === 'vector' && inner.modifier === undefined) {
     await scanSelector(evaluation, inner, grid, take);
     return true;
   }
   return inner.kind === 'call' && (await scanCall(evaluation, inner, grid, take));
+}
+
+/** Values that stand in several places are kept, and what a plan has the store compute is not read as samples. */
+function isPlannedOtherwise({ plan }: Evaluation, expression: Expression, grid: StepGrid): boolean {
+  const read = plannedRead(plan, expression, grid);
+  if (read !== undefined && (read.path !== 'kernel' || isSharedRequest(plan, read.shape.request)))
+    return true;
+  return sharedKey(plan, expression, grid) !== undefined;
 }
 
 async function scanSelector(

@@ -2,6 +2,7 @@
 import type { LabelMatcher, Labels } from '#model/labels.ts';
 import type { ColumnTask } from './functions/column-kernels.ts';
 import type { FloatHistogram } from './histogram/float-histogram.ts';
+import type { PushedReads } from './pushed/pushed-source.ts';
 
 /** Samples of one series in time order, timestamps unique. Stale markers are kept as their exact NaN bits. */
 export interface SeriesSamples {
@@ -81,6 +82,8 @@ export interface SampleSource {
     range: TimeRange,
     limit: number,
   ): Promise<string[]>;
+  /** What the store can answer itself; undefined where it has samples only. Used within one query. */
+  readonly pushed?: PushedReads | undefined;
   /** Type, help and unit per metric; all metrics where `metric` is undefined. */
   metadata(metric: string | undefined, limit: number): Promise<MetricMetadata[]>;
 }

@@ -4,6 +4,7 @@
  * the value, and `values[i]` says nothing.
  */
 import { type Labels, metricNameLabel } from '#model/labels.ts';
+import { quoteText } from '../language/quoted-string.ts';
 import { executionError } from './execution-error.ts';
 import type { FloatHistogram } from './histogram/float-histogram.ts';
 
@@ -129,12 +130,13 @@ export function compareLabels(a: Labels, b: Labels): number {
   return a.length - b.length;
 }
 
-/** Labels as Prometheus writes them: `up{job="a"}`. */
+/** Labels as Prometheus writes them in errors: `{__name__="up", job="a"}`. */
 export function renderLabels(labels: Labels): string {
-  const name = labels.find(([key]) => key === metricNameLabel)?.[1] ?? '';
-  const others = labels.filter(([key]) => key !== metricNameLabel);
-  if (others.length === 0 && name !== '') return name;
-  return `${name}{${others.map(([key, value]) => `${key}=${JSON.stringify(value)}`).join(', ')}}`;
+  const isPlain = (name: string) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(name);
+  const pairs = labels.map(
+    ([name, value]) => `${isPlain(name) ? name : quoteText(name)}=${quoteText(value)}`,
+  );
+  return `{${pairs.join(', ')}}`;
 }
 
 const sameLabelsFact = 'vector cannot contain metrics with the same labelset';

@@ -33,7 +33,7 @@ export type DurationExpression =
   | { readonly kind: 'sign'; readonly operator: '+' | '-'; readonly inner: DurationExpression }
   | {
       readonly kind: 'choice';
-      readonly name: 'min' | 'max' | 'min_of' | 'max_of';
+      readonly name: 'min_of' | 'max_of';
       readonly left: DurationExpression;
       readonly right: DurationExpression;
     }
@@ -212,4 +212,30 @@ export function unwrapParentheses(expression: Expression): Expression {
   let inner = expression;
   while (inner.kind === 'parentheses') inner = inner.expression;
   return inner;
+}
+
+/** The expressions that an expression is made of, in the order of evaluation. */
+export function partsOf(expression: Expression): readonly Expression[] {
+  switch (expression.kind) {
+    case 'number':
+    case 'string':
+    case 'vector':
+      return [];
+    case 'matrix':
+      return [expression.selector];
+    case 'subquery':
+    case 'parentheses':
+    case 'unary':
+      return [expression.expression];
+    case 'binary':
+      return [expression.left, expression.right];
+    case 'aggregation':
+      return expression.parameter === undefined
+        ? [expression.expression]
+        : [expression.parameter, expression.expression];
+    case 'call':
+      return expression.args;
+    default:
+      return expression satisfies never;
+  }
 }

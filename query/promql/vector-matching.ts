@@ -7,7 +7,7 @@ import { type NumberOperator, numberOperator } from './binary-operators.ts';
 import type { Evaluation } from './evaluation.ts';
 import { executionError } from './execution-error.ts';
 import { incompatibleTypes } from './histogram/histogram-notes.ts';
-import { operateOnHistograms } from './histogram/histogram-operators.ts';
+import { type OperatedHistograms, operateOnHistograms } from './histogram/histogram-operators.ts';
 import {
   dropMetricSchema,
   emptyMixedSeries,
@@ -29,8 +29,8 @@ export function matchVectors(
   grid: StepGrid,
 ): readonly StepSeries[] {
   const { fillLeft, fillRight } = expression.matching;
-  if (left.length === 0 && fillLeft === undefined) return [];
-  if (right.length === 0 && fillRight === undefined) return [];
+  const hasFill = fillLeft !== undefined || fillRight !== undefined;
+  if (!hasFill && (left.length === 0 || right.length === 0)) return [];
   const match = new VectorMatch(evaluation, expression, grid);
   return expression.matching.cardinality === 'one-to-many' ? match.run(right, left) : match.run(left, right);
 }
@@ -66,8 +66,8 @@ class VectorMatch {
     const groups = new Map<string, Group>();
     for (const series of one) this.#group(groups, series).one.push(series);
     for (const series of many) this.#group(groups, series).many.push(series);
+    const isMatchable = this.#stepsToMatch(many, one);
     for (const group of groups.values()) this.#fill(group);
-    const isMatchable = this.#stepsWithBothSides(many, one);
     for (const group of groups.values()) {
       if (group.one.length > 1) this.#refuseDuplicates(group.one, isMatchable);
     }
@@ -112,11 +112,13 @@ class VectorMatch {
       );
   }
 
-  /** Prometheus does not look for duplicates at a step where one side is empty. */
-  #stepsWithBothSides(many: readonly StepSeries[], one: readonly StepSeries[]): Uint8Array {
-    const both = unionOf(many, this.#grid.count);
-    const other = unionOf(one, this.#grid.count);
-    return both.map((flag, i) => flag & other[i]);
+  /** Prometheus does not look for duplicates at a step where one side is empty, unless something stands in for it. */
+  #stepsToMatch(many: readonly StepSeries[], one: readonly StepSeries[]): Uint8Array {
+    const { fillLeft, fillRight } = this.#matching;
+    const steps = unionOf(one, this.#grid.count);
+    if (fillLeft !== undefined || fillRight !== undefined) return steps;
+    const other = unionOf(many, this.#grid.count);
+    return steps.map((flag, i) => flag & other[i]);
   }
 
   #refuseDuplicates(series: readonly StepSeries[], isMatchable: Uint8Array): void {
@@ -174,47 +176,44 @@ class VectorMatch {
     matched: Uint8Array,
   ): void {
     const { value, keeps } = this.#operator;
-    const isSwapped = this.#matching.cardinality === 'one-to-many';
+    const [left, right] = this.#matching.cardinality === 'one-to-many' ? [one, many] : [many, one];
     for (let i = 0; i < matched.length; i++) {
       if (many.present[i] === 0 || one.present[i] === 0) continue;
-      if (matched[i] === 1) throw executionError(this.#duplicateFact());
-      matched[i] = 1;
-      if (this.#hasHistograms && this.#combineHistograms(many, one, series, i)) continue;
-      if (isTrim(this.#expression.operator)) {
+      const combined = this.#hasHistograms ? this.#combineHistograms(left, right, i) : undefined;
+      // A pair without a meaning has not matched; one that a comparison leaves out has.
+      if (combined === 'meaningless') continue;
+      if (combined === undefined && isTrim(this.#expression.operator)) {
         const fact = incompatibleTypes(0, this.#expression.operator, 0);
         this.#evaluation.annotations.inform(fact, this.#expression);
         continue;
       }
-      const left = isSwapped ? one.values[i] : many.values[i];
-      const right = isSwapped ? many.values[i] : one.values[i];
-      if (keeps !== undefined && !keeps(left, right)) continue;
+      if (matched[i] === 1) throw executionError(this.#duplicateFact());
+      matched[i] = 1;
+      if (combined === 'filtered') continue;
+      const isKept = keeps === undefined || combined !== undefined;
+      if (!isKept && !keeps(left.values[i], right.values[i])) continue;
       if (series.present[i] === 1) {
         throw executionError('vector cannot contain metrics with the same labelset');
       }
-      series.values[i] = value(left, right);
-      series.present[i] = 1;
+      setValue(series, i, combined ?? value(left.values[i], right.values[i]));
     }
   }
 
-  /** Returns false where both values of the step are numbers. */
-  #combineHistograms(many: StepSeries, one: StepSeries, series: StepSeries, step: number): boolean {
-    const [leftSeries, rightSeries] =
-      this.#matching.cardinality === 'one-to-many' ? [one, many] : [many, one];
+  /** Returns undefined where both values of the step are numbers. */
+  #combineHistograms(
+    leftSeries: StepSeries,
+    rightSeries: StepSeries,
+    step: number,
+  ): OperatedHistograms | undefined {
     const left = leftSeries.histograms?.[step];
     const right = rightSeries.histograms?.[step];
-    if (left === undefined && right === undefined) return false;
-    const combined = operateOnHistograms(
+    if (left === undefined && right === undefined) return undefined;
+    return operateOnHistograms(
       this.#expression,
       this.#evaluation.annotations,
       left ?? leftSeries.values[step],
       right ?? rightSeries.values[step],
     );
-    if (combined === undefined) return true;
-    if (series.present[step] === 1) {
-      throw executionError('vector cannot contain metrics with the same labelset');
-    }
-    setValue(series, step, combined);
-    return true;
   }
 
   #duplicateFact(): string {

@@ -3,6 +3,7 @@
  * read (sample-slices.ts), and each series' rows from several tables are joined: equal times are one sample.
  */
 import type { Store } from '#store/store.ts';
+import type { OnStatement } from '../promql/plan/explain.ts';
 import { staleWords } from '../promql/sample-window.ts';
 import type {
   ColumnScan,
@@ -16,6 +17,7 @@ import { listExemplars } from './exemplars.ts';
 import type { HistogramRun } from './histograms.ts';
 import type { KernelPool } from './kernel-pool.ts';
 import { createMetricRead, type MetricRead } from './metric-read.ts';
+import { createPushedReads, type PushDownProbe } from './pushed-reads.ts';
 import { SampleJoin } from './sample-merge.ts';
 import { bytesOf, readSlices, type Slice } from './sample-slices.ts';
 import { listLabelNames, listLabelValues, listMetadata, listSeries } from './series.ts';
@@ -27,10 +29,15 @@ export interface SampleSourceLimits {
   readonly seriesMax: number;
   /** What is read, and held, at a time. Default 5 million, at 16 bytes. */
   readonly sliceSamplesMax?: number;
+  /** Bytes that the source may read: see metric-read.ts. No limit by default. */
+  readonly bytesMax?: number;
 }
 
 export interface SampleSourceOptions {
-  /** Runs kernels of large queries in threads. Without it, all is done beside the engine's reads. */
+  /** What the store computes as PromQL does. Without it, the source answers with samples only. */
+  readonly probe?: PushDownProbe;
+  readonly onStatement?: OnStatement | undefined;
+  /** Runs kernels of large queries in threads; without it they run here. */
   readonly kernels?: KernelPool;
 }
 
@@ -38,10 +45,11 @@ export function createSampleSource(
   store: Store,
   tenant: string,
   limits: SampleSourceLimits,
-  { kernels }: SampleSourceOptions = {},
+  { probe, onStatement, kernels }: SampleSourceOptions = {},
 ): SampleSource & ExemplarSource {
-  const read = createMetricRead(store, tenant);
+  const read = createMetricRead(store, tenant, { bytesMax: limits.bytesMax, onStatement });
   return {
+    ...(probe === undefined ? {} : { pushed: createPushedReads(read, limits.seriesMax, probe) }),
     select: (request, abort) => selectSamples(read, request, limits, abort),
     scan: (request, visit, abort, columns) =>
       kernels === undefined || columns === undefined

@@ -634,3 +634,11 @@ ALTER TABLE samples_closing_local ON CLUSTER main
 
 ALTER TABLE samples_closing ON CLUSTER main
     (MODIFY COLUMN `v` Float64 CODEC(Delta(8), LZ4));
+
+ALTER TABLE samples_5m_local ON CLUSTER main
+    (ADD COLUMN IF NOT EXISTS `reset_count` UInt32 DEFAULT if((resets = 0) AND (vmin >= 0), 0, 4294967295) CODEC(T64, ZSTD(1))),
+    (ADD COLUMN IF NOT EXISTS `traits` UInt8 CODEC(ZSTD(1)));
+
+ALTER TABLE samples_5m ON CLUSTER main
+    (ADD COLUMN IF NOT EXISTS `reset_count` UInt32 DEFAULT if((resets = 0) AND (vmin >= 0), 0, 4294967295) CODEC(T64, ZSTD(1))),
+    (ADD COLUMN IF NOT EXISTS `traits` UInt8 CODEC(ZSTD(1)));

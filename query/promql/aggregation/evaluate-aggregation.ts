@@ -1,7 +1,7 @@
 /** Aggregations: series stream in, a group's columns stay. */
 import type { Labels } from '#model/labels.ts';
 import { type Evaluation, evaluateScalar } from '../evaluation.ts';
-import { warnInvalidQuantile } from '../quantile-warning.ts';
+import { warnOutermostQuantiles } from '../quantile-warning.ts';
 import { scanSeries } from '../scan-series.ts';
 import { labelsKey, type StepGrid, type StepSeries, type VectorValue } from '../step-series.ts';
 import type { Aggregation } from '../tree.ts';
@@ -41,7 +41,7 @@ export async function evaluateAggregation(
     return { kind: 'vector', series: await selectRatio(evaluation, aggregation, parameter, grid) };
   }
   if (operator === 'quantile' && parameter !== undefined && aggregation.parameter !== undefined) {
-    warnInvalidQuantile(evaluation, aggregation.parameter, parameter);
+    warnOutermostQuantiles(evaluation, aggregation.parameter, parameter);
   }
   return { kind: 'vector', series: await accumulate(evaluation, aggregation, parameter, grid) };
 }
@@ -72,7 +72,9 @@ async function accumulate(
       groups.set(key, group);
     }
     group.dropsName ||= series.dropsName;
-    group.accumulator.add(takesHistograms ? series : withoutHistograms(evaluation, aggregation, series));
+    group.accumulator.add(
+      takesHistograms ? series : withoutHistograms(evaluation, aggregation, expression, series),
+    );
   };
   // A quantile needs all values: its accumulator keeps what it is given.
   const isScanned = operator !== 'quantile' && (await scanSeries(evaluation, expression, grid, take));

@@ -16,7 +16,8 @@ export async function selectExtremes(
 ): Promise<StepSeries[]> {
   const counts = checkCounts(parameter);
   const vector = await evaluateVector(evaluation, aggregation.expression, grid);
-  const input = vector.map((one) => withoutHistograms(evaluation, aggregation, one));
+  const takesAny = (step: number) => counts[step] >= 1;
+  const input = vector.map((one) => withoutHistograms(evaluation, aggregation, aggregation, one, takesAny));
   if (!counts.some((count) => count >= 1)) return [];
   const names = new Set(aggregation.grouping);
   const groups = Map.groupBy(input, ({ labels }) =>

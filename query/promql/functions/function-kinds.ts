@@ -33,6 +33,8 @@ export interface RangeWindow {
   result: number;
   /** Leave annotations beside the answer. */
   readonly warn: (fact: string) => void;
+  /** A warning that says of how many windows it was given. */
+  readonly warnEach: (fact: string) => void;
   readonly inform: (fact: string) => void;
 }
 
@@ -44,6 +46,8 @@ export interface RangeFunction {
    * The value of a window with histograms, or undefined where there is none. A function without one looks at numbers alone.
    */
   readonly histogramKernel?: (window: RangeWindow) => number | FloatHistogram | undefined;
+  /** Throws where the scalar arguments of a step make no sense: asked before the kernels. */
+  readonly check?: (window: RangeWindow) => void;
   /** The same as the kernel, for all steps of a series that has numbers only, and no start times. */
   readonly columnKernel?: ColumnKernelName;
   readonly keepsName?: boolean;

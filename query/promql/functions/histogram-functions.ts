@@ -3,7 +3,13 @@ import { sortLabels } from '#model/labels.ts';
 import { type Bucket, bucketFraction, bucketQuantile } from '../bucket-quantile.ts';
 import { type Evaluation, evaluateScalar, evaluateVector, stringOf, withoutName } from '../evaluation.ts';
 import type { FloatHistogram } from '../histogram/float-histogram.ts';
-import { fractionExcludesNan, quantileIsNan, quantileIsSkewed } from '../histogram/histogram-notes.ts';
+import {
+  aboutMetric,
+  fractionExcludesNan,
+  liftedForQuantile,
+  quantileIsNan,
+  quantileIsSkewed,
+} from '../histogram/histogram-notes.ts';
 import { histogramFraction, histogramQuantile, histogramVariance } from '../histogram/histogram-quantile.ts';
 import { formatDecimal } from '../printer.ts';
 import { warnInvalidQuantile } from '../quantile-warning.ts';
@@ -83,9 +89,7 @@ function quantileSeries(
     }
     const { value, lifted } = bucketQuantile(q, histogram);
     if (lifted !== undefined) {
-      const name = evaluation.delaysNameRemoval ? input.metricName : '';
-      const about = name === '' ? '' : ` for metric name ${JSON.stringify(name)}`;
-      const fact = `input to histogram_quantile needed to be fixed for monotonicity (see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)${about}`;
+      const fact = aboutMetric(liftedForQuantile, input.metricName);
       evaluation.annotations.informLifted(fact, vector, grid.startMs + step * grid.stepMs, lifted);
     }
     return value;

@@ -6,13 +6,14 @@ import { type Labels, labelValue, metricNameLabel } from '#model/labels.ts';
 import type { Bucket } from '../bucket-quantile.ts';
 import type { Evaluation } from '../evaluation.ts';
 import type { FloatHistogram } from '../histogram/float-histogram.ts';
-import { mixedClassicAndNative } from '../histogram/histogram-notes.ts';
+import { aboutMetric, mixedClassicAndNative } from '../histogram/histogram-notes.ts';
 import { labelsKey, type StepSeries } from '../step-series.ts';
 import type { Expression } from '../tree.ts';
 
 export interface HistogramInput {
   /** Without `le`. */
   readonly labels: Labels;
+  /** As notes name it: empty where they do not. */
   readonly metricName: string;
   readonly dropsName: boolean;
   /** Of the classic histogram, in no order. */
@@ -31,7 +32,7 @@ export function groupHistograms(
   const inputOf = (one: StepSeries): HistogramInput => {
     const labels = one.labels.filter(([name]) => name !== 'le');
     const key = labelsKey(labels);
-    const metricName = labelValue(labels, metricNameLabel);
+    const metricName = nameForNotes(evaluation, labels);
     const found = inputs.get(key) ?? {
       labels,
       metricName,
@@ -52,6 +53,11 @@ export function groupHistograms(
   return [...inputs.values()];
 }
 
+/** Where names go at once, Prometheus's notes are written when they are gone. */
+function nameForNotes({ delaysNameRemoval }: Evaluation, labels: Labels): string {
+  return delaysNameRemoval ? labelValue(labels, metricNameLabel) : '';
+}
+
 function addBucket(
   evaluation: Evaluation,
   argument: Expression,
@@ -61,9 +67,8 @@ function addBucket(
   const le = labelValue(one.labels, 'le');
   const bound = parseBound(le);
   if (bound === undefined) {
-    const name = labelValue(one.labels, metricNameLabel);
-    const fact = `bucket label "le" is missing or has a malformed value of ${JSON.stringify(le)} for metric name ${JSON.stringify(name)}`;
-    evaluation.annotations.warn(fact, argument);
+    const fact = `bucket label "le" is missing or has a malformed value of ${JSON.stringify(le)}`;
+    evaluation.annotations.warn(aboutMetric(fact, nameForNotes(evaluation, one.labels)), argument);
     return;
   }
   const histogram = inputOf(one);

@@ -45,7 +45,9 @@ function noteOverlaps(
   to: number,
 ): void {
   for (let i = from + 1; i < to; i++) {
-    if (overlaps(startTimes, timestamps, i)) window.warn(overlapNote(window.metricName));
+    if (!overlaps(startTimes, timestamps, i)) continue;
+    window.warnEach(overlapNote(window.metricName));
+    return;
   }
 }
 

@@ -1,5 +1,6 @@
 /** Lines through a window's samples: deriv and predict_linear by least squares, double_exponential_smoothing by Holt. */
 import { executionError } from '../execution-error.ts';
+import { renderF } from '../go-float.ts';
 import { compensate } from '../neumaier-sum.ts';
 import type { FunctionFamily, RangeWindow } from './function-kinds.ts';
 
@@ -64,19 +65,24 @@ function smooth({ values, from, to, args, step }: RangeWindow): number {
   return level;
 }
 
+function checkFactors({ args, step }: RangeWindow): void {
+  checkFactor('smoothing factor', args[0][step]);
+  checkFactor('trend factor', args[1][step]);
+}
+
+/** NaN passes, as in Prometheus. */
 function checkFactor(name: string, value: number): void {
-  if (value > 0 && value < 1) return;
+  if (!(value <= 0 || value >= 1)) return;
   throw executionError(
-    `invalid ${name}. Expected: 0 < ${name.includes('trend') ? 'tf' : 'sf'} < 1, got: ${value}`,
+    `invalid ${name}. Expected: 0 < ${name.includes('trend') ? 'tf' : 'sf'} < 1, got: ${renderF(value)}`,
   );
 }
 
 export const regressionFunctions: FunctionFamily = {
   double_exponential_smoothing: {
     kind: 'range',
+    check: checkFactors,
     kernel: (window) => {
-      checkFactor('smoothing factor', window.args[0][window.step]);
-      checkFactor('trend factor', window.args[1][window.step]);
       if (window.to - window.from < 2) return false;
       window.result = smooth(window);
       return true;

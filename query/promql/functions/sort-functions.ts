@@ -1,9 +1,20 @@
 /** sort and its kin. Only an instant query has an order: in a range query they change nothing. */
 import { labelValue } from '#model/labels.ts';
-import { evaluateVector, stringOf } from '../evaluation.ts';
-import { compareLabels, numbersOnly } from '../step-series.ts';
+import { type Evaluation, evaluateVector, stringOf } from '../evaluation.ts';
+import { compareLabels, numbersOnly, type StepGrid } from '../step-series.ts';
+import type { Call } from '../tree.ts';
 import type { FunctionFamily, WholeFunction } from './function-kinds.ts';
 import { compareNaturally } from './natural-order.ts';
+
+/** Says so where sorting is of no use. */
+function hasNoOrder(evaluation: Evaluation, call: Call, grid: StepGrid): boolean {
+  if (grid.count === 1) return false;
+  evaluation.annotations.warn(
+    'sort is ineffective for range queries since results are always ordered by labels',
+    call,
+  );
+  return true;
+}
 
 /** Orders by value at the only step; NaN comes last either way, and histograms go. */
 function byValue(sign: 1 | -1): WholeFunction {
@@ -11,7 +22,7 @@ function byValue(sign: 1 | -1): WholeFunction {
     kind: 'whole',
     evaluate: async (evaluation, call, grid) => {
       const series = (await evaluateVector(evaluation, call.args[0], grid)).map(numbersOnly);
-      if (grid.count > 1) return { kind: 'vector', series };
+      if (hasNoOrder(evaluation, call, grid)) return { kind: 'vector', series };
       const sorted = series.sort((a, b) => {
         const [left, right] = [a.values[0], b.values[0]];
         if (Number.isNaN(left) || Number.isNaN(right))
@@ -29,7 +40,7 @@ function byLabels(sign: 1 | -1): WholeFunction {
     kind: 'whole',
     evaluate: async (evaluation, call, grid) => {
       const series = await evaluateVector(evaluation, call.args[0], grid);
-      if (grid.count > 1) return { kind: 'vector', series };
+      if (hasNoOrder(evaluation, call, grid)) return { kind: 'vector', series };
       const names = call.args.slice(1).map(stringOf);
       const sorted = [...series].sort((a, b) => {
         for (const name of names) {

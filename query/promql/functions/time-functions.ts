@@ -75,7 +75,11 @@ const startTimestamp: WholeFunction = {
   evaluate: async (evaluation, call, grid) => {
     const argument = unwrapParentheses(call.args[0]);
     const series: StepSeries[] = [];
-    if (argument.kind !== 'vector') return { kind: 'vector', series };
+    if (argument.kind !== 'vector') {
+      // Only what was stored began at some time; errors and notes of the argument are the query's all the same.
+      await evaluateVector(evaluation, argument, grid);
+      return { kind: 'vector', series };
+    }
     for await (const one of streamStartTimes(evaluation, argument, grid)) {
       series.push(withoutName(evaluation, one));
     }

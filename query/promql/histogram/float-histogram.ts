@@ -80,7 +80,16 @@ export interface BucketRange {
 }
 
 /** All buckets with their bounds, by ascending bound; the zero bucket among them where it holds something. */
-export function* allBuckets(histogram: FloatHistogram): Generator<BucketRange> {
+export function allBuckets(histogram: FloatHistogram): Generator<BucketRange> {
+  return bucketsByBound(histogram, histogram.zeroCount > 0);
+}
+
+/** The same with a zero bucket that holds less than nothing, as that of a difference may. */
+export function allSignedBuckets(histogram: FloatHistogram): Generator<BucketRange> {
+  return bucketsByBound(histogram, histogram.zeroCount !== 0);
+}
+
+function* bucketsByBound(histogram: FloatHistogram, hasZeroBucket: boolean): Generator<BucketRange> {
   const { schema, customBounds, positive, negative, zeroCount, zeroThreshold } = histogram;
   for (let i = negative.indexes.length - 1; i >= 0; i--) {
     const index = negative.indexes[i];
@@ -93,7 +102,7 @@ export function* allBuckets(histogram: FloatHistogram): Generator<BucketRange> {
       isZero: false,
     };
   }
-  if (zeroCount > 0) {
+  if (hasZeroBucket) {
     yield {
       lower: -zeroThreshold,
       upper: zeroThreshold,

@@ -7,7 +7,8 @@ export const mixedFloatsAndHistograms = forMetric('encountered a mix of histogra
 export const mixedBuckets = forMetric(
   'vector contains a mix of histograms with exponential and custom buckets schemas',
 );
-export const mixedClassicAndNative = forMetric('vector contains a mix of classic and native histograms');
+export const mixedClassicAndNative = (name: string) =>
+  aboutMetric('vector contains a mix of classic and native histograms', name);
 export const ignoredInMixedRange = forMetric(
   'ignored histograms in a range containing both floats and histograms',
 );
@@ -39,7 +40,7 @@ export function incompatibleTypes(
   return `incompatible sample types encountered for binary operator "${operator}": ${type(left)} ${operator} ${type(right)}`;
 }
 
-const aboutMetric = (fact: string, name: string) =>
+export const aboutMetric = (fact: string, name: string) =>
   name === '' ? fact : `${fact} for metric name ${JSON.stringify(name)}`;
 
 export const quantileIsNan = (name: string) =>
@@ -51,3 +52,5 @@ export const fractionExcludesNan = (name: string) =>
     'input to histogram_fraction has NaN observations, which are excluded from all fractions',
     name,
   );
+export const liftedForQuantile =
+  'input to histogram_quantile needed to be fixed for monotonicity (see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)';

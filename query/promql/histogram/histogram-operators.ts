@@ -18,13 +18,16 @@ import { trimHistogram } from './histogram-trim.ts';
 
 export type SampleValue = number | FloatHistogram;
 
-/** Returns what the two become, or undefined where nothing is left. At least one of them is a histogram. */
+/** `filtered`: a comparison is false. `meaningless`: the two have no such operator, which is said. */
+export type OperatedHistograms = SampleValue | 'filtered' | 'meaningless';
+
+/** Returns what the two become. At least one of them is a histogram. */
 export function operateOnHistograms(
   expression: Binary,
   annotations: Annotations,
   left: SampleValue,
   right: SampleValue,
-): SampleValue | undefined {
+): OperatedHistograms {
   const { operator, returnsBool } = expression;
   const leftIsNumber = typeof left === 'number';
   const rightIsNumber = typeof right === 'number';
@@ -33,7 +36,7 @@ export function operateOnHistograms(
     if (operator === '==' || operator === '!=') {
       const isTrue = equalHistograms(left, right) === (operator === '==');
       if (returnsBool) return isTrue ? 1 : 0;
-      return isTrue ? left : undefined;
+      return isTrue ? left : 'filtered';
     }
   } else if (!leftIsNumber && rightIsNumber) {
     if (operator === '*') return compact(multiplyHistogram(left, right));
@@ -44,7 +47,7 @@ export function operateOnHistograms(
     return compact(multiplyHistogram(right, left));
   }
   annotations.inform(incompatibleTypes(left, operator, right), expression);
-  return undefined;
+  return 'meaningless';
 }
 
 function combine(
@@ -52,12 +55,12 @@ function combine(
   annotations: Annotations,
   left: FloatHistogram,
   right: FloatHistogram,
-): FloatHistogram | undefined {
+): FloatHistogram | 'meaningless' {
   const isSum = expression.operator === '+';
   const combined = isSum ? addHistograms(left, right) : subtractHistograms(left, right);
   if (combined === undefined) {
     annotations.warn(incompatibleBuckets(expression.operator), expression);
-    return undefined;
+    return 'meaningless';
   }
   const operation = isSum ? 'addition' : 'subtraction';
   if (combined.hasResetConflict) annotations.warn(conflictingResets(operation), expression);

@@ -15,7 +15,9 @@ CREATE TABLE sonde.samples_5m
     `vmax` Float64 CODEC(Delta(8), ZSTD(1)),
     `vsum` Float64 CODEC(Delta(8), ZSTD(1)),
     `stale` Bool CODEC(ZSTD(1)),
-    `version` UInt32 CODEC(T64, ZSTD(1))
+    `version` UInt32 CODEC(T64, ZSTD(1)),
+    `reset_count` UInt32 DEFAULT if((resets = 0) AND (vmin >= 0), 0, 4294967295) CODEC(T64, ZSTD(1)),
+    `traits` UInt8 CODEC(ZSTD(1))
 )
 ENGINE = ReplacingMergeTree(version)
 PARTITION BY toYYYYMM(bucket)

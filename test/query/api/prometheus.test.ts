@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { registerPrometheusApi } from '#query/api/prometheus.ts';
 import { renderTime, renderValue } from '#query/api/prometheus-reply.ts';
 import { asInstantQuery, createPromqlEngine, type PromqlEngine } from '#query/promql/engine.ts';
+import type { OnStatement } from '#query/promql/plan/explain.ts';
 import { promqlLimitsDefault } from '#query/promql/query-budget.ts';
 import { createSampleSource } from '#query/sql/samples.ts';
 import { openEmbeddedStore } from '#store/embedded/embedded-store.ts';
@@ -57,7 +58,8 @@ beforeAll(async () => {
       ('default', 1, ${start * 1000}, 7, map('trace_id', 'def')),
       ('default', 3, ${(start + 600) * 1000}, 8, map('trace_id', 'late')),
       ('team', 4, ${start * 1000}, 9, map('trace_id', 'theirs')))`);
-  const source = (tenant: string) => createSampleSource(store, tenant, promqlLimitsDefault);
+  const source = (tenant: string, onStatement?: OnStatement) =>
+    createSampleSource(store, tenant, promqlLimitsDefault, { onStatement });
   engine = createPromqlEngine({
     source,
     limits: { ...promqlLimitsDefault, seriesMax: 7 },
@@ -201,10 +203,10 @@ describe('a mistake is answered with its place and what to do', () => {
       status: 422,
       type: 'execution',
       error:
-        'found duplicate series for the match group {job="api"} on the right hand-side of the operation: [requests_total{code="500", job="api"}, requests_total{code="200", job="api"}];many-to-many matching not allowed: matching labels must be unique on one side',
+        'found duplicate series for the match group {job="api"} on the right hand-side of the operation: [{__name__="requests_total", code="500", job="api"}, {__name__="requests_total", code="200", job="api"}];many-to-many matching not allowed: matching labels must be unique on one side',
     },
     {
-      url: `/api/v1/query?${query({ query: 'requests_total or requests_total or requests_total' })}`,
+      url: `/api/v1/query?${query({ query: 'requests_total or requests_total offset 1s or requests_total offset 2s' })}`,
       status: 422,
       type: 'execution',
       error: 'the query reads more than 7 series (raise it with query.series_max)',
@@ -354,7 +356,7 @@ test('a query that runs out of time is a timeout', async () => {
     lookbackMsDefault: 300_000,
   });
   await expect(slow.instant({ tenant: 'default', query: 'a', timeMs: 0 })).rejects.toThrow(
-    'query timed out in expression evaluation',
+    'query timed out in expression evaluation: it took longer than',
   );
 });
 
@@ -384,3 +386,50 @@ test.each([
   [1500, '1.500'],
   [-1, '-0.001'],
 ])('the time %d is written %s', (timeMs, text) => expect(renderTime(timeMs)).toBe(text));
+
+describe('how a query is executed', () => {
+  const query = 'query=sum(requests_total)';
+
+  test('explain=1 adds the plan and the statements to the data, and nothing else changes', async () => {
+    const url = `/api/v1/query?${query}&time=${now}`;
+    const plain = JSON.parse((await app.inject({ url })).body);
+    const explained = JSON.parse((await app.inject({ url: `${url}&explain=1` })).body);
+    const { explain, ...data } = explained.data;
+    expect({ ...explained, data }).toEqual(plain);
+    expect(explain).toMatchObject({
+      push_down: 'exact',
+      max_source_resolution: 'auto',
+      plan: {
+        kind: 'sum',
+        expression: 'sum(requests_total)',
+        children: [
+          {
+            kind: 'vector',
+            expression: 'requests_total',
+            read: { path: 'kernel', reason: 'the source answers with samples only', is_pushed_down: false },
+          },
+        ],
+      },
+    });
+    expect(explain.statements.length).toBeGreaterThan(0);
+    expect(explain.statements[0].sql).toMatch(/^SELECT .* FROM series WHERE metric = \{m0:String\}/);
+    expect(explain.statements[0].params).toMatchObject({ m0: 'requests_total' });
+  });
+
+  test.each([
+    { params: 'max_source_resolution=5m', status: 200 },
+    { params: 'max_source_resolution=0s', status: 200 },
+    { params: 'max_source_resolution=auto&explain=0', status: 200 },
+    { params: 'max_source_resolution=2m', status: 400 },
+    { params: 'explain=yes', status: 400 },
+  ])('$params: $status', async ({ params, status }) => {
+    for (const url of [
+      `/api/v1/query?${query}&time=${now}&${params}`,
+      `/api/v1/query_range?${query}&start=${start}&end=${now}&step=15&${params}`,
+    ]) {
+      const reply = await app.inject({ url });
+      expect(reply.statusCode).toBe(status);
+      if (status === 400) expect(reply.body).toContain('invalid parameter');
+    }
+  });
+});

@@ -68,6 +68,7 @@ function windowByWindow(
       args: [],
       result: 0,
       warn: () => undefined,
+      warnEach: () => undefined,
       inform: () => undefined,
     };
     if (!implementation.kernel(window)) continue;

@@ -7,9 +7,9 @@ import { createPromqlEngine, type PromqlEngineOptions } from '#query/promql/engi
 import { functionNames } from '#query/promql/function-table.ts';
 import { implementedFunctions } from '#query/promql/functions/registry.ts';
 import { promqlLimitsDefault } from '#query/promql/query-budget.ts';
-import type { SeriesSamples } from '#query/promql/source.ts';
-import { renderLabels } from '#query/promql/step-series.ts';
+import type { SampleRequest, SeriesSamples } from '#query/promql/source.ts';
 import { createMemorySampleSource } from '../../languages/promql/memory-sample-source.ts';
+import { shortLabels } from '../../support/short-labels.ts';
 
 const minuteMs = 60_000;
 
@@ -38,7 +38,7 @@ function engineWith(options: Partial<PromqlEngineOptions> = {}) {
 async function ask(query: string, options: Partial<PromqlEngineOptions> = {}): Promise<string[]> {
   const { result } = await engineWith(options).instant({ tenant: 't', query, timeMs: 2 * minuteMs });
   return result.type === 'vector'
-    ? result.samples.map(({ labels, value }) => `${renderLabels(labels)} ${value}`)
+    ? result.samples.map(({ labels, value }) => `${shortLabels(labels)} ${value}`)
     : [];
 }
 
@@ -125,6 +125,47 @@ test('queries beyond the concurrency wait, and a waiting one can be given up', a
   gate.resolve();
   await Promise.all([first, third]);
   expect(started).toEqual(['first', 'third']);
+});
+
+describe('time that runs out names its limit', () => {
+  const hang = {
+    ...createMemorySampleSource(data),
+    async *select(_request: SampleRequest, abort?: AbortSignal) {
+      yield* [];
+      await new Promise((_resolve, reject) => abort?.addEventListener('abort', () => reject(abort.reason)));
+    },
+  };
+
+  test.each([
+    {
+      name: 'the option',
+      limits: { timeoutMs: 20 },
+      message:
+        'query timed out in expression evaluation: it took longer than 20 ms (raise it with query.timeout_ms)',
+    },
+    {
+      name: 'the parameter',
+      limits: {},
+      timeoutMs: 20,
+      message:
+        'query timed out in expression evaluation: it took longer than the 20 ms of its parameter "timeout"',
+    },
+  ])('$name', async ({ limits, timeoutMs, message }) => {
+    const engine = engineWith({ limits: { ...promqlLimitsDefault, ...limits }, source: () => hang });
+    await expect(engine.instant({ tenant: 't', query: 'a', timeMs: 0, timeoutMs })).rejects.toThrow(message);
+  });
+
+  test('the queue', async () => {
+    const limits = { ...promqlLimitsDefault, concurrency: 1 };
+    const engine = engineWith({ limits, source: () => hang });
+    const abort = new AbortController();
+    const first = engine.instant({ tenant: 't', query: 'a', timeMs: 0, abort: abort.signal });
+    await expect(engine.instant({ tenant: 't', query: 'a', timeMs: 0, timeoutMs: 20 })).rejects.toThrow(
+      'query timed out in query queue: 1 others were running (raise it with query.concurrency) for longer than the 20 ms',
+    );
+    abort.abort(new Error('gone'));
+    await expect(first).rejects.toThrow('gone');
+  });
 });
 
 test('a lookback of the request replaces the default', async () => {

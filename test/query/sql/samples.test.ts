@@ -9,12 +9,12 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { LabelMatcher } from '#model/labels.ts';
 import { parseSelector } from '#query/promql/parser.ts';
 import type { SampleSource } from '#query/promql/source.ts';
-import { renderLabels } from '#query/promql/step-series.ts';
 import { boundBytesMax } from '#query/sql/bound-text.ts';
 import { createSampleSource } from '#query/sql/samples.ts';
 import { openEmbeddedStore } from '#store/embedded/embedded-store.ts';
 import { migrate } from '#store/migrate.ts';
 import type { Store } from '#store/store.ts';
+import { shortLabels } from '../../support/short-labels.ts';
 
 let path: string;
 let store: Store;
@@ -73,7 +73,7 @@ async function read(selector: string, startSeconds: number, endSeconds: number):
     endMs,
   })) {
     const samples = Array.from(timestamps, (time, i) => `${time / 1000 - dayStart}:${values[i]}`);
-    lines.push(`${renderLabels(labels)} ${samples.join(' ')}`);
+    lines.push(`${shortLabels(labels)} ${samples.join(' ')}`);
   }
   return lines.sort();
 }
@@ -220,7 +220,7 @@ test('label names and values come from the small table, or with matchers from th
 test('series are listed once, sorted, for any of several selectors', async () => {
   const lists = [matchers('up'), matchers('{job="a"}')];
   const series = await source.series(lists, range, 10);
-  expect(series.map(renderLabels)).toEqual(['other{job="a"}', upA, 'up{job="b"}']);
+  expect(series.map(shortLabels)).toEqual(['other{job="a"}', upA, 'up{job="b"}']);
   expect(await source.series(lists, range, 2)).toHaveLength(2);
 });
 

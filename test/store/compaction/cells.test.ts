@@ -62,6 +62,8 @@ interface Cell {
   readonly v0: number;
   readonly v1: number;
   readonly resets: number;
+  readonly reset_count: number;
+  readonly traits: number;
   readonly vmin: number;
   readonly vmax: number;
   readonly vsum: number;
@@ -72,16 +74,26 @@ interface Cell {
 async function readCells(): Promise<Map<string, Cell>> {
   const rows = await store.rows<Record<string, string>>(
     `SELECT concat(toString(id), '@', toString(toUnixTimestamp(cell) * 1000)) AS key, n,
-       toUnixTimestamp64Milli(t0) AS t0, toUnixTimestamp64Milli(t1) AS t1, v0, v1, resets, vmin, vmax, vsum, stale
+       toUnixTimestamp64Milli(t0) AS t0, toUnixTimestamp64Milli(t1) AS t1, v0, v1, resets, reset_count, traits,
+       vmin, vmax, vsum, stale
      FROM samples_5m FINAL WHERE tenant = {tenant:String} AND metric = 'm' AND bucket = toDate(cell) ORDER BY id, cell`,
     { params: { tenant } },
   );
-  const number = (value: unknown) => Number(String(value).replace('inf', 'Infinity').replace('nan', 'NaN'));
+  const number = (value: unknown) =>
+    typeof value === 'number'
+      ? value
+      : Number(String(value).replace('inf', 'Infinity').replace('nan', 'NaN'));
   return new Map(
     rows.map(({ key, stale, ...numbers }) => [
       key!,
       {
-        ...Object.fromEntries(Object.entries(numbers).map(([name, value]) => [name, number(value)])),
+        ...Object.fromEntries(
+          // Which of 0 and -0 is the extreme is nowhere said.
+          Object.entries(numbers).map(([name, value]) => [
+            name,
+            /^vm/.test(name) ? number(value) + 0 : number(value),
+          ]),
+        ),
         stale: Boolean(stale),
       } as unknown as Cell,
     ]),
@@ -110,8 +122,11 @@ function naiveCells(samples: readonly StoredSample[]): Map<string, Cell> {
       v0: values[0]!,
       v1: values.at(-1)!,
       resets: values.reduce((total, value, i) => total + (value < values[i - 1]! ? values[i - 1]! : 0), 0),
-      vmin: numbers.length === 0 ? NaN : Math.min(...numbers),
-      vmax: numbers.length === 0 ? NaN : Math.max(...numbers),
+      reset_count: values.filter((value, i) => value < values[i - 1]!).length,
+      traits:
+        (values.every(Number.isInteger) ? 1 : 0) + (values.some((value) => Object.is(value, -0)) ? 0 : 2),
+      vmin: numbers.length === 0 ? NaN : Math.min(...numbers) + 0,
+      vmax: numbers.length === 0 ? NaN : Math.max(...numbers) + 0,
       vsum: values.reduce((total, value) => total + value, 0),
       stale: group.at(-1)!.bits === staleBits,
     });
@@ -143,14 +158,22 @@ describe('a sample on the edge of a window belongs to the cell that ends there',
     }
     const cells = await readCells();
     expect(cells).toEqual(naiveCells([before, on, after]));
-    expect(cells.get(`1@${edge}`)).toMatchObject({ n: 2, v0: 5, v1: 3, resets: 5, vsum: 8 });
+    expect(cells.get(`1@${edge}`)).toMatchObject({
+      n: 2,
+      v0: 5,
+      v1: 3,
+      resets: 5,
+      reset_count: 1,
+      traits: 3,
+      vsum: 8,
+    });
   });
 });
 
 test('whatever comes late, cells are what all samples together make', async () => {
   const value = fc.oneof(
     { weight: 3, arbitrary: fc.integer({ min: 0, max: 9 }) },
-    { weight: 1, arbitrary: fc.constantFrom(staleBits, payloadBits, Infinity, -Infinity) },
+    { weight: 1, arbitrary: fc.constantFrom(staleBits, payloadBits, Infinity, -Infinity, -0, 0.5) },
   );
   const tick = fc.oneof(fc.integer({ min: -12, max: 12 }), fc.integer({ min: 108, max: 132 }));
   const sampleOf = fc
