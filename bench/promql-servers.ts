@@ -23,6 +23,7 @@ const sondeSettings = {
   SONDE_STORE_COMPACTION_ENABLED: 'false',
   SONDE_STORE_MEMORY_BYTES_MAX: String(4 * 1024 ** 3),
   SONDE_QUERY_SAMPLES_MAX: '1000000000',
+  SONDE_QUERY_BYTES_MAX: '100000000000',
 };
 
 export async function startSondeServer(directory: string): Promise<BenchServer> {

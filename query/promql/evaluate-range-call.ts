@@ -111,10 +111,14 @@ export class RangeCallRun {
   /** Undefined where the function has no value at any step. Stale markers of selectors are left out. */
   async evaluate(found: RangeSamples): Promise<StepSeries | undefined> {
     const inTime = this.atOnce(found, undefined);
-    if (inTime !== 'later') return inTime;
+    const { budget } = this.#evaluation;
+    if (inTime !== 'later') {
+      // A subquery's series are all there: nobody breathes between them.
+      if (budget.isBreathDue()) await budget.breathe();
+      return inTime;
+    }
     const samples = withoutStale(found);
     const window = createWindow(this.#evaluation, this.#range, samples, this.#args);
-    const { budget } = this.#evaluation;
     const series = await runKernel(budget, window, this.#implementation, this.#ends, this.#grid);
     return this.#finish(series);
   }

@@ -8,7 +8,7 @@ import { Piscina } from 'piscina';
 import type { SliceResult, SliceTask } from './slice-kernel.ts';
 
 /** One core is left to the engine. */
-const threadsMax = Math.max(1, Math.min(8, availableParallelism() - 1));
+const threadsMax = Math.max(1, Math.min(4, availableParallelism() - 1));
 const sliceBytesMinDefault = 4 * 1024 * 1024;
 const idleTimeoutMs = 30_000;
 

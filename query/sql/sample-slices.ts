@@ -32,7 +32,7 @@ export interface Slice {
 }
 
 /** What a slice may hold in memory, at 16 bytes a sample. The next one is read while one is worked on. */
-const sliceSamplesMaxDefault = 5_000_000;
+const sliceSamplesMaxDefault = 3_000_000;
 /** For the estimate of a slice: scrapes are seldom closer than this. */
 const sampleIntervalMsGuess = 10_000;
 /** What is mostly empty, or small, is not worth threads: with several the engine takes twice the time. */

@@ -27,7 +27,7 @@ import type { SliceResult } from './slice-kernel.ts';
 export interface SampleSourceLimits {
   /** Series that one selector may match. */
   readonly seriesMax: number;
-  /** What is read, and held, at a time. Default 5 million, at 16 bytes. */
+  /** What is read, and held, at a time. Default 3 million, at 16 bytes. */
   readonly sliceSamplesMax?: number;
   /** Bytes that the source may read: see metric-read.ts. No limit by default. */
   readonly bytesMax?: number;
