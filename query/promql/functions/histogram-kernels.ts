@@ -37,7 +37,8 @@ export function windowHistograms({
 const hasNumbers = ({ from, to }: RangeWindow) => from < to;
 
 /**
- * The difference over a window of histograms alone, counter resets made good; a gauge. Undefined, with a warning, where
+ * The difference over a window of histograms alone, counter resets made good; a gauge, but where there is only one, which is
+ * the difference to zero. Undefined, with a warning, where
  * they do not fit together.
  */
 export function histogramDifference(
@@ -56,7 +57,7 @@ export function histogramDifference(
     hasReset(current, before) ||
     (histogramStartTimes !== undefined &&
       beganAnew(histogramStartTimes, histogramTimes, histogramFrom + index));
-  if (points.length === 1) return { ...last, resetHint: 'gauge' };
+  if (points.length === 1) return last;
   if (isCounter && !beginsAtZero && isAnew(1, points[1], previous)) previous = emptyLike(points[1]);
   const isCustom = previous.schema === customSchema;
   const middle = isCounter ? points.slice(1, -1) : [];

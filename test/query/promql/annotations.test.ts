@@ -1,3 +1,4 @@
+/** What stands beside an answer: each fact once, and what is counted over its samples. */
 import { expect, test } from 'vitest';
 import { Annotations } from '#query/promql/annotations.ts';
 

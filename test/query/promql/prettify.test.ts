@@ -1,3 +1,4 @@
+/** Queries over several lines. */
 import { expect, test } from 'vitest';
 import { parsePromql } from '#query/promql/parser.ts';
 import { prettifyPromql } from '#query/promql/prettify.ts';

@@ -1,3 +1,4 @@
+/** Bounds of histogram buckets, to the last bit. */
 import { describe, expect, test } from 'vitest';
 import { exponentialBound } from '#query/promql/histogram/exponential-bounds.ts';
 
