@@ -29,7 +29,7 @@ import { Dice, type RandomQuery, randomQuery, randomSamples, seriesCount } from 
 vi.setConfig({ testTimeout: 1_800_000, hookTimeout: 120_000 });
 
 const seed = Number(process.env.PATHS_SEED ?? 20_261_127);
-const queriesPerState = Number(process.env.PATHS_QUERIES ?? 30);
+const queriesPerState = Number(process.env.PATHS_QUERIES ?? 20);
 
 let opened: TestStore;
 let store: Store;
