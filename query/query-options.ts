@@ -28,7 +28,7 @@ export const queryOptions = {
   push_down: option(
     z.enum(['exact', 'approximate', 'off']),
     'exact',
-    'What ClickHouse may compute of a PromQL query: what is equal to the last bit; on a server also rate, increase, delta and irate, which differ by rounding (2e-12); or nothing. See docs/query-execution.md.',
+    'What ClickHouse may compute of a PromQL query: what is equal to the last bit; on a server also rate, increase, delta, irate, and sums and means of series, which differ by rounding; or nothing. See docs/query-execution.md.',
   ),
   steps_max: option(countSchema, 11_000, 'Steps of a range query.'),
   timeout_ms: option(countSchema, 120_000, 'A query that runs longer is stopped.'),

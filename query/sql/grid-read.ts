@@ -3,7 +3,7 @@
  * compacted and chunks are named in that order, and the engine takes its view of each table in that order: what moves
  * meanwhile is seen twice, and samples of one series with one time are one for these functions.
  */
-import { columnNamed, readBlocks } from '#store/native/block-reader.ts';
+import { type Block, columnNamed, readBlocks } from '#store/native/block-reader.ts';
 import type { Column } from '#store/native/column.ts';
 import type { QueryParams } from '#store/store.ts';
 import type { GridRequest, GridSeries } from '../promql/pushed/pushed-source.ts';
@@ -28,28 +28,28 @@ export async function* readGrid(
   for (let start = 0; start < series.length; start += seriesPerStatement) {
     const slice = series.slice(start, start + seriesPerStatement);
     const where = selectionSql(selection, slice);
-    const params: QueryParams = {
-      ...where.params,
-      ...rowWindowParams(grid.request),
-      ...chunkWindowParams(grid.request),
-      ...gridParams(grid),
-    };
+    const params = { ...where.params, ...gridParams(grid) };
+    const sql = `${gridSql(grid, where.sql)} ORDER BY id`;
     let index = 0;
-    for await (const bytes of read.stream(gridSql(grid, where.sql), params, abort, settings)) {
-      for (const row of decodeRows(bytes)) {
-        index = seekSeries(slice, index, row.idHigh, row.idLow);
-        if (!isSeries(slice[index], row.idHigh, row.idLow)) continue;
-        if (keepsStale) dropStale(row);
-        const { labels } = slice[index];
-        const { values, present, sampleCount, isSuspect } = row;
-        yield { labels, values, present, sampleCount, isSuspect };
+    for await (const bytes of read.stream(sql, params, abort, settings)) {
+      for (const block of readBlocks(bytes)) {
+        const ids = wordsOf(columnNamed(block, 'id'));
+        for (const [row, grid] of decodeGrids(block).entries()) {
+          const [idHigh, idLow] = [ids[2 * row + 1], ids[2 * row]];
+          index = seekSeries(slice, index, idHigh, idLow);
+          if (!isSeries(slice[index], idHigh, idLow)) continue;
+          if (keepsStale) dropStale(grid);
+          yield { labels: slice[index].labels, ...grid };
+        }
       }
     }
   }
 }
 
-function gridParams({ firstMs, stepMs, count, rangeMs }: GridRequest): QueryParams {
+export function gridParams({ request, firstMs, stepMs, count, rangeMs }: GridRequest): QueryParams {
   return {
+    ...rowWindowParams(request),
+    ...chunkWindowParams(request),
     gridFirst: firstMs,
     gridLast: firstMs + stepMs * (count - 1),
     gridStep: count === 1 ? '0' : decimalSeconds(stepMs),
@@ -62,7 +62,8 @@ function decimalSeconds(ms: number): string {
   return (ms / 1000).toFixed(3);
 }
 
-function gridSql({ function: name }: GridRequest, where: string): string {
+/** Rows of `id`, `n`, `is_suspect` and `r`. */
+export function gridSql({ function: name }: GridRequest, where: string): string {
   const { aggregate, suspect, keepsStale } = gridFunctions[name];
   const live = keepsStale ? '' : ` AND NOT (${isStaleSql})`;
   const rows = (table: string) => `SELECT id, ts, v FROM ${table} WHERE ${where} AND ${rowWindowSql}${live}`;
@@ -76,52 +77,41 @@ function gridSql({ function: name }: GridRequest, where: string): string {
       SELECT id, t AS ts, x AS v FROM samples_chunk ARRAY JOIN ts AS t, v AS x WHERE ${where} AND ${chunkWindowSql}
     ) WHERE ${rowWindowSql}${live}
   )
-  GROUP BY id ORDER BY id`;
+  GROUP BY id`;
 }
 
-interface GridRow {
-  readonly idHigh: number;
-  readonly idLow: number;
-  readonly values: Float64Array;
-  readonly present: Uint8Array;
-  readonly sampleCount: number;
-  readonly isSuspect: boolean;
-}
+/** What a statement says of a grid, besides whose it is. */
+export type DecodedGrid = Omit<GridSeries, 'labels'>;
 
-function* decodeRows(bytes: Uint8Array): Generator<GridRow> {
-  for (const block of readBlocks(bytes)) {
-    const ids = wordsOf(columnNamed(block, 'id'));
-    const counts = wordsOf(columnNamed(block, 'n'));
-    const suspects = columnNamed(block, 'is_suspect');
-    const grids = columnNamed(block, 'r');
-    if (grids.kind !== 'array' || grids.items.kind !== 'nullable' || grids.items.items.kind !== 'float64') {
-      throw new Error(`BUG: a grid came as ${grids.kind}`);
-    }
-    if (suspects.kind !== 'number') throw new Error(`BUG: a flag came as ${suspects.kind}`);
-    const { nulls, items } = grids.items;
-    for (let row = 0; row < grids.ends.length; row++) {
-      const start = row === 0 ? 0 : grids.ends[row - 1];
-      const end = grids.ends[row];
-      yield {
-        idHigh: ids[2 * row + 1],
-        idLow: ids[2 * row],
-        // Copies: the columns share memory with the bytes. Copying between arrays of one type keeps every NaN's bits.
-        values: items.values.slice(start, end),
-        present: nulls.subarray(start, end).map((isNull) => 1 - isNull),
-        sampleCount: counts[2 * row] + counts[2 * row + 1] * 4_294_967_296,
-        isSuspect: suspects.values[row] !== 0,
-      };
-    }
+/** The rows of a block: `n`, `is_suspect` and `r`. */
+export function decodeGrids(block: Block): DecodedGrid[] {
+  const counts = wordsOf(columnNamed(block, 'n'));
+  const suspects = columnNamed(block, 'is_suspect');
+  const grids = columnNamed(block, 'r');
+  if (grids.kind !== 'array' || grids.items.kind !== 'nullable' || grids.items.items.kind !== 'float64') {
+    throw new Error(`BUG: a grid came as ${grids.kind}`);
   }
+  if (suspects.kind !== 'number') throw new Error(`BUG: a flag came as ${suspects.kind}`);
+  const { nulls, items } = grids.items;
+  return Array.from(grids.ends, (end, row) => {
+    const start = row === 0 ? 0 : grids.ends[row - 1];
+    return {
+      // Copies: the columns share memory with the bytes. Copying between arrays of one type keeps every NaN's bits.
+      values: items.values.slice(start, end),
+      present: nulls.subarray(start, end).map((isNull) => 1 - isNull),
+      sampleCount: counts[2 * row] + counts[2 * row + 1] * 4_294_967_296,
+      isSuspect: suspects.values[row] !== 0,
+    };
+  });
 }
 
-function wordsOf(column: Column): Uint32Array {
+export function wordsOf(column: Column): Uint32Array {
   if (column.kind === 'integer64') return column.words;
   throw new Error(`BUG: a 64-bit column was asked for and ${column.kind} came`);
 }
 
 /** At a step whose newest sample is a stale marker there is no value. */
-function dropStale({ values, present }: GridRow): void {
+function dropStale({ values, present }: DecodedGrid): void {
   const words = halves(values);
   for (let i = 0; i < values.length; i++) if (present[i] === 1 && isStale(words, i)) present[i] = 0;
 }

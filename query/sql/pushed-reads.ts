@@ -5,6 +5,7 @@ import type { PushedReads } from '../promql/pushed/pushed-source.ts';
 import { completeCells, readCells } from './cell-read.ts';
 import { type GridProbe, probeGridFunctions } from './grid-functions.ts';
 import { readGrid } from './grid-read.ts';
+import { readGroups } from './group-read.ts';
 import { countHistogramNumbers } from './histograms.ts';
 import type { MetricRead } from './metric-read.ts';
 import { createSelections, selectionSql } from './metric-selection.ts';
@@ -71,6 +72,10 @@ export function createPushedReads(read: MetricRead, seriesMax: number, probe: Pu
     async *grid(request, abort) {
       const [selection, { settings }] = [await select(request.request, abort), await probe.result()];
       yield* readGrid(read, selection, request, settings, abort);
+    },
+    async *groups(request, abort) {
+      const [selection, { settings }] = [await select(request.grid.request, abort), await probe.result()];
+      yield* readGroups(read, selection, request, settings, abort);
     },
     async *cells(request, abort) {
       yield* readCells(read, await select(request.request, abort), request, abort);

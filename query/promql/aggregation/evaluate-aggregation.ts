@@ -8,6 +8,7 @@ import type { Aggregation } from '../tree.ts';
 import { type Accumulator, accumulators, type HistogramNotes } from './accumulators.ts';
 import { countValues } from './count-values.ts';
 import { groupLabels } from './grouping.ts';
+import { pushedGroups } from './pushed-groups.ts';
 import { selectExtremes } from './select-extremes.ts';
 import { selectRatio, selectSome } from './select-some.ts';
 import { withoutHistograms } from './without-histograms.ts';
@@ -52,6 +53,8 @@ async function accumulate(
   parameter: Float64Array | undefined,
   grid: StepGrid,
 ): Promise<StepSeries[]> {
+  const pushed = await pushedGroups(evaluation, aggregation, grid);
+  if (pushed !== undefined) return pushed;
   const { operator, expression, grouping, isWithout } = aggregation;
   const takesHistograms = histogramOperators.has(operator);
   const notes: HistogramNotes = {

@@ -7,8 +7,9 @@ import { fixedTimeMs } from '../evaluation.ts';
 import { windowEnds } from '../sample-window.ts';
 import type { SampleSource } from '../source.ts';
 import type { StepGrid } from '../step-series.ts';
-import type { Expression, VectorSelector } from '../tree.ts';
+import { type Aggregation, type Expression, unwrapParentheses, type VectorSelector } from '../tree.ts';
 import { expressionType } from '../type-check.ts';
+import { chooseGroups } from './choose-groups.ts';
 import { type ChosenPath, choosePath, firstLook, lookAtSeries, type PathWishes } from './choose-path.ts';
 import { expressionKey, requestKey } from './expression-key.ts';
 import { type PlacedNode, type PlanTimes, rangeSelectorOf, walkPlaced } from './placed-nodes.ts';
@@ -26,6 +27,7 @@ export async function makePlan(
   const shared = new Map<Expression, SharedExpression>();
   const seen = new Map<string, Expression>();
   const readers: PlacedNode[] = [];
+  const aggregations: [Aggregation, StepGrid][] = [];
   walkPlaced(times, expression, grid, (placed) => {
     const { node, grid: here } = placed;
     if (isShareable(node) && !placed.isReadByParent) {
@@ -39,10 +41,18 @@ export async function makePlan(
       seen.set(key, node);
     }
     if (placed.request !== undefined) readers.push(placed);
+    if (node.kind === 'aggregation') aggregations.push([node, here]);
     return true;
   });
   const reads = new Map<Expression, PlannedRead>();
   for (const placed of readers) reads.set(placed.node, await planRead(placed, times, wishes, source, abort));
+  for (const [aggregation, here] of aggregations) {
+    const inner = unwrapParentheses(aggregation.expression);
+    const read = reads.get(inner);
+    if (read === undefined || shared.has(inner) || read.grid.count !== here.count) continue;
+    const group = chooseGroups(aggregation, read, wishes);
+    if (group !== undefined) reads.set(aggregation, { ...read, ...group });
+  }
   return { expression, grid, reads, shared, sharedRequests: countRequests(reads.values()) };
 }
 

@@ -2,6 +2,7 @@
  * How a query will be executed: for each read of samples the path it takes and why, and which expressions are evaluated
  * once for all their places. Immutable; the evaluator asks it, and explain.ts prints it.
  */
+import type { GroupRequest } from '../pushed/pushed-source.ts';
 import type { WindowEnds } from '../sample-window.ts';
 import type { SampleRequest } from '../source.ts';
 import type { StepGrid } from '../step-series.ts';
@@ -40,6 +41,8 @@ export interface PlannedRead {
   readonly seriesCount: number | undefined;
   /** Of path `cells`. */
   readonly cells: CellUse | undefined;
+  /** Of path `grid`, at an aggregation: the store puts the series together, too. */
+  readonly aggregation?: Pick<GroupRequest, 'operator' | 'by'> | undefined;
 }
 
 export interface CellUse {

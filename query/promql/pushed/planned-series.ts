@@ -8,7 +8,8 @@ import type { CellUse, PlannedRead, ReadNode, ReadShape } from '../plan/query-pl
 import { emptySeries, labelsKey, type StepGrid, type StepSeries } from '../step-series.ts';
 import { type Call, unwrapParentheses } from '../tree.ts';
 import { type CellFunction, type CellWindow, cellFunctionTable } from './cell-kernels.ts';
-import { type CellSeries, cellMs, type PushedFunction, type PushedReads } from './pushed-source.ts';
+import { gridRequest } from './grid-request.ts';
+import { type CellSeries, cellMs, type PushedReads } from './pushed-source.ts';
 
 /** Reads a node as samples; labels keep the metric's name. */
 export type ReadByKernel = (node: ReadNode, grid: StepGrid) => AsyncIterable<StepSeries>;
@@ -36,17 +37,11 @@ async function* streamFromGrid(
 ): AsyncGenerator<StepSeries> {
   const { budget, abort } = evaluation;
   const { node, grid } = read;
-  const { request, name, rangeMs, ends } = read.shape;
   const doubtful = new DoubtfulSeries(node, grid, kernel);
-  const wanted = {
-    request,
-    function: name as PushedFunction,
-    rangeMs,
-    firstMs: ends.firstMs,
-    stepMs: ends.stepMs,
-    count: grid.count,
-  };
-  for await (const { labels, values, present, sampleCount, isSuspect } of pushed.grid(wanted, abort)) {
+  for await (const { labels, values, present, sampleCount, isSuspect } of pushed.grid(
+    gridRequest(read.shape),
+    abort,
+  )) {
     budget.addSeries(sampleCount);
     budget.addSamples(grid.count);
     await budget.breathe();

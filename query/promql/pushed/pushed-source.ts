@@ -57,6 +57,20 @@ export interface GridSeries {
   readonly isSuspect: boolean;
 }
 
+/** `sum` and `avg` add in another order than PromQL. */
+export type GroupOperator = 'count' | 'group' | 'min' | 'max' | 'sum' | 'avg';
+
+export interface GroupRequest {
+  readonly grid: GridRequest;
+  readonly operator: GroupOperator;
+  /** Labels that a group keeps. */
+  readonly by: readonly string[];
+}
+
+export interface GridGroup extends GridSeries {
+  readonly seriesCount: number;
+}
+
 export const cellMs = 300_000;
 
 /** What can be asked of cells; see store/compaction/cell-sql.ts for what they mean. */
@@ -99,6 +113,8 @@ export interface CellSeries {
 }
 
 export interface PushedReads {
+  /** Yields groups in the order of their first series that has a value. */
+  groups(request: GroupRequest, abort: AbortSignal): AsyncIterable<GridGroup>;
   /** Never rejects: a store that cannot be asked has no functions. */
   capabilities(): Promise<PushCapabilities>;
   countSeries(request: SampleRequest, abort: AbortSignal): Promise<number>;

@@ -102,6 +102,8 @@ const rangeFunctions = [
   ...['ts_of_first_over_time', 'ts_of_last_over_time'],
 ];
 
+/** Those that are equal in the engine. */
+const gridFunctions = ['resets', 'changes', 'idelta', 'last_over_time'];
 /** Those that cells answer, too. */
 const cellFunctions = rangeFunctions.filter((name) => !/^i|changes|stddev/.test(name) || name === 'increase');
 
@@ -118,6 +120,14 @@ export function randomQuery(dice: Dice): RandomQuery {
 
 function randomVector(dice: Dice, isAligned: boolean, depth: number): string {
   const inner = () => randomVector(dice, isAligned, depth + 1);
+  if (dice.chance(0.15)) {
+    const by = dice.pick([' ', ' by (k) ', ' by (k, none) ', ' by (s) ']);
+    const selector = `m${dice.pick(['', '{s!="7"}', '{k="a"}'])}`;
+    const read = dice.chance(0.3)
+      ? selector
+      : `${dice.pick(gridFunctions)}(${selector}[${dice.pick(['61s', '7m', '1h'])}])`;
+    return `${dice.pick(['min', 'max', 'count', 'group'])}${by}(${read})`;
+  }
   const shape = depth > 2 ? 0 : dice.below(10);
   if (shape === 1)
     return `${dice.pick(['sum', 'avg', 'min', 'max', 'count', 'group', 'stddev'])}(${inner()})`;
@@ -147,5 +157,6 @@ function randomRead(dice: Dice, isAligned: boolean): string {
   const range = isAligned
     ? dice.pick(['5m', '10m', '1h', '6h', '35m'])
     : dice.pick(['5m', '4m', '61s', '1h']);
+  if (dice.chance(0.25)) return `${dice.pick(gridFunctions)}(${selector}[${range}]${at}${offset})`;
   return `${dice.pick(isAligned && dice.chance(0.6) ? cellFunctions : rangeFunctions)}(${selector}[${range}]${at}${offset})`;
 }

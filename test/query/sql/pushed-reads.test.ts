@@ -111,6 +111,53 @@ describe('functions that differ by rounding', () => {
   );
 });
 
+describe('groups are put together in the store', () => {
+  const pushedReason = ({ explanation }: QueryOutcome) => explanation!.plan.read?.reason;
+
+  test.each([
+    {
+      query: 'max by (k) (resets(c_total[7m]))',
+      pushDown: 'exact',
+      reason: 'the store computes resets and its max',
+    },
+    { query: 'count(c_total)', pushDown: 'exact', reason: 'the store computes selector and its count' },
+    {
+      query: 'group by (k, nothing) (c_total offset 7m)',
+      pushDown: 'exact',
+      reason: 'the store computes selector and its group',
+    },
+    { query: 'sum by (k) (resets(c_total[7m]))', pushDown: 'exact', reason: undefined },
+    { query: 'max without (n) (resets(c_total[7m]))', pushDown: 'exact', reason: undefined },
+    { query: 'max by (__name__) (c_total)', pushDown: 'exact', reason: undefined },
+    {
+      query: 'sum by (k) (rate(c_total[7m]))',
+      pushDown: 'approximate',
+      reason: 'the store computes rate and its sum',
+    },
+    { query: 'avg(c_total)', pushDown: 'approximate', reason: 'the store computes selector and its avg' },
+  ] as const)('$query, $pushDown: $reason', async ({ query, pushDown, reason }) => {
+    const wanted = await engineOver({ pushDown: 'off' }).range({ ...range, query, resolution: 'raw' });
+    const found = await engineOver({ pushDown }).range({ ...range, query, resolution: 'raw' });
+    expect(pushedReason(found)).toBe(reason);
+    if (pushDown === 'exact') expect(found.result).toEqual(wanted.result);
+    const errors = numbersOf(wanted).map((value, i) => Math.abs(value - numbersOf(found)[i]!) / value);
+    expect(Math.max(...errors.filter((error) => !Number.isNaN(error)))).toBeLessThan(1e-9);
+    expect(found.result).toMatchObject({
+      series: { length: wanted.result.type === 'matrix' ? wanted.result.series.length : 0 },
+    });
+    expect(found.infos).toEqual(wanted.infos);
+  });
+
+  test('their series and samples count', async () => {
+    for (const limits of [{ seriesMax: 39 }, { samplesMax: 1000 }]) {
+      const engine = engineOver({ limits: { ...promqlLimitsDefault, ...limits } });
+      await expect(engine.range({ ...range, query: 'max(resets(c_total[7m]))' })).rejects.toThrow(
+        'raise it with',
+      );
+    }
+  });
+});
+
 describe('the self-test', () => {
   test('this engine passes it', async () => {
     const { functions, failures } = await probe.result();
