@@ -2,6 +2,7 @@
  * What the transcoder costs by itself: requests of one signal, again and again, in this thread. The code is warmed up, and
  * the best of several rounds counts: what else runs on the machine only ever adds.
  */
+import { inlineTranscoders } from '#collector/transcode/inlining.ts';
 import { createTranscoder } from '#collector/transcode/transcoder.ts';
 import type { NativeBlock } from '#store/store.ts';
 import {
@@ -90,6 +91,8 @@ export interface Made {
 
 export function make({ signal, makeRequest, requestCount, recordsPerRequest }: Workload): Made {
   const requests = Array.from({ length: requestCount }, (_, index) => makeRequest(index));
+  // As a collector does.
+  inlineTranscoders();
   const transcoder = createTranscoder();
   const task = {
     requests: requests.map((bytes) => ({ signal, tenant: 'default', bytes })),

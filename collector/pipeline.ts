@@ -24,6 +24,7 @@ import {
   type RunRequest,
 } from './run.ts';
 import { RunTranscoder } from './run-transcoder.ts';
+import { inlineTranscoders } from './transcode/inlining.ts';
 import type { TranscodeContext } from './transcode/transcoder.ts';
 import { type TranscoderOptions, transcoderOptionsDefault } from './transcode/transcoder-options.ts';
 import { WorkerLane } from './worker-lane.ts';
@@ -97,6 +98,7 @@ interface Lane {
 }
 
 export function createPipeline(options: PipelineOptions): Pipeline {
+  inlineTranscoders();
   return new ThreadedPipeline(options);
 }
 

@@ -219,3 +219,33 @@ test('Influx lines, of both versions', async () => {
   });
   expect(await askValue('disk_used{db="telegraf"}')).toBe('1');
 });
+
+test('text that is SQL, NULs and quotes to the engine comes back as it was sent, in every place', async () => {
+  const texts = [
+    'x\n\ndrop table sonde.logs\n\n',
+    '\0nul\0',
+    "'; DROP TABLE logs; --",
+    '\\x00\\\'"{}',
+    '\n\n',
+  ];
+  const records = texts.map((text, i) => ({
+    timeUnixNano: `${nowMs}${String(i).padStart(6, '0')}`,
+    body: { stringValue: text },
+    severityText: text,
+    attributes: [{ key: 'hostile', value: { stringValue: text } }],
+  }));
+  const logs = {
+    resourceLogs: [
+      { resource: resource('hostile'), scopeLogs: [{ scope: { name: texts[0] }, logRecords: records }] },
+    ],
+  };
+  expect((await push(`${sonde.otlpUrl}/v1/logs`, JSON.stringify(logs))).status).toBe(200);
+  const streams = await askLogs('{service_name="hostile"}');
+  const lines = streams.flatMap(({ values }) => values.map(([, line]) => line));
+  expect(lines.toSorted()).toEqual(texts.toSorted());
+  expect(streams.map(({ stream }) => stream.hostile).toSorted()).toEqual(texts.toSorted());
+  const influx = `hostile,t='\\ OR\\ 1\\=1;DROP\\ TABLE\\ logs v=1 ${nowNano}`;
+  expect((await push(`${sonde.otlpUrl}/write`, influx, {})).status).toBe(204);
+  expect(await askValue(`hostile_v{t="' OR 1=1;DROP TABLE logs"}`)).toBe('1');
+  expect((await askLogs('{app="shop"}'))[0]?.values).toHaveLength(1);
+});

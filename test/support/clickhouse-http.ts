@@ -53,6 +53,10 @@ export interface ClickhouseHttp {
   readonly url: string;
   /** Query texts in order of arrival. */
   readonly queries: readonly string[];
+  /** Connections that were accepted so far. */
+  readonly connectionCount: number;
+  /** Content-Encoding of each body with data, in order of arrival; '' is none. */
+  readonly bodyEncodings: readonly string[];
   /** Lets the next request whose query matches fail. */
   fail(next: Failure, query?: RegExp): void;
   close(): Promise<void>;
@@ -353,13 +357,22 @@ export async function startClickhouseHttp(
   options: ClickhouseHttpOptions = {},
 ): Promise<ClickhouseHttp> {
   const gateway = await Gateway.open(path, options);
+  let connectionCount = 0;
+  const bodyEncodings: string[] = [];
   const server: Server = createServer({ maxHeaderSize: 2 * 1024 * 1024 }, (request, response) => {
+    // With data in the body, the statement is in the address.
+    if (request.url?.includes('query=INSERT')) bodyEncodings.push(request.headers['content-encoding'] ?? '');
     void respond(gateway, request, response);
   });
+  server.on('connection', () => connectionCount++);
   await new Promise<void>((resolve) => server.listen(options.port ?? 0, '127.0.0.1', resolve));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     queries: gateway.queries,
+    bodyEncodings,
+    get connectionCount() {
+      return connectionCount;
+    },
     fail: (next, query) => gateway.fail(next, query),
     close: async () => {
       server.closeIdleConnections();

@@ -44,6 +44,29 @@ describeStore('server', {
   close,
 });
 
+/** Ten samples of one metric, as the engine writes them. */
+async function blockOf(from: Store, metric: string): Promise<NativeBlock> {
+  const sql = `SELECT 'a'::LowCardinality(String) AS tenant, '${metric}'::LowCardinality(String) AS metric,
+    number AS id, toDateTime64('2026-11-20 00:00:00', 3, 'UTC') AS ts, 0.5 AS v FROM numbers(10)`;
+  const pieces: Uint8Array[] = [];
+  for await (const piece of from.stream(sql)) pieces.push(piece);
+  return { table: 'samples_head', parts: pieces, rowCount: 10 };
+}
+
+test('blocks travel compressed, one after the other on one connection', async () => {
+  const sending = await open();
+  await migrate(sending);
+  const block = await blockOf(sending, 'compressed');
+  await sending.insert(block, 'first');
+  const { connectionCount, bodyEncodings } = http!;
+  const sentBefore = bodyEncodings.length;
+  for (const token of ['second', 'third', 'fourth']) await sending.insert(block, token);
+  expect(bodyEncodings.slice(sentBefore)).toEqual(['zstd', 'zstd', 'zstd']);
+  expect(http!.connectionCount).toBe(connectionCount);
+  await sending.close();
+  await close();
+});
+
 describe('a server that fails', () => {
   let failing: Store;
   let block: NativeBlock;
@@ -51,11 +74,7 @@ describe('a server that fails', () => {
   beforeAll(async () => {
     failing = await open({ compresses: false });
     await migrate(failing);
-    const sql = `SELECT 'a'::LowCardinality(String) AS tenant, 'fail'::LowCardinality(String) AS metric, number AS id,
-      toDateTime64('2026-11-20 00:00:00', 3, 'UTC') AS ts, 0.5 AS v FROM numbers(10)`;
-    const pieces: Uint8Array[] = [];
-    for await (const piece of failing.stream(sql)) pieces.push(piece);
-    block = { table: 'samples_head', parts: pieces, rowCount: 10 };
+    block = await blockOf(failing, 'fail');
   });
   afterAll(async () => {
     await failing.close();
