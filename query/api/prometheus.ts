@@ -61,7 +61,7 @@ const truncatedWarning = 'results truncated due to limit';
 const prometheusVersion = '3.5.0';
 
 const pathsMissing = [
-  ...['parse_query', 'targets/metadata', 'targets/relabel_steps'],
+  ...['parse_query', 'targets/relabel_steps'],
   ...['scrape_pools/config', 'alertmanagers', 'status/config', 'status/flags'],
   ...['status/runtimeinfo', 'status/tsdb/blocks', 'status/walreplay', 'status/self_metrics'],
   ...['features', 'notifications', 'notifications/live', 'openapi.yaml', 'read', 'search/metric_names'],
