@@ -2,6 +2,7 @@
 import { accessSync, constants, existsSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FindContainer } from '#agent/cgroup/container-labels.ts';
+import type { NodePods } from '#agent/kubernetes/node-pods.ts';
 import { startScraper } from '#agent/scrape/scraper.ts';
 import { startTargetDiscovery, type TargetDiscovery } from '#agent/scrape-config/target-discovery.ts';
 import type { TargetFamilies } from '#agent/scrape-config/targets-metadata.ts';
@@ -29,6 +30,7 @@ export async function startScraping(
   { config, log, node, environment }: RoleContext,
   transport: Transport,
   demoTargets: string,
+  nodePods: NodePods | undefined,
   parts: Parts,
 ): Promise<{ readonly discovery: TargetDiscovery; readonly targets: ScrapedTargets }> {
   const options = config.agent;
@@ -54,6 +56,7 @@ export async function startScraping(
       : undefined,
     defaults: { ...defaults, timeoutMs: Math.min(defaults.timeoutMs, defaults.intervalMs) },
     environment,
+    nodePods,
     log,
     onTargets: (targets) => scraper.setTargets(targets),
   });

@@ -51,7 +51,7 @@ export async function startAgentPart(
   const { logs, globs } = await startLogs(context, transport, demoPath, directory, parts);
   observeAgent(logs, transport);
   const targetFiles = join(demoPath, 'targets/*.json');
-  const scraping = await startScraping(context, buffered, targetFiles, parts);
+  const scraping = await startScraping(context, buffered, targetFiles, directory.nodePods, parts);
   targets = scraping.targets;
   await startHost(context, buffered, parts);
   await measureContainers(context, buffered, (id) => directory.all().get(id), parts);
