@@ -2,8 +2,10 @@
 import { accessSync, constants, existsSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FindContainer } from '#agent/cgroup/container-labels.ts';
+import type { NodePods } from '#agent/kubernetes/node-pods.ts';
 import { startScraper } from '#agent/scrape/scraper.ts';
 import { startTargetDiscovery, type TargetDiscovery } from '#agent/scrape-config/target-discovery.ts';
+import type { TargetFamilies } from '#agent/scrape-config/targets-metadata.ts';
 import { type TargetsReport, targetsReport } from '#agent/scrape-config/targets-report.ts';
 import type { Transport } from '#wire/envelope.ts';
 import { listedMax } from './agent-logs.ts';
@@ -17,16 +19,20 @@ const drainMs = 10_000;
 const firstTargetsMsMax = 1000;
 const firstTargetsPollMs = 20;
 
-/** What this process scrapes; undefined until it has started to. */
-export type ReportTargets = () => TargetsReport | undefined;
+/** What this process scrapes. */
+export interface ScrapedTargets {
+  report(): TargetsReport;
+  families(): Iterable<TargetFamilies>;
+}
 
 /** Targets from the configuration, and those that are discovered for as long as they are there. */
 export async function startScraping(
   { config, log, node, environment }: RoleContext,
   transport: Transport,
   demoTargets: string,
+  nodePods: NodePods | undefined,
   parts: Parts,
-): Promise<{ readonly discovery: TargetDiscovery; readonly report: () => TargetsReport }> {
+): Promise<{ readonly discovery: TargetDiscovery; readonly targets: ScrapedTargets }> {
   const options = config.agent;
   const defaults = { intervalMs: options['scrape.interval_ms'], timeoutMs: options['scrape.timeout_ms'] };
   const scraper = startScraper({
@@ -50,6 +56,7 @@ export async function startScraping(
       : undefined,
     defaults: { ...defaults, timeoutMs: Math.min(defaults.timeoutMs, defaults.intervalMs) },
     environment,
+    nodePods,
     log,
     onTargets: (targets) => scraper.setTargets(targets),
   });
@@ -58,7 +65,15 @@ export async function startScraping(
   while (!discovery.isReady && Date.now() < deadline) await delay(firstTargetsPollMs);
   return {
     discovery,
-    report: () => targetsReport(discovery.status(), (target) => scraper.statusOf(target)),
+    targets: {
+      report: () => targetsReport(discovery.status(), (target) => scraper.statusOf(target)),
+      *families() {
+        for (const target of discovery.status().flatMap(({ active }) => active)) {
+          const families = scraper.familiesOf(target);
+          if (families) yield { labels: target.labels, families };
+        }
+      },
+    },
   };
 }
 

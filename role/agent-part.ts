@@ -6,7 +6,7 @@ import { countBuffersWithHeap } from '#model/buffer-accounting.ts';
 import { startLogs, tailBanner } from './agent-logs.ts';
 import {
   measureContainers,
-  type ReportTargets,
+  type ScrapedTargets,
   scrapeBanner,
   startHost,
   startScraping,
@@ -18,7 +18,7 @@ import type { RoleContext } from './role-context.ts';
 import { renderBytes } from './status-line.ts';
 
 export interface AgentPart {
-  readonly reportTargets: ReportTargets;
+  readonly targets: ScrapedTargets;
   readonly banner: readonly string[];
   statusLine(): string;
   summary(): string;
@@ -35,9 +35,9 @@ export async function startAgentPart(
   // Files are their own buffer: what is read from them is sent as it is.
   const buffered = openBuffer(context, transport);
   parts.add('transport', () => buffered.close());
-  let report: ReportTargets = () => undefined;
+  let targets: ScrapedTargets | undefined;
   const receives =
-    ownReceiver === undefined ? await listenForPushes(context, buffered, () => report(), parts) : [];
+    ownReceiver === undefined ? await listenForPushes(context, buffered, () => targets, parts) : [];
   receives.push(...(await listenForForeign(context, buffered, parts)));
   // `npm run demo` puts its simulated containers below the data directory.
   const demoPath = join(context.config.store.path, 'demo');
@@ -51,12 +51,12 @@ export async function startAgentPart(
   const { logs, globs } = await startLogs(context, transport, demoPath, directory, parts);
   observeAgent(logs, transport);
   const targetFiles = join(demoPath, 'targets/*.json');
-  const scraping = await startScraping(context, buffered, targetFiles, parts);
-  report = scraping.report;
+  const scraping = await startScraping(context, buffered, targetFiles, directory.nodePods, parts);
+  targets = scraping.targets;
   await startHost(context, buffered, parts);
   await measureContainers(context, buffered, (id) => directory.all().get(id), parts);
   return {
-    reportTargets: scraping.report,
+    targets,
     banner: [...receives, ...tailBanner(globs, logs.status()), ...scrapeBanner(scraping.discovery)],
     statusLine() {
       const { bytesRead, lagBytes, files, lost } = logs.status();

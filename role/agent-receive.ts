@@ -8,10 +8,11 @@ import { startSyslogReceiver } from '#agent/receive/syslog-receiver.ts';
 import { registerTargetsApi } from '#agent/scrape-config/targets-api.ts';
 import type { Transport } from '#wire/envelope.ts';
 import { startReceivers } from '#wire/receive/receivers.ts';
-import type { ReportTargets } from './agent-metrics.ts';
+import type { ScrapedTargets } from './agent-metrics.ts';
 import { batchBytesMax } from './agent-transport.ts';
 import type { Parts } from './parts.ts';
 import type { RoleContext } from './role-context.ts';
+import { targetsApi } from './targets-api.ts';
 
 /** What has arrived has this long to get through when the process stops. */
 const drainMs = 10_000;
@@ -20,7 +21,7 @@ const drainMs = 10_000;
 export async function listenForPushes(
   context: RoleContext,
   transport: Transport,
-  report: ReportTargets,
+  targets: () => ScrapedTargets | undefined,
   parts: Parts,
 ): Promise<string[]> {
   const { receive } = context.config;
@@ -33,7 +34,7 @@ export async function listenForPushes(
     inflightBytesMax: receive.inflight_bytes_max,
     log: context.log,
     telemetry: context.telemetry,
-    moreRoutes: (scope) => registerTargetsApi(scope, { report }),
+    moreRoutes: (scope) => registerTargetsApi(scope, targetsApi(targets)),
     unready: () => (transport.state() === 'ok' ? [] : [`the transport waits: ${transport.state()}`]),
   });
   parts.add('receivers', () => receivers.close(drainMs));

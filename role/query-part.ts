@@ -28,7 +28,7 @@ import { createTraceSource } from '#query/sql/traces.ts';
 import type { Store } from '#store/store.ts';
 import { registerHttpReceiver } from '#wire/receive/http-receiver.ts';
 import { lokiRoutes, type PushRoute, prometheusRoutes } from '#wire/receive/push-routes.ts';
-import type { ReportTargets } from './agent-metrics.ts';
+import type { ScrapedTargets } from './agent-metrics.ts';
 import type { CollectorPart } from './collector-part.ts';
 import type { Parts } from './parts.ts';
 import type { RoleContext } from './role-context.ts';
@@ -37,6 +37,7 @@ import { createServerFacts } from './server-facts.ts';
 import { renderBytes } from './status-line.ts';
 import { createStoreOperations } from './store-operations.ts';
 import { createStoreReadiness } from './store-readiness.ts';
+import { targetsApi } from './targets-api.ts';
 
 export interface QueryPart {
   readonly banner: readonly string[];
@@ -47,13 +48,13 @@ const closeGraceMs = 10_000;
 
 /**
  * `collector` is the one in this process, if any: this port then takes remote write and Loki pushes too, as a Prometheus
- * and a Loki would. `reportTargets` is what an agent in this process scrapes.
+ * and a Loki would. `targets` is what an agent in this process scrapes.
  */
 export async function startQueryPart(
   context: RoleContext,
   store: Store,
   collector: CollectorPart | undefined,
-  reportTargets: ReportTargets,
+  targets: () => ScrapedTargets | undefined,
   parts: Parts,
 ): Promise<QueryPart> {
   const { config, log, telemetry } = context;
@@ -90,8 +91,7 @@ export async function startQueryPart(
   mount(app, '', (scope) => registerStoreOperationsApi(scope, createStoreOperations(store, config.store)));
   for (const prefix of prometheusPrefixes) {
     mount(app, prefix, (scope) => registerRulesReadApi(scope, { rules }));
-    const targets = { report: reportTargets, tenant: config.agent.tenant };
-    mount(app, prefix, (scope) => registerTargetsApi(scope, targets));
+    mount(app, prefix, (scope) => registerTargetsApi(scope, targetsApi(targets, config.agent.tenant)));
     if (collector !== undefined) mountPushes(app, prefix, prometheusRoutes, context, collector);
   }
   if (collector !== undefined) mountPushes(app, '', lokiRoutes, context, collector);

@@ -50,7 +50,7 @@ async function startParts(role: RoleName, context: RoleContext, parts: Parts): P
   if (store !== undefined && role !== 'collector') {
     const { startQueryPart } = await import('./query-part.ts');
     // The agent starts last: until then there is nothing to tell.
-    query = await startQueryPart(context, store, collector, () => agent?.reportTargets(), parts);
+    query = await startQueryPart(context, store, collector, () => agent?.targets, parts);
   }
   // Own telemetry is pushed to our own receiver: it must be flushed before that stops listening. An agent's opens later.
   if (role !== 'agent') parts.add('telemetry', () => context.telemetry.shutdown());

@@ -2,6 +2,7 @@
  * One directory of several: a node may run Kubernetes on Docker, and containers beside its pods. The first that knows a
  * container says who it is.
  */
+import type { NodePods } from '../kubernetes/node-pods.ts';
 import type { ContainerDirectory, ContainerFacts, ContainerPlace } from './container-facts.ts';
 
 export class CombinedDirectory implements ContainerDirectory {
@@ -9,8 +10,12 @@ export class CombinedDirectory implements ContainerDirectory {
   #parts: readonly ReadonlyMap<string, ContainerFacts>[] = [];
   #all: ReadonlyMap<string, ContainerFacts> = new Map();
 
-  constructor(directories: readonly ContainerDirectory[]) {
+  /** The pods of this node as the cluster has them that this process runs in; undefined where nobody watches them. */
+  readonly nodePods: NodePods | undefined;
+
+  constructor(directories: readonly ContainerDirectory[], nodePods?: NodePods) {
     this.#directories = directories;
+    this.nodePods = nodePods;
   }
 
   get isReady(): boolean {

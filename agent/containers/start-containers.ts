@@ -5,6 +5,7 @@ import { ConfigError, errorMessage } from '#model/errors.ts';
 import { DockerDirectory } from '../docker/docker-directory.ts';
 import { type Environment, inClusterAccess, kubeconfigAccess } from '../kubernetes/cluster-access.ts';
 import { KubernetesDirectory } from '../kubernetes/kubernetes-directory.ts';
+import type { NodePods } from '../kubernetes/node-pods.ts';
 import { CombinedDirectory } from './combined-directory.ts';
 import type { ContainerDirectory } from './container-facts.ts';
 import type { containersOptions } from './containers-options.ts';
@@ -24,25 +25,27 @@ export interface ContainersStart {
  * Returns a directory that knows nothing yet: isReady says when it does. It never rejects for a server that is down.
  * Throws ConfigError for options that cannot work: a mode `on` without what it needs, a kubeconfig that is none.
  */
-export async function startContainers(start: ContainersStart): Promise<ContainerDirectory> {
+export async function startContainers(start: ContainersStart): Promise<CombinedDirectory> {
   const { options, log } = start;
   const directories: ContainerDirectory[] = [];
   const keepDeletedMs = options['containers.keep_deleted_ms'];
   const kubernetes = await kubernetesTarget(start);
+  let nodePods: NodePods | undefined;
   if (kubernetes !== undefined) {
-    directories.push(
-      new KubernetesDirectory({
-        ...kubernetes,
-        podLabels: options['kubernetes.pod_labels'],
-        podAnnotations: options['kubernetes.pod_annotations'],
-        namespaceLabels: options['kubernetes.namespace_labels'],
-        nodeLabels: options['kubernetes.node_labels'],
-        isServiceFromLabels: options['kubernetes.is_service_from_labels'],
-        keepDeletedMs,
-        hostPath: options['containers.host_path'],
-        log,
-      }),
-    );
+    const pods = new KubernetesDirectory({
+      ...kubernetes,
+      podLabels: options['kubernetes.pod_labels'],
+      podAnnotations: options['kubernetes.pod_annotations'],
+      namespaceLabels: options['kubernetes.namespace_labels'],
+      nodeLabels: options['kubernetes.node_labels'],
+      isServiceFromLabels: options['kubernetes.is_service_from_labels'],
+      keepDeletedMs,
+      hostPath: options['containers.host_path'],
+      log,
+    });
+    directories.push(pods);
+    // A kubeconfig may be of another cluster.
+    if (options['kubernetes.kubeconfig'] === '') nodePods = pods.nodePods;
   }
   if (options['docker.mode'] !== 'off') {
     try {
@@ -60,7 +63,7 @@ export async function startContainers(start: ContainersStart): Promise<Container
       throw error;
     }
   }
-  return new CombinedDirectory(directories);
+  return new CombinedDirectory(directories, nodePods);
 }
 
 async function kubernetesTarget({

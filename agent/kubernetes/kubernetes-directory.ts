@@ -18,6 +18,7 @@ import { compileNameGlobs } from '../containers/label-globs.ts';
 import { type RetryDelays, retryDelaysDefault } from '../containers/retry-delay.ts';
 import { annotationPrefix } from '../containers/rules/pod-annotations.ts';
 import { ListWatch } from './list-watch.ts';
+import { type NodePods, nodePods } from './node-pods.ts';
 import { type AttributeChoice, attributeAnnotationPrefix } from './pod-attributes.ts';
 import { PodCache } from './pod-cache.ts';
 import { type PodRecord, readPod } from './pod-record.ts';
@@ -122,6 +123,11 @@ export class KubernetesDirectory implements ContainerDirectory {
 
   get isReady(): boolean {
     return this.#pods.isReady;
+  }
+
+  /** The same pods for others, without a watch of their own. */
+  get nodePods(): NodePods {
+    return nodePods(this.#node, this.#pods);
   }
 
   /** Pods in memory, those that are gone among them. */

@@ -40,6 +40,13 @@ export interface ListWatchOptions<Kept> {
   readonly log?: Logger;
 }
 
+/** Whoever wants the same objects, as the server sends them. Its functions must not throw. */
+export interface ObjectListener {
+  onList(objects: readonly unknown[]): void;
+  onUpsert(object: unknown): void;
+  onRemove(object: unknown): void;
+}
+
 export interface ListBounds {
   /** Of one list: more is a selector that does not select. */
   readonly objectsMax: number;
@@ -87,6 +94,11 @@ export class ListWatch<Kept> {
   readonly #ended: Promise<void>;
   /** Undefined: a list is needed. */
   #version: string | undefined;
+  readonly #listeners = new Set<ObjectListener>();
+  /** Somebody listens since the last list began. */
+  #isListWanted = false;
+  /** Ends the watch under way. */
+  #watching: AbortController | undefined;
   /**
    * '0' is answered from the server's memory. '' asks for the newest: after 410, as the memory might be as old again; and
    * after an answer that was too large, as the memory is not sent in pages.
@@ -121,6 +133,17 @@ export class ListWatch<Kept> {
     return this.#problem;
   }
 
+  /**
+   * Tells of the objects from a new list on, which is asked for at once: so nobody needs to keep what the server sent. Returns
+   * what ends it.
+   */
+  listen(listener: ObjectListener): () => void {
+    this.#listeners.add(listener);
+    this.#isListWanted = true;
+    this.#watching?.abort();
+    return () => void this.#listeners.delete(listener);
+  }
+
   async stop(): Promise<void> {
     this.#stop.abort();
     await this.#ended;
@@ -131,13 +154,14 @@ export class ListWatch<Kept> {
     while (!this.#stop.signal.aborted) {
       let waitMs = 0;
       try {
-        if (this.#version === undefined) await this.#list();
+        while (this.#version === undefined || this.#isListWanted) await this.#list();
         await this.#watch();
         this.#problem = '';
         // A good watch that the server ends goes on at once; one that brought nothing may be ended again.
         if (this.#isUseful) continue;
       } catch (error) {
         if (this.#stop.signal.aborted) return;
+        if (this.#watching?.signal.aborted === true) continue;
         waitMs = this.#explain(error);
       }
       this.#failures += 1;
@@ -148,7 +172,12 @@ export class ListWatch<Kept> {
   async #list(): Promise<void> {
     const { endpoint, path, query, pick, bounds = boundsDefault } = this.#options;
     const kept: Kept[] = [];
+    const listened: unknown[] = [];
     this.#skipped = 0;
+    // Where this list fails, the next thing is a list again: somebody may be waiting for one.
+    this.#version = undefined;
+    this.#isListWanted = false;
+    this.#watching = undefined;
     let next = '';
     let version = '';
     let pages = 0;
@@ -167,9 +196,12 @@ export class ListWatch<Kept> {
         );
       }
       for (const item of items) this.#take(() => kept.push(pick(item)));
+      if (this.#listeners.size > 0) listened.push(...items);
       ({ continue: next, resourceVersion: version } = parsed.data.metadata);
     } while (next !== '');
     this.#options.onReplace(kept);
+    // Who came meanwhile has missed the first pages.
+    if (!this.#isListWanted) for (const listener of this.#listeners) listener.onList(listened);
     this.#version = version;
     this.#isReady = true;
     this.#problem = '';
@@ -187,10 +219,12 @@ export class ListWatch<Kept> {
       timeoutSeconds: String(seconds),
     });
     const startedAt = performance.now();
+    const watching = new AbortController();
+    this.#watching = watching;
     this.#isUseful = false;
     try {
       await streamJson(endpoint, `${path}?${parameters}`, {
-        signal: this.#stop.signal,
+        signal: AbortSignal.any([this.#stop.signal, watching.signal]),
         durationMsMax: seconds * 1000 + watchGraceMs,
         onOpen: () => {
           this.#problem = '';
@@ -218,9 +252,13 @@ export class ListWatch<Kept> {
       throw new HttpStatusError(goneReasons.includes(reason) ? gone : code, message);
     }
     this.#isUseful = true;
-    if (type === 'ADDED' || type === 'MODIFIED') this.#take(() => onUpsert(pick(object)));
-    else if (type === 'DELETED') this.#take(() => onRemove(pick(object)));
-    else if (type !== 'BOOKMARK') this.#take(() => refuseEvent(type));
+    if (type === 'ADDED' || type === 'MODIFIED') {
+      this.#take(() => onUpsert(pick(object)));
+      for (const listener of this.#listeners) listener.onUpsert(object);
+    } else if (type === 'DELETED') {
+      this.#take(() => onRemove(pick(object)));
+      for (const listener of this.#listeners) listener.onRemove(object);
+    } else if (type !== 'BOOKMARK') this.#take(() => refuseEvent(type));
     const meta = objectSchema.safeParse(object);
     if (meta.success && meta.data.metadata.resourceVersion !== '') {
       this.#version = meta.data.metadata.resourceVersion;

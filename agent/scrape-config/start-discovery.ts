@@ -8,10 +8,15 @@ import { kubernetesDiscovery } from '#agent/discovery/kubernetes/kubernetes-disc
 import { staticDiscovery } from '#agent/discovery/static-discovery.ts';
 import type { StartDiscovery } from '#agent/discovery/target-group.ts';
 import type { Environment } from '#agent/kubernetes/cluster-access.ts';
+import type { NodePods } from '#agent/kubernetes/node-pods.ts';
 import type { DiscoverySpec } from './scrape-job.ts';
 
-/** Never throws: what cannot be reached is told by the discovery's problem(). */
-export function discoveryOf(spec: DiscoverySpec, environment: Environment): StartDiscovery {
+/** `nodePods`: of the cluster that this process runs in. Never throws: what cannot be reached is told by the discovery's problem(). */
+export function discoveryOf(
+  spec: DiscoverySpec,
+  environment: Environment,
+  nodePods?: NodePods,
+): StartDiscovery {
   switch (spec.kind) {
     case 'static':
       return staticDiscovery(spec.configs);
@@ -52,6 +57,8 @@ export function discoveryOf(spec: DiscoverySpec, environment: Environment): Star
         namespaces: spec.config.namespaces?.names ?? [],
         includesOwnNamespace: spec.config.namespaces?.own_namespace ?? false,
         selectors: spec.config.selectors,
+        nodePods:
+          (spec.config.api_server ?? spec.config.kubeconfig_file) === undefined ? nodePods : undefined,
         attachesNode: spec.config.attach_metadata?.node ?? false,
         attachesNamespace: spec.config.attach_metadata?.namespace ?? false,
       });

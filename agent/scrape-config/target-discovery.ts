@@ -6,6 +6,7 @@
  */
 import type { Logger } from 'pino';
 import type { Environment } from '#agent/kubernetes/cluster-access.ts';
+import type { NodePods } from '#agent/kubernetes/node-pods.ts';
 import type { ResolvedTarget } from '#agent/scrape/scrape-settings.ts';
 import { ConfigError } from '#model/errors.ts';
 import { annotatedPodsJob, labelledContainersJob, targetFilesJob } from './built-in-jobs.ts';
@@ -33,6 +34,8 @@ export interface TargetDiscoveryOptions {
   readonly defaults: ScrapeDefaults;
   /** The variables of this process: they say where the API server of its cluster is. */
   readonly environment: Environment;
+  /** The pods of this node, where somebody watches them already. */
+  readonly nodePods?: NodePods | undefined;
   readonly configPollMs?: number;
   readonly log: Logger;
   readonly onTargets: (targets: readonly ResolvedTarget[]) => void;
@@ -53,7 +56,7 @@ export async function startTargetDiscovery(options: TargetDiscoveryOptions): Pro
   const fixed = fixedTargets(options.targets, options.defaults);
   const ownJobs = jobsOfOptions(options);
   const pools = new ScrapePools({
-    discoveryOf: (spec) => discoveryOf(spec, options.environment),
+    discoveryOf: (spec) => discoveryOf(spec, options.environment, options.nodePods),
     onTargets: (found) => {
       log.debug({ targets: fixed.length + found.length }, 'scrape targets were found');
       onTargets([...fixed, ...found]);

@@ -1,5 +1,5 @@
 /**
- * What Prometheus's HTTP API says of scraping: GET /api/v1/targets and /api/v1/scrape_pools.
+ * What Prometheus's HTTP API says of scraping: GET /api/v1/targets, /api/v1/targets/metadata and /api/v1/scrape_pools.
  *
  *   /api/v1/targets?state=active&scrapePool=node  ->  {"status":"success","data":{"activeTargets":[...], ...}}
  *
@@ -7,18 +7,25 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { RefusedError } from '#model/errors.ts';
+import type { Labels } from '#model/labels.ts';
 import { parseTenant, tenantHeader } from '#model/tenant.ts';
+import { findMetadata, type TargetFamilies } from './targets-metadata.ts';
 import type { TargetsReport } from './targets-report.ts';
 
 export interface TargetsApiOptions {
   /** What is known now; undefined in a process that scrapes nothing. */
   readonly report: () => TargetsReport | undefined;
+  /** The active targets with what they say about their metrics; undefined in a process that scrapes nothing. */
+  readonly families: () => Iterable<TargetFamilies> | undefined;
+  /** Parses a selector of PromQL into a test of labels. Rejects with RefusedError. */
+  readonly parseSelector: (text: string) => Promise<(labels: Labels) => boolean>;
   /** The only tenant that is told; undefined: whoever asks. */
   readonly tenant?: string | undefined;
 }
 
 type Query = Readonly<Record<string, string | readonly string[] | undefined>>;
 
+const notFound = 'specified metadata not found';
 const noTargets: TargetsReport = { activeTargets: [], droppedTargets: [], droppedTargetCounts: {} };
 
 /** Adds the routes. The caller chooses the prefix of `app`. */
@@ -30,6 +37,16 @@ export function registerTargetsApi(app: FastifyInstance, options: TargetsApiOpti
   app.get('/api/v1/targets', (request, reply) =>
     answer(reply, selected(reportFor(request, options), request.query as Query)),
   );
+  app.get('/api/v1/targets/metadata', async (request, reply) => {
+    const query = request.query as Query;
+    const limit = limitOf(textOf(query.limit));
+    const selector = textOf(query.match_target);
+    const isWanted = selector === '' ? () => true : await options.parseSelector(selector);
+    const targets = (isAsking(request, options) ? options.families() : undefined) ?? [];
+    const found = findMetadata(targets, isWanted, textOf(query.metric), limit);
+    if (found.length > 0) return answer(reply, found);
+    return reply.code(404).send({ status: 'error', errorType: 'not_found', error: notFound });
+  });
   app.get('/api/v1/scrape_pools', (request, reply) => {
     const pools = Object.keys(reportFor(request, options).droppedTargetCounts);
     return answer(reply, { scrapePools: pools.sort() });
@@ -41,9 +58,21 @@ function answer(reply: FastifyReply, data: unknown): FastifyReply {
 }
 
 /** Throws RefusedError where the tenant has no valid name. */
-function reportFor(request: FastifyRequest, { report, tenant }: TargetsApiOptions): TargetsReport {
+function reportFor(request: FastifyRequest, options: TargetsApiOptions): TargetsReport {
+  return (isAsking(request, options) ? options.report() : undefined) ?? noTargets;
+}
+
+/** Whether the targets are those of the tenant that asks. Throws RefusedError where it has no valid name. */
+function isAsking(request: FastifyRequest, { tenant }: TargetsApiOptions): boolean {
   const asking = parseTenant(request.headers[tenantHeader]);
-  return (tenant === undefined || asking === tenant ? report() : undefined) ?? noTargets;
+  return tenant === undefined || asking === tenant;
+}
+
+/** As Prometheus: without a limit, or with a negative one, none. */
+function limitOf(text: string): number {
+  if (text === '') return Number.POSITIVE_INFINITY;
+  if (!/^[+-]?\d{1,15}$/.test(text)) throw new RefusedError('limit must be a number');
+  return Number(text) < 0 ? Number.POSITIVE_INFINITY : Number(text);
 }
 
 /** As Prometheus: without `state`, or with any, both lists are shown; with another word than active or dropped, none. */

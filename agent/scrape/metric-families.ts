@@ -24,6 +24,8 @@ interface FamilyChanges {
 
 interface Family {
   readonly name: string;
+  /** The page, counted from 0, that last had a line about it. */
+  page: number;
   type: MetricType;
   help: string;
   unit: string;
@@ -36,6 +38,8 @@ interface Family {
 const helpLengthMax = 1024;
 /** Longer lines are parsed each time instead of being kept. */
 const lineBytesMax = 4096;
+/** A family that so many pages have had no line about is no longer listed, as in Prometheus. */
+const listedPages = 10;
 /** Entries over twice the last page's, by which texts that change with every scrape are allowed to pile up. */
 const staleEntriesMax = 1024;
 
@@ -51,10 +55,14 @@ const suffixes: readonly (readonly [string, readonly MetricType[]])[] = [
   ['_created', ['counter', 'histogram', 'summary']],
 ];
 
+/** What others may ask: nothing that a page's series depend on. */
+export type ListedFamilies = Pick<MetricFamilies, 'listed' | 'listedAs'>;
+
 export class MetricFamilies {
   readonly #families = new Map<string, Family>();
   readonly #lines = new ByteDictionary();
   #lineOwners: { readonly family: Family; readonly kind: MetadataKind }[] = [];
+  #page = 0;
   #pageLineCount = 0;
   #isChanged = false;
   #isTypeChanged = false;
@@ -73,6 +81,7 @@ export class MetricFamilies {
     const line = this.#lines.find(page, view, start, end);
     if (line < 0) return false;
     const { family, kind } = this.#lineOwners[line]!;
+    family.page = this.#page;
     return family.lines[kind] === line;
   }
 
@@ -88,6 +97,7 @@ export class MetricFamilies {
     if (!family) {
       family = {
         name,
+        page: this.#page,
         type: 'unknown',
         help: '',
         unit: '',
@@ -97,6 +107,7 @@ export class MetricFamilies {
       this.#families.set(name, family);
       this.#noteChange(name);
     }
+    family.page = this.#page;
     const value = kind === 'help' ? text.slice(0, helpLengthMax) : text;
     if (family[kind] !== value) {
       Object.assign(family, { [kind]: value });
@@ -123,6 +134,17 @@ export class MetricFamilies {
     return undefined;
   }
 
+  /** Families that metadata lines of the last pages were about, in the order of their first lines. */
+  *listed(): Generator<MetricFamily> {
+    for (const family of this.#families.values()) if (this.#isListed(family)) yield family;
+  }
+
+  /** The family of exactly this name, where it is listed. */
+  listedAs(name: string): MetricFamily | undefined {
+    const family = this.#families.get(name);
+    return family && this.#isListed(family) ? family : undefined;
+  }
+
   /**
    * Ends a page. Returns what changed since the last one, so that series must ask again; `isOtherThanTold` where also series
    * that have asked while the page was read must.
@@ -141,10 +163,15 @@ export class MetricFamilies {
       for (const family of this.#families.values())
         Object.assign(family.lines, { type: -1, help: -1, unit: -1 });
     }
+    this.#page++;
     this.#pageLineCount = 0;
     this.#isChanged = false;
     this.#isTypeChanged = false;
     return changes;
+  }
+
+  #isListed({ page }: Family): boolean {
+    return this.#page - page <= listedPages;
   }
 
   #noteChange(family: string): void {

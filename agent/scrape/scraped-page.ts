@@ -67,7 +67,8 @@ const texts = new LabelTexts();
 export class ScrapedPage implements ExpositionSink, MetricSink {
   readonly #tracker: SeriesTracker;
   readonly #settings: PageSettings;
-  readonly #families = new MetricFamilies();
+  /** By the names that metrics have in the page. */
+  readonly families = new MetricFamilies();
   readonly #texts = new PageTexts();
   readonly #reader: LabelReader;
   readonly #starts = new StartGroups();
@@ -124,7 +125,7 @@ export class ScrapedPage implements ExpositionSink, MetricSink {
     this.#pageExemplars = [];
     samples.begin(this);
     this.#starts.beginPage();
-    this.#families.beginPage();
+    this.families.beginPage();
     this.#conversion.beginPage();
     this.#familyEnd = 0;
     this.#isFresh = this.#texts.count === 0;
@@ -227,25 +228,25 @@ export class ScrapedPage implements ExpositionSink, MetricSink {
   }
 
   knowsMetadata(start: number, end: number): boolean {
-    return this.#families.knows(this.#page, this.#view, start, end);
+    return this.families.knows(this.#page, this.#view, start, end);
   }
 
   metadata(kind: MetadataKind, name: string, text: string, start: number, end: number): void {
     this.#familyEnd = 0;
-    this.#families.set(kind, name, text, { page: this.#page, view: this.#view, start, end });
+    this.families.set(kind, name, text, { page: this.#page, view: this.#view, start, end });
   }
 
   family(name: string, type: MetricType, help: string, unit: string): void {
-    this.#families.set('type', name, type);
-    this.#families.set('help', name, help);
-    this.#families.set('unit', name, unit);
+    this.families.set('type', name, type);
+    this.families.set('help', name, help);
+    this.families.set('unit', name, unit);
   }
 
   seriesOf(key: ByteWriter, source: LabelSource): number {
     const known = this.#texts.bytes.find(key.bytes, key.view, 0, key.position);
     if (known >= 0) return this.#texts.series[known]!;
     const labels = source.readLabels();
-    const series = this.#admit(labels, 0, this.#families.of(labels.get(metricNameLabel)!));
+    const series = this.#admit(labels, 0, this.families.of(labels.get(metricNameLabel)!));
     this.#texts.add(key.bytes, key.view, 0, key.position, series, noGroup);
     return series;
   }
@@ -303,7 +304,7 @@ export class ScrapedPage implements ExpositionSink, MetricSink {
     const [page, view] = [this.#page, this.#view];
     const labels = parseSeriesText(page, start, end);
     const metric = labels.get(metricNameLabel)!;
-    const family = this.#families.of(metric);
+    const family = this.families.of(metric);
     const isGrouped = this.#format === 'openmetrics' && family !== undefined && hasStarts(family);
     const group = isGrouped ? this.#starts.groupOf(groupText(labels), family) : noGroup;
     if (isGrouped && metric === `${family.name}_created`) {
@@ -355,7 +356,7 @@ export class ScrapedPage implements ExpositionSink, MetricSink {
   #familyAt(start: number, end: number): MetricFamily | undefined {
     const isLast = isSameText(this.#view, start, end, this.#view, this.#familyStart, this.#familyEnd);
     if (!isLast) {
-      this.#family = this.#families.of(textOf(this.#page, start, end));
+      this.#family = this.families.of(textOf(this.#page, start, end));
       this.#familyStart = start;
       this.#familyEnd = end;
     }
@@ -382,7 +383,7 @@ export class ScrapedPage implements ExpositionSink, MetricSink {
 
   /** Describes series again where their families have changed since they asked. */
   #describeSeries(): void {
-    const { isChanged, isTypeChanged, isOtherThanTold } = this.#families.endPage();
+    const { isChanged, isTypeChanged, isOtherThanTold } = this.families.endPage();
     // What a text means depends on its family's type: the next page's texts are looked at anew.
     if (isTypeChanged) this.#isOutdated = true;
     if (this.#isFresh ? !isOtherThanTold : !isChanged) return;
@@ -390,7 +391,7 @@ export class ScrapedPage implements ExpositionSink, MetricSink {
     let family: MetricFamily | undefined;
     for (const series of samples.series.subarray(0, samples.count)) {
       const metric = this.#pageNames.get(series) ?? this.#tracker.metricName(series);
-      if (metric !== lastMetric) family = this.#families.of(metric);
+      if (metric !== lastMetric) family = this.families.of(metric);
       lastMetric = metric;
       if (family) this.#tracker.setMetadata(series, family);
     }

@@ -11,6 +11,7 @@ import type { Logger } from 'pino';
 import { ConfigError } from '#model/errors.ts';
 import type { Transport } from '#wire/envelope.ts';
 import { TargetClients } from './http/target-client.ts';
+import type { ListedFamilies } from './metric-families.ts';
 import { PageBuffers } from './page-buffer.ts';
 import { queueBytesMaxDefault, SampleCounts, type SampleLoss, SampleQueue } from './sample-queue.ts';
 import type { ResolvedTarget } from './scrape-settings.ts';
@@ -40,6 +41,8 @@ export interface Scraper {
   status(): readonly TargetStatus[];
   /** What is known of one target; undefined where it is not scraped. */
   statusOf(target: ResolvedTarget): TargetStatus | undefined;
+  /** What one target says about its metrics; undefined where it is not scraped. */
+  familiesOf(target: ResolvedTarget): ListedFamilies | undefined;
   /** Samples sent and lost since the start. */
   counts(): { readonly sent: number; readonly lost: Readonly<Record<SampleLoss, number>> };
   /** Ends all series, and gives the transport `drainMs` for what waits; what is left then is counted as lost. */
@@ -113,6 +116,10 @@ class TargetSet implements Scraper {
 
   statusOf(target: ResolvedTarget): TargetStatus | undefined {
     return this.#running.get(targetIdentity(target))?.loop.status;
+  }
+
+  familiesOf(target: ResolvedTarget): ListedFamilies | undefined {
+    return this.#running.get(targetIdentity(target))?.loop.families;
   }
 
   counts(): { sent: number; lost: Readonly<Record<SampleLoss, number>> } {

@@ -10,6 +10,7 @@ import { errorMessage } from '#model/errors.ts';
 import { type Labels, labelValue } from '#model/labels.ts';
 import { ExpositionError } from './exposition-error.ts';
 import { shownUrl, type TargetClient, type TargetClients } from './http/target-client.ts';
+import type { ListedFamilies } from './metric-families.ts';
 import type { PageBuffers } from './page-buffer.ts';
 import { fetchPage, PageTooLargeError } from './page-fetch.ts';
 import { renderRun, sourceKey } from './run-envelopes.ts';
@@ -105,6 +106,11 @@ export class TargetLoop {
 
   get status(): TargetStatus {
     return this.#status;
+  }
+
+  /** What the last pages say about their metrics. */
+  get families(): ListedFamilies {
+    return this.#page.families;
   }
 
   start(): void {

@@ -66,7 +66,6 @@ const routes: readonly (readonly [HTTPMethods[], string, (call: Call) => Promise
 
 /** What a Prometheus answers and this process does not, with the reason where it is not just to come. */
 const pathsMissing: Readonly<Record<string, string>> = {
-  'targets/metadata': 'is not supported yet',
   'targets/relabel_steps': 'is not supported yet',
   'scrape_pools/config': 'is not supported yet: what is configured is in status/config',
   'cardinality/active_series': 'is not supported yet',

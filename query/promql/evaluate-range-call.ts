@@ -136,13 +136,13 @@ export class RangeCallRun {
     const { timestamps, values, labels } = samples;
     const { budget } = this.#evaluation;
     budget.addSamples(count);
-    // Who reads the series breathes when it is time to.
-    budget.addWindow(timestamps.length + count);
     const series = emptiedSeries(scratch, labels, count, found.dropsName);
     const { firstMs, stepMs } = this.#ends;
     const column = { timestamps, values, firstEndMs: firstMs, stepMs, rangeMs: this.#range.rangeMs };
-    const hasValue = columnKernels[columnKernel](column, series.values, series.present);
-    return this.#finish(hasValue ? series : undefined);
+    const held = columnKernels[columnKernel](column, series.values, series.present);
+    // Who reads the series breathes when it is time to.
+    budget.addWindows(held, timestamps.length + count);
+    return this.#finish(series.present.includes(1) ? series : undefined);
   }
 
   /** What a thread has to know to do as atOnce; undefined where there is nothing of the kind. */
@@ -155,7 +155,9 @@ export class RangeCallRun {
   }
 
   /** Takes what a thread has made of the columnTask, as atOnce does its own. */
-  takeComputed({ labels, hasValue, values, present }: ComputedSeries): StepSeries | undefined {
+  takeComputed(computed: ComputedSeries): StepSeries | undefined {
+    const { labels, windowSampleCount, hasValue, values, present } = computed;
+    this.#evaluation.budget.addWindows(windowSampleCount, 0);
     this.#evaluation.budget.addSamples(this.#grid.count);
     const series = { labels, dropsName: false, values, present };
     return this.#finish(hasValue ? series : undefined);

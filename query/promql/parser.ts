@@ -22,6 +22,7 @@ import { ParserInput, parseError } from './parser-input.ts';
 import {
   type Aggregation,
   type AggregationOperator,
+  type Binary,
   type BinaryOperator,
   type Cardinality,
   type Expression,
@@ -30,7 +31,7 @@ import {
   type VectorMatching,
   type VectorSelector,
 } from './tree.ts';
-import { checkTypes } from './type-check.ts';
+import { checkTypes, expressionType } from './type-check.ts';
 
 /** Returns the checked tree. Throws ParseError with the text that Prometheus answers. */
 export function parsePromql(text: string): Expression {
@@ -84,7 +85,25 @@ function parseBinary(input: ParserInput, left: Expression, operator: BinaryOpera
   const precedence = operatorPrecedence[operator];
   const right = parseExpression(input, operator === '^' ? precedence : precedence + 1);
   const range = { start: left.start, end: right.end };
-  return { kind: 'binary', operator, left, right, returnsBool, matching, ...range };
+  const binary = { kind: 'binary', operator, left, right, returnsBool, matching, ...range } as const;
+  return matchesNothing(binary) ? { ...binary, matching: unmatched } : binary;
+}
+
+const unmatched: VectorMatching = {
+  cardinality: 'one-to-one',
+  isOn: false,
+  labels: [],
+  include: [],
+  fillLeft: undefined,
+  fillRight: undefined,
+};
+
+/** `x + on () 1`: a number is matched with all, and Prometheus forgets that anything else was said. */
+function matchesNothing({ operator, left, right, matching }: Binary): boolean {
+  const { labels, fillLeft, fillRight } = matching;
+  const isRefused = labels.length > 0 || fillLeft !== undefined || fillRight !== undefined;
+  if (isRefused || isSetOperator(operator)) return false;
+  return expressionType(left) === 'scalar' || expressionType(right) === 'scalar';
 }
 
 function parseMatching(input: ParserInput, operator: BinaryOperator): VectorMatching {

@@ -16,7 +16,6 @@ import type {
   VectorMatching,
   VectorSelector,
 } from './tree.ts';
-import { expressionType } from './type-check.ts';
 
 export function printPromql(expression: Expression): string {
   switch (expression.kind) {
@@ -66,11 +65,9 @@ export function printSubqueryRange(subquery: Subquery): string {
 }
 
 /** What stands between the operands: `/ on (job) group_left ()`. */
-export function printOperator({ operator, left, right, returnsBool, matching }: Binary): string {
+export function printOperator({ operator, returnsBool, matching }: Binary): string {
   const { isOn, labels, include, cardinality } = matching;
   let modifier = returnsBool ? ' bool' : '';
-  if (expressionType(left) === 'scalar' || expressionType(right) === 'scalar')
-    return `${operator}${modifier}`;
   const grouped = cardinality === 'many-to-one' || cardinality === 'one-to-many';
   if (isOn || labels.length > 0 || grouped) {
     modifier += ` ${isOn ? 'on' : 'ignoring'} (${labels.map(printLabelName).join(', ')})`;
@@ -83,9 +80,9 @@ export function printOperator({ operator, left, right, returnsBool, matching }: 
 }
 
 function printFills({ fillLeft, fillRight }: VectorMatching): string {
-  if (fillLeft !== undefined && fillLeft === fillRight) return ` fill (${renderG(fillLeft, 21)})`;
-  const left = fillLeft === undefined ? '' : ` fill_left (${renderG(fillLeft, 21)})`;
-  const right = fillRight === undefined ? '' : ` fill_right (${renderG(fillRight, 21)})`;
+  if (fillLeft !== undefined && fillLeft === fillRight) return ` fill (${renderG(fillLeft)})`;
+  const left = fillLeft === undefined ? '' : ` fill_left (${renderG(fillLeft)})`;
+  const right = fillRight === undefined ? '' : ` fill_right (${renderG(fillRight)})`;
   return left + right;
 }
 

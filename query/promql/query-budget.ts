@@ -84,7 +84,12 @@ export class QueryBudget {
 
   /** Counts the samples of a window before it is worked on. Returns true when it is time to breathe(). */
   addWindow(sampleCount: number): boolean {
-    this.#windowSamplesSinceBreath += sampleCount;
+    return this.addWindows(sampleCount, sampleCount);
+  }
+
+  /** The same for all windows of a series, whose samples are looked at less often than windows hold them. */
+  addWindows(sampleCount: number, looksAt: number): boolean {
+    this.#windowSamplesSinceBreath += looksAt;
     this.#queryableCount += sampleCount;
     return this.#windowSamplesSinceBreath >= windowSamplesPerBreath;
   }

@@ -45,6 +45,8 @@ export interface ComputedSeries {
   readonly labels: Labels;
   /** Samples that were read. */
   readonly sampleCount: number;
+  /** Samples that the windows of all steps hold. */
+  readonly windowSampleCount: number;
   readonly hasValue: boolean;
   readonly values: Float64Array;
   readonly present: Uint8Array;

@@ -132,7 +132,7 @@ interface ColumnScanParts {
 
 async function visitComputed(
   { series }: Slice,
-  { sampleCounts, hasValue, values, present }: SliceResult,
+  { sampleCounts, windowSampleCounts, hasValue, values, present }: SliceResult,
   { task: { stepCount }, visit }: ColumnScan,
 ): Promise<void> {
   for (const [index, { labels }] of series.entries()) {
@@ -141,6 +141,7 @@ async function visitComputed(
     const pause = visit({
       labels,
       sampleCount: sampleCounts[index],
+      windowSampleCount: windowSampleCounts[index],
       hasValue: hasValue[index] === 1,
       values: values.subarray(from, to),
       present: present.subarray(from, to),

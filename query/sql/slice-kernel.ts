@@ -17,6 +17,8 @@ export interface SliceTask {
 /** By series, in the order of the task's ids; values and present have as many places a series as there are steps. */
 export interface SliceResult {
   readonly sampleCounts: Uint32Array;
+  /** Samples that the windows of all steps hold. */
+  readonly windowSampleCounts: Float64Array;
   readonly hasValue: Uint8Array;
   readonly values: Float64Array;
   readonly present: Uint8Array;
@@ -28,6 +30,7 @@ export function runSlice({ ids, tables, startMs, endMs, column }: SliceTask): Sl
   const { stepCount } = column;
   const kernel = columnKernels[column.kernel];
   const sampleCounts = new Uint32Array(seriesCount);
+  const windowSampleCounts = new Float64Array(seriesCount);
   const hasValue = new Uint8Array(seriesCount);
   const values = new Float64Array(seriesCount * stepCount);
   const present = new Uint8Array(seriesCount * stepCount);
@@ -41,13 +44,14 @@ export function runSlice({ ids, tables, startMs, endMs, column }: SliceTask): Sl
     if (found.values.length === 0) continue;
     const samples = withoutStale({ labels: [], ...found });
     const own = series * stepCount;
-    const isFound = kernel(
+    const ownPresent = present.subarray(own, own + stepCount);
+    windowSampleCounts[series] = kernel(
       { ...column, timestamps: samples.timestamps, values: samples.values },
       values.subarray(own, own + stepCount),
-      present.subarray(own, own + stepCount),
+      ownPresent,
     );
-    if (isFound) hasValue[series] = 1;
+    hasValue[series] = Number(ownPresent.includes(1));
   }
   for (const table of rows) table.free();
-  return { sampleCounts, hasValue, values, present };
+  return { sampleCounts, windowSampleCounts, hasValue, values, present };
 }

@@ -176,7 +176,7 @@ describe('Prometheus', () => {
   test.each<[string, Ask, number, string, string | RegExp]>([
     ['query', { form: { query: 'sum(' } }, 400, 'bad_data', /parse error: unclosed left parenthesis/],
     ['query_exemplars', { form: { query: 'up{' } }, 400, 'bad_data', /parse error/],
-    ['targets/metadata', {}, 404, 'not_found', '/api/v1/targets/metadata is not supported yet'],
+    ['targets/relabel_steps', {}, 404, 'not_found', '/api/v1/targets/relabel_steps is not supported yet'],
     ['nonsense', {}, 404, 'not_found', /^there is no \/prometheus\/api\/v1\/nonsense: the base path/],
     ['api/v1/query', {}, 404, 'not_found', /the base path of the Prometheus API is \/prometheus$/],
     ['metadata', { form: {} }, 405, 'bad_data', /use GET, HEAD$/],

@@ -2,6 +2,8 @@
  * Goal: what a process scrapes is seen where a Prometheus would show it. Method: the real commands, asked over HTTP.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -38,6 +40,33 @@ test('an agent shows its targets on its own port, to whoever asks', { timeout: 6
   const pools = await fetch(`${agent.otlpUrl}/api/v1/scrape_pools`);
   expect(await pools.json()).toMatchObject({ status: 'success', data: { scrapePools: expect.any(Array) } });
   await agent.end('SIGKILL');
+});
+
+test('what a target says of its metrics is told once it was scraped', { timeout: 60_000 }, async () => {
+  const target = createServer((_request, response) => {
+    response
+      .setHeader('content-type', 'text/plain')
+      .end('# HELP jobs Jobs that wait.\n# TYPE jobs gauge\njobs 3\n');
+  });
+  await new Promise<void>((resolve) => target.listen(0, '127.0.0.1', resolve));
+  const host = `127.0.0.1:${(target.address() as AddressInfo).port}`;
+  const agent = await startSonde(['agent', '--data', join(directory, 'metadata')], {
+    ...quiet,
+    SONDE_AGENT_SCRAPE_URLS: JSON.stringify([`http://${host}/metrics`]),
+    SONDE_TRANSPORT_COLLECTOR_URL: 'http://127.0.0.1:9',
+  });
+  const ask = (query: Record<string, string>) =>
+    fetch(`${agent.otlpUrl}/api/v1/targets/metadata?${new URLSearchParams(query)}`);
+  await expect.poll(async () => (await ask({})).status, { timeout: 30_000 }).toBe(200);
+  const labels = { job: 'scrape', instance: host };
+  expect(await (await ask({ match_target: '{job=~"scr.*"}' })).json()).toEqual({
+    status: 'success',
+    data: [{ target: labels, metric: 'jobs', type: 'gauge', help: 'Jobs that wait.', unit: '' }],
+  });
+  expect((await ask({ match_target: '{job="other"}' })).status).toBe(404);
+  expect((await ask({ match_target: '{job=' })).status).toBe(400);
+  await agent.end('SIGKILL');
+  target.close();
 });
 
 test('sonde up shows them on the query API, to the tenant whose they are', { timeout: 60_000 }, async () => {

@@ -17,6 +17,7 @@ import { errorMessage } from '#model/errors.ts';
 import type { HttpEndpoint } from '../../containers/http-request.ts';
 import type { RetryDelays } from '../../containers/retry-delay.ts';
 import { ownNamespace } from '../../kubernetes/cluster-access.ts';
+import type { NodePods } from '../../kubernetes/node-pods.ts';
 import type { Discovery, StartDiscovery, TargetGroup } from '../target-group.ts';
 import { ingressGroup, nodeGroup } from './node-targets.ts';
 import { podGroup } from './pod-targets.ts';
@@ -43,6 +44,8 @@ export interface KubernetesDiscoveryOptions {
     readonly label: string;
     readonly field: string;
   }[];
+  /** Of the same cluster: who wants just these pods gets them without a watch of their own. */
+  readonly nodePods?: NodePods | undefined;
   readonly attachesNode: boolean;
   readonly attachesNamespace: boolean;
   /** Changes of this time are told together. */
@@ -123,6 +126,7 @@ class ClusterWatch implements Discovery {
     const { endpoint, selectors, retry, role } = this.#options;
     const { api, plural, isNamespaced } = resources[kind];
     const selector = selectors.find((candidate) => candidate.role === kind);
+    const nodePods = kind === 'pod' && isOfNode(selector, namespaces, this.#options.nodePods);
     const places = isNamespaced && namespaces.length > 0 ? namespaces : [''];
     const onChange = (): void => {
       if (kind !== role) this.#generation++;
@@ -138,6 +142,7 @@ class ClusterWatch implements Discovery {
             ...(selector?.label && { labelSelector: selector.label }),
             ...(selector?.field && { fieldSelector: selector.field }),
             endpoint,
+            ...(nodePods && { nodePods: this.#options.nodePods }),
             onChange,
             ...(retry !== undefined && { retry }),
           }),
@@ -207,6 +212,16 @@ class ClusterWatch implements Discovery {
     if (only !== undefined && maps.length === 1) return only;
     return new Map(maps.flatMap((objects) => [...objects]));
   }
+}
+
+/** Whether the pods that are selected are those of the node. */
+function isOfNode(
+  selector: { readonly label: string; readonly field: string } | undefined,
+  namespaces: readonly string[],
+  nodePods: NodePods | undefined,
+): boolean {
+  const field = nodePods && `spec.nodeName=${nodePods.node}`;
+  return namespaces.length === 0 && selector?.label === '' && selector.field === field;
 }
 
 function checkTexts({ targets, labels }: TargetGroup): void {

@@ -9,6 +9,7 @@ import type { HttpEndpoint } from '../../containers/http-request.ts';
 import { HttpStatusError } from '../../containers/json-http.ts';
 import { type RetryDelays, retryDelaysDefault } from '../../containers/retry-delay.ts';
 import { type ListBounds, ListWatch } from '../../kubernetes/list-watch.ts';
+import type { FollowedObjects, NodePods, ObjectFollower } from '../../kubernetes/node-pods.ts';
 
 export interface KubeObject {
   readonly metadata?: V1ObjectMeta;
@@ -22,6 +23,8 @@ export interface WatchedObjectsOptions {
   readonly labelSelector?: string;
   readonly fieldSelector?: string;
   readonly endpoint: HttpEndpoint;
+  /** Has just these objects: they are followed there, without a watch of their own. */
+  readonly nodePods?: NodePods | undefined;
   /** After each complete list and each event. */
   readonly onChange: () => void;
   readonly retry?: RetryDelays;
@@ -37,7 +40,7 @@ const bounds: ListBounds = {
 export class WatchedObjects<Kind extends KubeObject> {
   readonly #path: string;
   readonly #onChange: () => void;
-  readonly #watch: ListWatch<Kind>;
+  readonly #watch: FollowedObjects;
   #objects = new Map<string, Kind>();
   #refused = 0;
 
@@ -46,16 +49,23 @@ export class WatchedObjects<Kind extends KubeObject> {
     const { path, resource, endpoint, labelSelector, fieldSelector } = options;
     this.#path = path;
     this.#onChange = options.onChange;
+    const follower: ObjectFollower<Kind> = {
+      pick: withoutManagers,
+      onReplace: (objects) => this.#replace(objects),
+      onUpsert: (object) => this.#upsert(object),
+      onRemove: (object) => this.#remove(object),
+    };
+    if (options.nodePods !== undefined) {
+      this.#watch = options.nodePods.follow(follower);
+      return;
+    }
     this.#watch = new ListWatch<Kind>({
+      ...follower,
       endpoint,
       path,
       query: { ...(labelSelector && { labelSelector }), ...(fieldSelector && { fieldSelector }) },
       resource,
       problemText: (error) => `${path}: ${reasonOf(error)}`,
-      pick: withoutManagers,
-      onReplace: (objects) => this.#replace(objects),
-      onUpsert: (object) => this.#upsert(object),
-      onRemove: (object) => this.#remove(object),
       bounds,
       retry: options.retry ?? retryDelaysDefault,
       random: Math.random,

@@ -5,6 +5,7 @@
  * bytes again gives the same records.
  */
 import { isGoFrame, LineKind, lineKind } from './line-kind.ts';
+import { isPemBegin, isPemEnd, isPemLine } from './pem-line.ts';
 
 /**
  * Decides for the lines of one stream in order. Pure: it looks at their bytes and at the times they carry, never at a clock,
@@ -27,7 +28,7 @@ export const joinLinesMax = 500;
 /** Lines of one stack trace are written at once: a line that carries a later time than this is its own record. */
 export const joinGapMsMax = 1000;
 
-const Trace = { none: 0, python: 1, go: 2 } as const;
+const Trace = { none: 0, python: 1, go: 2, pem: 3 } as const;
 type Trace = (typeof Trace)[keyof typeof Trace];
 
 export class LineJoin implements RecordJoin {
@@ -64,11 +65,14 @@ export class LineJoin implements RecordJoin {
       this.#continues(kind, bytes, from, to);
     if (!isJoined) {
       this.#start(kind, timeMs);
+      if (isPemBegin(bytes, from, to)) this.#trace = Trace.pem;
       return false;
     }
     this.#lineCount++;
     this.#timeMs = timeMs;
     if (kind === LineKind.traceback) this.#trace = Trace.python;
+    if (isPemBegin(bytes, from, to)) this.#trace = Trace.pem;
+    else if (isPemEnd(bytes, from, to)) this.#trace = Trace.none;
     if (kind !== LineKind.blank) this.#isAfterIndent = kind === LineKind.indented;
     return true;
   }
@@ -85,6 +89,7 @@ export class LineJoin implements RecordJoin {
 
   #continues(kind: LineKind, bytes: Buffer, from: number, to: number): boolean {
     const trace = this.#trace;
+    if (trace === Trace.pem && isPemLine(bytes, from, to)) return true;
     switch (kind) {
       case LineKind.indented:
       case LineKind.cause:
@@ -94,7 +99,7 @@ export class LineJoin implements RecordJoin {
       case LineKind.closer:
         return this.#isAfterIndent;
       case LineKind.blank:
-        return trace !== Trace.none;
+        return trace === Trace.python || trace === Trace.go;
       case LineKind.tracebackChain:
         return trace === Trace.python;
       case LineKind.goroutine:

@@ -15,8 +15,8 @@ export interface SampleColumn {
   readonly rangeMs: number;
 }
 
-/** Writes the values of the steps that have one, and sets their `present`. Returns whether there is any. */
-export type ColumnKernel = (column: SampleColumn, values: Float64Array, present: Uint8Array) => boolean;
+/** Writes the values of the steps that have one, and sets their `present`. Returns how many samples all windows hold. */
+export type ColumnKernel = (column: SampleColumn, values: Float64Array, present: Uint8Array) => number;
 
 /** What a thread needs to know to run a kernel over a request's series. */
 export interface ColumnTask {
@@ -36,7 +36,7 @@ function extrapolateColumn(isCounter: boolean, isRate: boolean): ColumnKernel {
     let to = 0;
     /** The newest sample up to `to` that is below the one before it. */
     let resetAt = 0;
-    let hasValue = false;
+    let held = 0;
     for (let step = 0; step < results.length; step++) {
       const endMs = firstEndMs + step * stepMs;
       const startMs = endMs - rangeMs;
@@ -46,6 +46,7 @@ function extrapolateColumn(isCounter: boolean, isRate: boolean): ColumnKernel {
       }
       while (from < to && timestamps[from] <= startMs) from++;
       const count = to - from;
+      held += count;
       if (count < 2) continue;
       const first = values[from];
       let difference = values[to - 1] - first;
@@ -62,9 +63,8 @@ function extrapolateColumn(isCounter: boolean, isRate: boolean): ColumnKernel {
       );
       results[step] = difference * (isRate ? factor / (rangeMs / 1000) : factor);
       present[step] = 1;
-      hasValue = true;
     }
-    return hasValue;
+    return held;
   };
 }
 

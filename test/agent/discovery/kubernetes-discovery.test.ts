@@ -10,6 +10,7 @@ import { getJson } from '#agent/containers/json-http.ts';
 import { kubeEndpoint } from '#agent/discovery/kubernetes/kube-endpoint.ts';
 import { eventually } from '../../support/eventually.ts';
 import { startKubeApi } from '../../support/kube-api-server.ts';
+import { follow as followDirectory } from '../kubernetes/followed-directory.ts';
 import { client, follow, pod } from './follow-cluster.ts';
 
 test('a list of several pages, then additions, changes and deletions', async () => {
@@ -128,4 +129,47 @@ test('a kubeconfig and an API server with credentials authenticate', async () =>
     'Bearer from-a-file',
     'Bearer from-kubeconfig',
   ]);
+});
+
+test('pods of this node that somebody watches already cost one list, and no watch of their own', async () => {
+  const api = await startKubeApi();
+  api.apply(pod('a'), 'pods');
+  const directory = followDirectory(api, { node: 'node-1' }).directory;
+  await eventually(() => directory.isReady && api.watchers === 1);
+  const selectors = [{ role: 'pod' as const, label: '', field: 'spec.nodeName=node-1' }];
+  api.fail('list', 'pods', 500, 'the list that was asked for fails at first');
+  const { sources, groups, discovery } = follow(api, { selectors, nodePods: directory.nodePods });
+  await eventually(() => sources() === 'pod/shop/a');
+  await eventually(() => api.watchers === 1);
+  expect(api.count('list', 'pods'), 'one for each that follows, and the one that failed').toBe(3);
+  api.apply(pod('b'), 'pods');
+  api.apply(pod('a', { ip: '' }), 'pods');
+  await eventually(() => sources() === 'pod/shop/a pod/shop/b');
+  await eventually(() => groups()?.find(({ source }) => source === 'pod/shop/a')?.targets.length === 0);
+  api.delete(pod('b'), 'pods');
+  await eventually(() => sources() === 'pod/shop/a');
+  // What both missed, and a version that is gone.
+  api.apply(pod('c'), 'pods');
+  api.compact();
+  await api.expireWatches();
+  await eventually(() => sources() === 'pod/shop/a pod/shop/c');
+  expect(api.watchers).toBeLessThanOrEqual(1);
+  expect(discovery.problem()).toBe('');
+  await discovery.stop();
+  api.apply(pod('d'), 'pods');
+  await eventually(() => directory.size === 4);
+  expect(sources(), 'who has stopped is told nothing').toBe('pod/shop/a pod/shop/c');
+});
+
+test.each([
+  ['another node', { selectors: [{ role: 'pod' as const, label: '', field: 'spec.nodeName=other' }] }],
+  ['fewer pods', { selectors: [{ role: 'pod' as const, label: 'app=x', field: 'spec.nodeName=node-1' }] }],
+  ['all pods', { selectors: [] }],
+  ['one namespace', { namespaces: ['shop'] }],
+])('%s are not those of this node, and are watched', async (_what, options) => {
+  const api = await startKubeApi();
+  api.apply(pod('a'), 'pods');
+  const { directory } = followDirectory(api, { node: 'node-1' });
+  follow(api, { selectors: [], nodePods: directory.nodePods, ...options });
+  await eventually(() => api.watchers === 2);
 });

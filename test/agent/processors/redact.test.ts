@@ -6,6 +6,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { encodeText } from '../logs/log-text.ts';
 import { process, processOnce, startProcessors } from './processed-text.ts';
 
 const jwt = 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9P';
@@ -62,6 +63,18 @@ test.each([
 ])('%s', async (line, expected) => {
   const [record] = await processOnce('- redact: {}', line);
   expect(record!.body).toBe(expected);
+});
+
+test('a private key that was written in several lines leaves none of them', async () => {
+  const { records } = encodeText(
+    'plain',
+    'before\nkey -----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkq\nhkiG9w0BAQEFAASC\n-----END PRIVATE KEY-----\nafter\n',
+    4096,
+    'auto',
+  );
+  const left = [];
+  for (const { body } of records) left.push((await processOnce('- redact: {}', body))[0]!.body);
+  expect(left).toEqual(['before', 'key [private_key]', 'after']);
 });
 
 test('only the detectors that are named run, and own expressions besides', async () => {

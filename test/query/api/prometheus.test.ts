@@ -221,10 +221,10 @@ describe('a mistake is answered with its place and what to do', () => {
       error: '1:3: parse error: unexpected end of input inside braces',
     },
     {
-      url: '/api/v1/targets/metadata',
+      url: '/api/v1/cardinality/active_series',
       status: 404,
       type: 'not_found',
-      error: '/api/v1/targets/metadata is not supported yet',
+      error: '/api/v1/cardinality/active_series is not supported yet',
     },
     {
       url: '/api/v1/query_exemplars?query=sum(',

@@ -33,6 +33,19 @@ function randomSeries(random: Lcg): Series {
   return { timestamps: Float64Array.from(timestamps), values: Float64Array.from(values) };
 }
 
+function countHeld(
+  timestamps: Float64Array,
+  grid: { readonly firstEndMs: number; readonly stepMs: number; readonly rangeMs: number },
+  stepCount: number,
+): number {
+  let held = 0;
+  for (let step = 0; step < stepCount; step++) {
+    const endMs = grid.firstEndMs + step * grid.stepMs;
+    held += timestamps.filter((time) => time > endMs - grid.rangeMs && time <= endMs).length;
+  }
+  return held;
+}
+
 function windowByWindow(
   name: string,
   { timestamps, values }: Series,
@@ -91,9 +104,9 @@ test.each(Object.keys(columnKernels))('%s', (name) => {
     const [expected, actual] = [new Float64Array(stepCount), new Float64Array(stepCount)];
     const [expectedAt, actualAt] = [new Uint8Array(stepCount), new Uint8Array(stepCount)];
     windowByWindow(name, series, grid, expected, expectedAt);
-    const hasValue = columnKernels[name as ColumnKernelName]({ ...series, ...grid }, actual, actualAt);
+    const held = columnKernels[name as ColumnKernelName]({ ...series, ...grid }, actual, actualAt);
     expect(actualAt, `round ${round}`).toEqual(expectedAt);
-    expect(hasValue).toBe(expectedAt.includes(1));
+    expect(held, `round ${round}`).toBe(countHeld(series.timestamps, grid, stepCount));
     for (let step = 0; step < stepCount; step++) {
       if (!Object.is(actual[step], expected[step])) {
         throw new Error(`round ${round}, step ${step}: ${actual[step]} instead of ${expected[step]}`);

@@ -32,6 +32,39 @@ test('an unhandled .NET exception is one record', () => {
   expect(records('auto', [...trace, 'next'])).toEqual([trace.join('\n'), 'next']);
 });
 
+const keyLines = [
+  '-----BEGIN RSA PRIVATE KEY-----',
+  'Proc-Type: 4,ENCRYPTED',
+  'DEK-Info: AES-256-CBC,0123456789ABCDEF',
+  '',
+  'MIIEowIBAAKCAQEAu1SU1LfVLPHCozMxH2Mo4lgOEePzNm0tRgeLezV6ffAt0gun',
+  'VTLw7onLRnrq0/IzW7yWR7QkrmBL7jTKEn5u+qKhbwKfBstIs+bMY2Zkp18gnTx=',
+  '-----END RSA PRIVATE KEY-----',
+];
+
+test('a key in PEM is one record, whatever stands before it in its first line', () => {
+  const [first, ...rest] = keyLines;
+  const lines = [`loaded: ${first}`, ...rest];
+  expect(records('auto', ['before', ...lines, 'after', ...keyLines, 'QUJD'])).toEqual([
+    'before',
+    lines.join('\n'),
+    'after',
+    keyLines.join('\n'),
+    'QUJD',
+  ]);
+});
+
+test('a key that is cut short joins nothing that cannot be its own', () => {
+  const cut = keyLines.slice(0, 5);
+  expect(records('auto', [...cut, 'level=info msg=next', 'QUJD'])).toEqual([
+    cut.join('\n'),
+    'level=info msg=next',
+    'QUJD',
+  ]);
+  const other = ['----- BEGIN of the report -----', 'QUJD', '-----END-----', '-----'];
+  expect(records('auto', other)).toEqual(other);
+});
+
 test('a record is bounded by lines, bytes and time, whatever the rule', () => {
   const many = ['first', ...Array.from({ length: 1200 }, () => 'x')];
   expect(encodeText('plain', many.join('\n'), 1_000_000, '^first').records).toHaveLength(3);
