@@ -4,10 +4,9 @@
  */
 import { errorMessage } from '#model/errors.ts';
 import { abortable, pause } from '#wire/backoff.ts';
-import type { KafkaRecord, RecordBatch } from '#wire/kafka/record-batch.ts';
+import type { RecordBatch } from '#wire/kafka/record-batch.ts';
 import type { BatchQueue, Run } from './batch-queue.ts';
 import { isFenced } from './group-member.ts';
-import { openWithin } from './opened-run.ts';
 import type {
   FailpointStep,
   PartitionContext,
@@ -24,8 +23,7 @@ import {
   type PartitionState,
   transition,
 } from './partition-protocol.ts';
-import type { GatePass } from './run-gate.ts';
-import { type InsertedRun, insertOpened } from './run-insertion.ts';
+import { RunStoring } from './run-storing.ts';
 import { StepRetry } from './step-retry.ts';
 
 /** Keeps a worker that breaks again and again from keeping the group busy. */
@@ -40,11 +38,11 @@ export class PartitionWorker {
   /** Ends the wait for a turn. */
   readonly #finishing = new AbortController();
   readonly #retry: StepRetry;
+  readonly #storing: RunStoring;
   #state: PartitionState = initialState;
   /** Of the topic that the assignment began with; '' where brokers have no ids. */
   #topicId = '';
   #run: Run | undefined;
-  #pass: GatePass | undefined;
   /** What the gate threw: a broken invariant, as content is never its fault. */
   #gateFault: unknown;
   #highWatermark = 0;
@@ -60,9 +58,10 @@ export class PartitionWorker {
     this.#context = context;
     this.#intake = new PartitionIntake(context.gateOf(place));
     this.#queue = this.#intake.queue;
+    this.#storing = new RunStoring(place, context, this.#abandon.signal);
     this.#retry = new StepRetry(place, context, this.#abandon.signal, () => {
       // Others take their turns meanwhile; what was inflated is inflated again.
-      this.#leaveGate();
+      this.#storing.leave();
       if (this.#finishing.signal.aborted) this.abandon();
     });
   }
@@ -86,7 +85,7 @@ export class PartitionWorker {
         this.#apply({ kind: 'revoked' });
       }
     }
-    this.#pass?.leave();
+    this.#storing.leave();
     this.#intake.reset(0, 0);
     this.#run = undefined;
   }
@@ -181,7 +180,8 @@ export class PartitionWorker {
   get #lag(): number {
     // Behind the last message there may be markers of transactions, which nobody commits.
     const isAllStored = this.#run === undefined && this.#queue.isEmpty && this.#intake.heldBytes === 0;
-    if (isAllStored && this.#state.step === 'reading' && this.#intake.position >= this.#highWatermark) return 0;
+    if (isAllStored && this.#state.step === 'reading' && this.#intake.position >= this.#highWatermark)
+      return 0;
     return Math.max(0, this.#highWatermark - this.#committed);
   }
 
@@ -270,11 +270,7 @@ export class PartitionWorker {
       } else if (waitMs !== undefined && waitMs <= 0) {
         // What comes while it waits for its turn makes the run larger.
         const released = AbortSignal.any([this.#abandon.signal, this.#finishing.signal]);
-        const { gate } = this.#context;
-        this.#pass = await gate
-          .enter(() => this.#queue.runPlainBytes(limits), released)
-          .catch(() => undefined);
-        if (this.#pass === undefined) continue;
+        if (!(await this.#storing.enter(() => this.#queue.runPlainBytes(limits), released))) continue;
         this.#run = this.#queue.takeRun(limits, Date.now());
       }
       if (this.#run !== undefined) {
@@ -301,58 +297,19 @@ export class PartitionWorker {
   }
 
   async #insert(): Promise<PartitionEvent> {
-    const { counters, deadLetters } = this.#context;
-    const inserted = await this.#retry.insist('inserting', async () => {
-      // A pass that was given back is asked for again; a run that is being finished is let through.
-      this.#pass ??= await this.#context.gate.enter(
-        () => this.#run!.plainBytes + this.#run!.bodyBytes,
-        this.#abandon.signal,
-      );
-      return await this.#insertOnce(this.#run!);
-    });
+    const inserted = await this.#retry.insist('inserting', () =>
+      this.#storing.insertOnce(this.#run!, (larger) => {
+        this.#run = larger;
+      }),
+    );
     if (inserted === undefined) {
       this.#context.lostSeat();
       return { kind: 'revoked' };
     }
-    const { faulty, messageCount, bytes } = inserted;
-    if (faulty.length > 0) {
-      this.#pass?.rest(faulty.reduce((total, { message }) => total + (message.value?.length ?? 0), 0));
-      const { signal: abandoned } = this.#abandon;
-      const lost = await abortable(deadLetters.post(faulty, this.place, abandoned), abandoned);
-      counters.add('dead_letters', faulty.length - lost);
-      counters.add('dead_letters_lost', lost);
-    }
-    this.#leaveGate();
-    counters.add('runs');
-    counters.add('messages', messageCount);
-    counters.add('bytes', bytes);
+    await this.#storing.settle(inserted);
     const last = this.#run?.batches.findLast(({ recordCount }) => recordCount > 0);
     this.#storedTimestampMs = last?.firstTimestampMs ?? this.#storedTimestampMs;
     return { kind: 'inserted' };
-  }
-
-  /** Returns undefined where the seat may be lost. */
-  async #insertOnce(run: Run): Promise<InsertedRun | undefined> {
-    const { reader } = this.#context;
-    const bodyBytes = ({ value, headers }: KafkaRecord) =>
-      value === null ? 0 : reader.expectedBytes(this.place.signal, value, headers);
-    const opened = await openWithin(run, bodyBytes, (larger) => this.#grow(larger));
-    // Somebody else may own the partition by now, and have moved on past what the store remembers.
-    if (!this.#context.holdsSeat()) return undefined;
-    return await insertOpened(this.place, run.range, opened, this.#context);
-  }
-
-  /** Gives the run's place back, and waits for one with more room. */
-  async #grow(run: Run): Promise<Run> {
-    this.#run = run;
-    this.#leaveGate();
-    this.#pass = await this.#context.gate.enter(() => run.plainBytes + run.bodyBytes, this.#abandon.signal);
-    return run;
-  }
-
-  #leaveGate(): void {
-    this.#pass?.leave();
-    this.#pass = undefined;
   }
 
   async #commit(offset: number, metadata: string, done: PartitionEvent): Promise<PartitionEvent> {
