@@ -81,7 +81,8 @@ export class BatchQueue {
   /** `position` is the offset after the last one that was fetched, whether it holds a message or not. */
   append(batches: readonly QueuedBatch[], position: number, nowMs: number): void {
     if (this.isEmpty) this.#oldestArrivalMs = nowMs;
-    this.#set([...this.#batches, ...batches]);
+    // What holds no message needs no place: a run covers its offsets. A log of nothing else would fill the memory.
+    this.#set([...this.#batches, ...batches.filter(({ recordCount }) => recordCount > 0)]);
     this.#position = position;
   }
 

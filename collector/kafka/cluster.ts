@@ -33,6 +33,7 @@ export interface JoinedGroup {
 
 /** The requests that one broker answers. Each rejects with the broker's error, its name in `type`. */
 export interface Broker {
+  readonly nodeId: number | string | null;
   joinGroup(request: JoinRequest): Promise<JoinedGroup>;
   syncGroup(
     request: GroupIdentity & { readonly generationId: number; readonly groupAssignment: readonly unknown[] },

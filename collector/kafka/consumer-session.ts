@@ -23,8 +23,10 @@ import type {
   PartitionStatus,
 } from './partition-context.ts';
 import type { PartitionGates } from './partition-gate.ts';
+import { doneMetadata } from './partition-protocol.ts';
 import { PartitionWorker } from './partition-worker.ts';
 import type { RunGate } from './run-gate.ts';
+import { TopicIds } from './topic-ids.ts';
 
 export interface SessionOptions {
   readonly kafka: Kafka;
@@ -166,6 +168,7 @@ export class ConsumerSession {
   #partitionContext(assignment: GroupAssignment, over: AbortController): PartitionContext {
     const { insertRun, gate, reader, deadLetters, counters, log, limits, failpoint, fromBeginning, gates } =
       this.#options;
+    const topicIds = new TopicIds((place) => this.#fetcher!.brokerOf(place));
     return {
       insertRun,
       gate,
@@ -188,15 +191,19 @@ export class ConsumerSession {
         gates === undefined || place.signal !== 'traces'
           ? (offsets.committed ?? offsets.logStart)
           : await historyStart(await this.#fetcher!.brokerOf(place), place, offsets, gates.historyMs),
+      topicId: (place) => topicIds.idNow(place),
       recover: async (place) => {
+        // Asked first: of a topic that is replaced meanwhile we have the old id, and notice.
+        const topicId = await topicIds.idNow(place);
         const committed = await this.#member.committed(place.topic, place.partition);
         const range = await this.#fetcher!.logRange(place);
         if (committed === undefined && !fromBeginning) {
           // From now on, whenever we are asked again.
-          await this.#member.commit(assignment, place.topic, place.partition, range.logEnd, '');
-          return { ...range, committed: range.logEnd, metadata: '' };
+          const metadata = doneMetadata(topicId);
+          await this.#member.commit(assignment, place.topic, place.partition, range.logEnd, metadata);
+          return { ...range, topicId, committed: range.logEnd, metadata };
         }
-        return { ...range, committed: committed?.offset, metadata: committed?.metadata ?? '' };
+        return { ...range, topicId, committed: committed?.offset, metadata: committed?.metadata ?? '' };
       },
     };
   }

@@ -82,7 +82,7 @@ export const kafkaConsumerLimitDefaults: KafkaConsumerLimits = {
   fetchWaitMsMax: 500,
   sessionTimeoutMs: 30_000,
   rebalanceTimeoutMs: 60_000,
-  heartbeatIntervalMs: 3000,
+  heartbeatIntervalMs: 1000,
   drainMs: 10_000,
 };
 

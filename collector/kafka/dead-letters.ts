@@ -5,8 +5,9 @@
  * letter-id and goes to the same partition, so that whoever reads the topic knows it.
  *
  * A topic that is missing, full or denied is tried again, and `trouble` says so: its partition waits. After `waitMs` of
- * answers like that the letter is given up, counted and named in the log, and the partition goes on; the message stays
- * where it was until retention. While no broker answers nothing is given up: nothing could be committed either.
+ * answers like that, to this source's letters or to all, the letter is given up, counted and named in the log, and the
+ * partition goes on; the message stays where it was until retention. While no broker answers nothing is given up: nothing
+ * could be committed either.
  */
 import { crc32 } from 'node:zlib';
 import { metrics } from '@opentelemetry/api';
@@ -16,6 +17,7 @@ import { Backoff, pause } from '#wire/backoff.ts';
 import { type KafkaLog, kafkaErrorType } from '#wire/kafka/client.ts';
 import { ensureTopics, type TopicCreation } from '#wire/kafka/topics.ts';
 import { encodeLetter, type Shortening } from './letter.ts';
+import { RefusalClock } from './refusal-clock.ts';
 import type { DeadLetter } from './run-requests.ts';
 
 export interface DeadLetterOptions {
@@ -49,8 +51,11 @@ export class DeadLetterOffice {
   readonly #options: DeadLetterOptions;
   #producer: Promise<Producer> | undefined;
   #trouble = '';
-  /** Since when brokers answer that they do not take letters; undefined while they do. */
-  #refusedSinceMs: number | undefined;
+  /** Of all letters: brokers answer that they do not take them. */
+  readonly #refusals = new RefusalClock();
+  /** Of each source partition's: those of others, of other sizes or in another partition, may be taken meanwhile. */
+  readonly #sourceRefusals = new Map<string, RefusalClock>();
+  #isRefused = false;
 
   constructor(options: DeadLetterOptions) {
     this.#options = options;
@@ -66,7 +71,7 @@ export class DeadLetterOffice {
     const { kafka, topic, createTopic, log } = this.#options;
     const ensure = async (creation: TopicCreation | undefined): Promise<boolean> => {
       const missing = await ensureTopics(kafka, [topic], creation, log);
-      if (this.#refusedSinceMs === undefined) this.#trouble = '';
+      if (!this.#isRefused) this.#trouble = '';
       return missing.length === 0;
     };
     if (createTopic === undefined) return ensure(undefined);
@@ -127,7 +132,7 @@ export class DeadLetterOffice {
           messages: [encodeLetter(letter, source, shortenings[shortening])],
         });
         this.#trouble = '';
-        this.#refusedSinceMs = undefined;
+        this.#forgetRefusals(source);
         return true;
       } catch (error) {
         const type = kafkaErrorType(error);
@@ -140,7 +145,7 @@ export class DeadLetterOffice {
           continue;
         }
         this.#trouble = `dead letters cannot be written to ${topic}: ${errorMessage(error)}`;
-        if (this.#isOverdue(error)) {
+        if (this.#isOverdue(error, source)) {
           log.error(
             { ...place, tenant, reason },
             `${this.#trouble}; given up: it is only where it came from`,
@@ -154,15 +159,26 @@ export class DeadLetterOffice {
     }
   }
 
-  #isOverdue(error: unknown): boolean {
+  #isOverdue(error: unknown, source: Source): boolean {
     if (!isAnswer(error)) {
-      this.#refusedSinceMs = undefined;
+      this.#forgetRefusals(source);
       return false;
     }
+    this.#isRefused = true;
+    const name = sourceName(source);
+    const sourceRefusals = this.#sourceRefusals.get(name) ?? new RefusalClock();
+    this.#sourceRefusals.set(name, sourceRefusals);
     const nowMs = Date.now();
-    this.#refusedSinceMs ??= nowMs;
     const { waitMs } = this.#options;
-    return waitMs > 0 && nowMs - this.#refusedSinceMs >= waitMs;
+    const breakMs = Math.max(waitMs, 2 * backoffOptions.maxMs);
+    const refusedMs = [this.#refusals, sourceRefusals].map((each) => each.refusedForMs(nowMs, breakMs));
+    return waitMs > 0 && Math.max(...refusedMs) >= waitMs;
+  }
+
+  #forgetRefusals(source: Source): void {
+    this.#isRefused = false;
+    this.#refusals.clear();
+    this.#sourceRefusals.delete(sourceName(source));
   }
 
   /** Somebody has deleted the topic. */
@@ -187,6 +203,10 @@ export class DeadLetterOffice {
     });
     return connecting;
   }
+}
+
+function sourceName({ topic, partition }: Source): string {
+  return `${topic}/${partition}`;
 }
 
 /** Letters of one source partition lie in one partition, in their order, and their repeats beside them. */

@@ -26,6 +26,8 @@ export interface PartitionContext {
   gateOf(place: PartitionPlace): PartitionGate | undefined;
   /** Returns from where on a gate has to read again before it reads from the committed offset. */
   historyStart(place: PartitionPlace, offsets: RecoveredOffsets): Promise<number>;
+  /** Returns the id of the topic that the broker has now, see TopicIds. */
+  topicId(place: PartitionPlace): Promise<string>;
   commit(place: PartitionPlace, offset: number, metadata: string): Promise<void>;
   /** Whether nobody else can own our partitions yet. */
   holdsSeat(): boolean;

@@ -1,12 +1,15 @@
 /**
  * Exactly-once from one Kafka partition to the store, as a pure state machine: events in, the one next action out.
  *
- *   recover -> read [first,last] -> commit intent (offset first, metadata "v1:last") -> insert under a token of the
- *   run -> commit offset last+1, no metadata -> read ...
+ *   recover -> read [first,last] -> commit intent (offset first, metadata "v2:last:topic") -> insert under a token of the
+ *   run -> commit offset last+1, metadata "topic:topic" -> read ...
  *
  * Whoever owns the partition next reads the committed offset and metadata. A pending intent makes it read exactly
  * [first,last] and insert under the same token, which the store drops if it has landed. Invariant: nothing is inserted
  * without an intent that the group's coordinator has accepted, and an intent is never replaced by another run.
+ *
+ * Metadata carries the id of the topic that was read, where brokers have ids: an offset of another one says nothing. Whoever
+ * has read a run makes sure that the topic is still the one of its assignment before it goes on: else it is revoked.
  *
  * Deliberately absent: I/O, clocks, retries. A step that failed is simply repeated by whoever performs it; the machine
  * moves only on success. Offsets are numbers: exact up to 2^53.
@@ -24,6 +27,8 @@ export interface RecoveredOffsets {
   readonly metadata: string;
   readonly logStart: number;
   readonly logEnd: number;
+  /** Of the topic that has this log; '' where brokers have none. */
+  readonly topicId: string;
 }
 
 export type PartitionState =
@@ -53,7 +58,7 @@ export interface OffsetGap {
   readonly from: number;
   readonly to: number;
   readonly count: number | undefined;
-  readonly reason: 'retention' | 'log_restarted' | 'log_truncated';
+  readonly reason: 'retention' | 'log_restarted' | 'log_truncated' | 'topic_replaced';
   /** The run whose intent was pending over the gap: part of it may have been stored before. */
   readonly pending: RunRange | undefined;
 }
@@ -63,13 +68,22 @@ export interface Transition {
   readonly gap?: OffsetGap;
 }
 
+/** Without a topic's id: where brokers have none, and as earlier versions wrote it. */
 const intentPattern = /^v1:(\d{1,16})$/;
+const topicIntentPattern = /^v2:(\d{1,16}):([\w-]{22})$/;
+/** Not of the form of an intent: to earlier versions it says nothing. */
+const topicPattern = /^topic:([\w-]{22})$/;
 
 export const initialState: PartitionState = { step: 'recovering' };
 
-/** The metadata of an intent to insert up to and including `last`. */
-export function intentMetadata(last: number): string {
-  return `v1:${last}`;
+/** The metadata of an intent to insert up to and including `last`, read of that topic; '' where it has no id. */
+export function intentMetadata(last: number, topicId: string): string {
+  return topicId === '' ? `v1:${last}` : `v2:${last}:${topicId}`;
+}
+
+/** The metadata of an offset up to which all is done. */
+export function doneMetadata(topicId: string): string {
+  return topicId === '' ? '' : `topic:${topicId}`;
 }
 
 /** Returns what follows from the event. Throws ("BUG: ...") on an event that does not belong to the state. */
@@ -103,10 +117,10 @@ export function transition(state: PartitionState, event: PartitionEvent): Transi
   throw new Error(`BUG: event ${event.kind} in step ${state.step}`);
 }
 
-function recover({ committed, metadata, logStart, logEnd }: RecoveredOffsets): Transition {
+function recover({ committed, metadata, topicId, logStart, logEnd }: RecoveredOffsets): Transition {
   if (committed === undefined) return { state: { step: 'reading', next: logStart, redo: undefined } };
-  const redo = pendingRun(committed, metadata);
-  if (redo === 'unknown') {
+  const noted = readMetadata(committed, metadata);
+  if (noted === 'unknown') {
     return {
       state: {
         step: 'blocked',
@@ -114,15 +128,30 @@ function recover({ committed, metadata, logStart, logEnd }: RecoveredOffsets): T
       },
     };
   }
+  const { redo } = noted;
+  if (noted.topicId !== '' && topicId !== '' && noted.topicId !== topicId) {
+    return {
+      state: { step: 'reading', next: logStart, redo: undefined },
+      gap: { from: 0, to: logStart, count: logStart, reason: 'topic_replaced', pending: redo },
+    };
+  }
   return settle(committed, redo, { logStart, logEnd });
 }
 
+interface NotedMetadata {
+  readonly redo: RunRange | undefined;
+  readonly topicId: string;
+}
+
 /** The metadata of others (tools write notes there) says nothing; a version that we do not know says stop. */
-function pendingRun(committed: number, metadata: string): RunRange | undefined | 'unknown' {
-  const last = intentPattern.exec(metadata)?.[1];
-  if (last === undefined) return /^v\d+:/.test(metadata) ? 'unknown' : undefined;
-  const run = { first: committed, last: Number(last) };
-  return run.last < run.first ? 'unknown' : run;
+function readMetadata(committed: number, metadata: string): NotedMetadata | 'unknown' {
+  const intent = topicIntentPattern.exec(metadata) ?? intentPattern.exec(metadata);
+  if (intent === null) {
+    if (/^v\d+:/.test(metadata)) return 'unknown';
+    return { redo: undefined, topicId: topicPattern.exec(metadata)?.[1] ?? '' };
+  }
+  const redo = { first: committed, last: Number(intent[1]) };
+  return redo.last < redo.first ? 'unknown' : { redo, topicId: intent[2] ?? '' };
 }
 
 function readRun(next: number, redo: RunRange | undefined, run: RunRange): PartitionState {
@@ -142,7 +171,7 @@ function readRun(next: number, redo: RunRange | undefined, run: RunRange): Parti
 function settle(
   next: number,
   redo: RunRange | undefined,
-  { logStart, logEnd }: { readonly logStart: number; readonly logEnd: number },
+  { logStart, logEnd }: Pick<RecoveredOffsets, 'logStart' | 'logEnd'>,
 ): Transition {
   if (next > logEnd) {
     return {
@@ -173,4 +202,20 @@ function settle(
     state: { step: 'reading', next: logStart, redo: isLeft ? redo : undefined },
     gap: { from: next, to: logStart, count: cutCount, reason: 'retention', pending: redo },
   };
+}
+
+/** Says what a gap is to people. */
+export function describeGap({ reason, count }: OffsetGap): string {
+  switch (reason) {
+    case 'retention':
+      return `retention removed ${count} messages before they were read: they are lost`;
+    case 'log_restarted':
+      return 'the log ends before the committed offset (topic made anew, or truncated): reading it from its beginning';
+    case 'topic_replaced':
+      return `the topic was deleted and made anew since the last commit: reading it from its beginning, offset ${count}; what was not read of the old one is gone`;
+    case 'log_truncated':
+      return `the log ends within a run that was under way (truncated): ${count} messages that it had are gone, unless they were stored before`;
+    default:
+      return reason satisfies never;
+  }
 }

@@ -2,12 +2,11 @@
  * Performs the actions of one partition's state machine, one at a time, for as long as this member owns it.
  * Steps that fail are repeated with growing pauses; only this partition waits, and its fetching stops when it is full.
  */
-import { errorMessage, UnavailableError } from '#model/errors.ts';
-import { abortable, Backoff, pause } from '#wire/backoff.ts';
-import type { KafkaRecord, RecordBatch } from '#wire/kafka/record-batch.ts';
+import { errorMessage } from '#model/errors.ts';
+import { abortable, pause } from '#wire/backoff.ts';
+import type { RecordBatch } from '#wire/kafka/record-batch.ts';
 import type { BatchQueue, Run } from './batch-queue.ts';
 import { isFenced } from './group-member.ts';
-import { openWithin } from './opened-run.ts';
 import type {
   FailpointStep,
   PartitionContext,
@@ -16,17 +15,17 @@ import type {
 } from './partition-context.ts';
 import { PartitionIntake } from './partition-intake.ts';
 import {
+  describeGap,
+  doneMetadata,
   initialState,
   intentMetadata,
-  type OffsetGap,
   type PartitionEvent,
   type PartitionState,
   transition,
 } from './partition-protocol.ts';
-import type { GatePass } from './run-gate.ts';
-import { type InsertedRun, insertOpened } from './run-insertion.ts';
+import { RunStoring } from './run-storing.ts';
+import { StepRetry } from './step-retry.ts';
 
-const backoffOptions = { firstMs: 100, maxMs: 10_000 };
 /** Keeps a worker that breaks again and again from keeping the group busy. */
 const brokenPauseMs = 1000;
 
@@ -38,10 +37,12 @@ export class PartitionWorker {
   readonly #abandon = new AbortController();
   /** Ends the wait for a turn. */
   readonly #finishing = new AbortController();
+  readonly #retry: StepRetry;
+  readonly #storing: RunStoring;
   #state: PartitionState = initialState;
+  /** Of the topic that the assignment began with; '' where brokers have no ids. */
+  #topicId = '';
   #run: Run | undefined;
-  #pass: GatePass | undefined;
-  #trouble = '';
   /** What the gate threw: a broken invariant, as content is never its fault. */
   #gateFault: unknown;
   #highWatermark = 0;
@@ -57,6 +58,12 @@ export class PartitionWorker {
     this.#context = context;
     this.#intake = new PartitionIntake(context.gateOf(place));
     this.#queue = this.#intake.queue;
+    this.#storing = new RunStoring(place, context, this.#abandon.signal);
+    this.#retry = new StepRetry(place, context, this.#abandon.signal, () => {
+      // Others take their turns meanwhile; what was inflated is inflated again.
+      this.#storing.leave();
+      if (this.#finishing.signal.aborted) this.abandon();
+    });
   }
 
   /** Resolves when the partition is released; never rejects. */
@@ -64,7 +71,7 @@ export class PartitionWorker {
     while (this.#state.step !== 'released') {
       try {
         const event = await this.#perform(this.#state);
-        this.#trouble = '';
+        this.#retry.trouble = '';
         this.#apply(event);
       } catch (error) {
         if (!this.#abandon.signal.aborted) {
@@ -78,7 +85,7 @@ export class PartitionWorker {
         this.#apply({ kind: 'revoked' });
       }
     }
-    this.#pass?.leave();
+    this.#storing.leave();
     this.#intake.reset(0, 0);
     this.#run = undefined;
   }
@@ -86,7 +93,7 @@ export class PartitionWorker {
   /** Lets the run under way end, and begins no other. One that cannot end now is left to the next owner. */
   finish(): void {
     this.#finishing.abort(new Error('the partition is being released'));
-    if (this.#trouble !== '') this.abandon();
+    if (this.#retry.trouble !== '') this.abandon();
     this.#wakeReader();
   }
 
@@ -140,6 +147,8 @@ export class PartitionWorker {
       this.#context.wakeFetcher();
       return;
     }
+    // A run that was read goes on: its messages are not gone for us.
+    if (this.#run !== undefined) return;
     // What is in hand is inserted first; but a run that must be repeated whole never would be.
     const { redo } = this.#state;
     if (redo === undefined ? !this.#queue.isEmpty : offset >= logStart && redo.last < logEnd) return;
@@ -154,12 +163,13 @@ export class PartitionWorker {
 
   status(): PartitionStatus {
     const { topic, partition } = this.place;
-    const state = this.#state.step === 'blocked' ? this.#state.reason : this.#trouble || this.#state.step;
+    const state =
+      this.#state.step === 'blocked' ? this.#state.reason : this.#retry.trouble || this.#state.step;
     return {
       topic,
       partition,
       state,
-      isWaiting: this.#trouble !== '' || this.#state.step === 'blocked',
+      isWaiting: this.#retry.trouble !== '' || this.#state.step === 'blocked',
       committedOffset: this.#committed,
       lag: this.#lag,
       lagSeconds: this.#lagSeconds(Date.now()),
@@ -168,6 +178,10 @@ export class PartitionWorker {
   }
 
   get #lag(): number {
+    // Behind the last message there may be markers of transactions, which nobody commits.
+    const isAllStored = this.#run === undefined && this.#queue.isEmpty && this.#intake.heldBytes === 0;
+    if (isAllStored && this.#state.step === 'reading' && this.#intake.position >= this.#highWatermark)
+      return 0;
     return Math.max(0, this.#highWatermark - this.#committed);
   }
 
@@ -185,7 +199,7 @@ export class PartitionWorker {
     if (gap !== undefined) {
       this.#context.counters.add('gaps');
       this.#context.counters.add('gap_messages', gap.count ?? 0);
-      this.#context.log.error({ ...this.place, ...gap }, gapText(gap));
+      this.#context.log.error({ ...this.place, ...gap }, describeGap(gap));
     }
     const isFresh = event.kind === 'recovered' || event.kind === 'out_of_range';
     if (isFresh && state.step === 'reading') this.#intake.reset(state.next, this.#historyStart);
@@ -200,9 +214,10 @@ export class PartitionWorker {
           this.#context.recover(this.place),
         );
         if (offsets === undefined) return { kind: 'revoked' };
+        this.#topicId = offsets.topicId;
         this.#committed = offsets.committed ?? offsets.logStart;
         this.#highWatermark = offsets.logEnd;
-        this.#historyStart = await this.#insist('looking for where to read again', () =>
+        this.#historyStart = await this.#retry.insist('looking for where to read again', () =>
           this.#context.historyStart(this.place, offsets),
         );
         return { kind: 'recovered', offsets };
@@ -212,7 +227,7 @@ export class PartitionWorker {
         return await this.#read(state);
       case 'intending':
         await this.#failpoint('intending');
-        return await this.#commit(state.run.first, intentMetadata(state.run.last), {
+        return await this.#commit(state.run.first, intentMetadata(state.run.last, this.#topicId), {
           kind: 'intent_committed',
         });
       case 'inserting':
@@ -220,7 +235,9 @@ export class PartitionWorker {
         return await this.#insert();
       case 'committing': {
         await this.#failpoint('committing');
-        const event = await this.#commit(state.run.last + 1, '', { kind: 'run_committed' });
+        const event = await this.#commit(state.run.last + 1, doneMetadata(this.#topicId), {
+          kind: 'run_committed',
+        });
         if (event.kind === 'run_committed') this.#committed = state.run.last + 1;
         this.#run = undefined;
         return event;
@@ -248,79 +265,51 @@ export class PartitionWorker {
       const waitMs = redo === undefined ? this.#queue.lingerMs(limits, Date.now()) : undefined;
       if (redo !== undefined) {
         this.#run = this.#queue.takeExactly(redo, Date.now());
-        this.#trouble = this.#run === undefined ? `waits for offset ${redo.last} to repeat a run` : '';
+        this.#retry.trouble = this.#run === undefined ? `waits for offset ${redo.last} to repeat a run` : '';
         if (this.#run !== undefined) this.#context.counters.add('repeated_runs');
       } else if (waitMs !== undefined && waitMs <= 0) {
         // What comes while it waits for its turn makes the run larger.
         const released = AbortSignal.any([this.#abandon.signal, this.#finishing.signal]);
-        const { gate } = this.#context;
-        this.#pass = await gate
-          .enter(() => this.#queue.runPlainBytes(limits), released)
-          .catch(() => undefined);
-        if (this.#pass === undefined) continue;
+        if (!(await this.#storing.enter(() => this.#queue.runPlainBytes(limits), released))) continue;
         this.#run = this.#queue.takeRun(limits, Date.now());
       }
       if (this.#run !== undefined) {
         this.#context.wakeFetcher();
-        return { kind: 'run_read', run: this.#run.range };
+        return await this.#ofSameTopic({ kind: 'run_read', run: this.#run.range });
       }
       await this.#untilWoken(waitMs);
     }
   }
 
+  /** The run was read before this looks: it is of the topic that our offsets are of, or must not be counted in them. */
+  async #ofSameTopic(event: PartitionEvent): Promise<PartitionEvent> {
+    if (this.#topicId === '') return event;
+    const topicId = await this.#retry.insist('asking which topic it is', () =>
+      this.#context.topicId(this.place),
+    );
+    if (topicId === this.#topicId || topicId === '') return event;
+    this.#context.log.warn(
+      { ...this.place, before: this.#topicId, now: topicId },
+      'the topic was deleted and made anew: joining again',
+    );
+    this.#context.lostSeat();
+    return { kind: 'revoked' };
+  }
+
   async #insert(): Promise<PartitionEvent> {
-    const { counters, deadLetters } = this.#context;
-    const inserted = await this.#insist('inserting', async () => {
-      // A pass that was given back is asked for again; a run that is being finished is let through.
-      this.#pass ??= await this.#context.gate.enter(
-        () => this.#run!.plainBytes + this.#run!.bodyBytes,
-        this.#abandon.signal,
-      );
-      return await this.#insertOnce(this.#run!);
-    });
+    const inserted = await this.#retry.insist('inserting', () =>
+      this.#storing.insertOnce(this.#run!, (larger) => {
+        this.#run = larger;
+      }),
+    );
     if (inserted === undefined) {
       this.#context.lostSeat();
       return { kind: 'revoked' };
     }
-    const { faulty, messageCount, bytes } = inserted;
-    if (faulty.length > 0) {
-      this.#pass?.rest(faulty.reduce((total, { message }) => total + (message.value?.length ?? 0), 0));
-      const { signal: abandoned } = this.#abandon;
-      const lost = await abortable(deadLetters.post(faulty, this.place, abandoned), abandoned);
-      counters.add('dead_letters', faulty.length - lost);
-      counters.add('dead_letters_lost', lost);
-    }
-    this.#leaveGate();
-    counters.add('runs');
-    counters.add('messages', messageCount);
-    counters.add('bytes', bytes);
+    await this.#storing.settle(inserted);
     const last = this.#run?.batches.findLast(({ recordCount }) => recordCount > 0);
     this.#storedTimestampMs = last?.firstTimestampMs ?? this.#storedTimestampMs;
     return { kind: 'inserted' };
-  }
-
-  /** Returns undefined where the seat may be lost. */
-  async #insertOnce(run: Run): Promise<InsertedRun | undefined> {
-    const { reader } = this.#context;
-    const bodyBytes = ({ value, headers }: KafkaRecord) =>
-      value === null ? 0 : reader.expectedBytes(this.place.signal, value, headers);
-    const opened = await openWithin(run, bodyBytes, (larger) => this.#grow(larger));
-    // Somebody else may own the partition by now, and have moved on past what the store remembers.
-    if (!this.#context.holdsSeat()) return undefined;
-    return await insertOpened(this.place, run.range, opened, this.#context);
-  }
-
-  /** Gives the run's place back, and waits for one with more room. */
-  async #grow(run: Run): Promise<Run> {
-    this.#run = run;
-    this.#leaveGate();
-    this.#pass = await this.#context.gate.enter(() => run.plainBytes + run.bodyBytes, this.#abandon.signal);
-    return run;
-  }
-
-  #leaveGate(): void {
-    this.#pass?.leave();
-    this.#pass = undefined;
   }
 
   async #commit(offset: number, metadata: string, done: PartitionEvent): Promise<PartitionEvent> {
@@ -333,7 +322,7 @@ export class PartitionWorker {
 
   /** Repeats what failed; undefined where our generation is over, so that we must join again. */
   async #whileOwned<Result>(what: string, attempt: () => Promise<Result>): Promise<Result | undefined> {
-    const result = await this.#insist(what, async () => {
+    const result = await this.#retry.insist(what, async () => {
       try {
         return { value: await attempt() };
       } catch (error) {
@@ -352,29 +341,6 @@ export class PartitionWorker {
       await abortable(Promise.resolve(failpoint(step, this.place)), this.#abandon.signal);
   }
 
-  /** Repeats what failed until it works; rejects when abandoned. */
-  async #insist<Result>(what: string, attempt: () => Promise<Result>): Promise<Result> {
-    const { signal } = this.#abandon;
-    const backoff = new Backoff(backoffOptions);
-    for (;;) {
-      signal.throwIfAborted();
-      try {
-        return await abortable(attempt(), signal);
-      } catch (error) {
-        signal.throwIfAborted();
-        if (error instanceof Error && error.message.startsWith('BUG:')) throw error;
-        const trouble = `${what} failed: ${errorMessage(error)}`;
-        if (trouble !== this.#trouble) this.#context.log.warn({ ...this.place }, `${trouble}; retrying`);
-        this.#trouble = trouble;
-        this.#context.counters.add('retries');
-        // Others take their turns meanwhile; what was inflated is inflated again.
-        this.#leaveGate();
-        if (this.#finishing.signal.aborted) this.abandon();
-        await pause(backoff.nextMs(error instanceof UnavailableError ? error.retryAfterMs : 0), signal);
-      }
-    }
-  }
-
   #untilWoken(waitMs: number | undefined): Promise<void> {
     return new Promise((resolve) => {
       const timer = waitMs === undefined ? undefined : setTimeout(resolve, waitMs);
@@ -383,18 +349,5 @@ export class PartitionWorker {
         resolve();
       };
     });
-  }
-}
-
-function gapText({ reason, count }: OffsetGap): string {
-  switch (reason) {
-    case 'retention':
-      return `retention removed ${count} messages before they were read: they are lost`;
-    case 'log_restarted':
-      return 'the log ends before the committed offset (topic made anew, or truncated): reading it from its beginning';
-    case 'log_truncated':
-      return `the log ends within a run that was under way (truncated): ${count} messages that it had are gone, unless they were stored before`;
-    default:
-      return reason satisfies never;
   }
 }

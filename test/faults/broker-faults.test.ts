@@ -6,6 +6,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { eventually } from '#test/support/eventually.ts';
 import type { OwnedBroker } from '#test/support/kafka.ts';
 import { describeKafkaCluster } from '#test/support/kafka-cluster.ts';
 import { type FaultStore, openFaultStore } from './fault-store.ts';
@@ -111,4 +112,64 @@ describeKafkaCluster('of three brokers', (cluster) => {
     },
     2 * patienceMs,
   );
+
+  test('dead letters whose broker is away are given up after the wait: their partition goes on', async () => {
+    world = await FaultWorld.create({
+      brokers: cluster().brokers,
+      isOwned: true,
+      storeUrl: store.url,
+      store: store.store,
+      hasShards: true,
+      replicationFactor: 3,
+    });
+    const collector = await world.collect({ deadLetterWaitMs: 2000 });
+    await world.produce(10);
+    await world.untilCommitted(() => collector.consumer.status(), patienceMs);
+    const away = ((await leaderOf('__consumer_offsets')) % 3) + 1;
+    const topic = world.deadLetterTopic;
+    await world.withAdmin((admin) => admin.deleteTopics({ topics: [topic] }));
+    await eventually(() =>
+      world
+        .withAdmin((admin) =>
+          admin.createTopics({
+            waitForLeaders: true,
+            topics: [
+              {
+                topic,
+                replicaAssignment: [{ partition: 0, replicas: [away] }],
+                configEntries: [{ name: 'min.insync.replicas', value: '1' }],
+              },
+            ],
+          }),
+        )
+        .then(
+          () => true,
+          () => false,
+        ),
+    );
+    const { partition } = await world.onlyPartition('logs');
+    await cluster().node(away).kill9();
+    try {
+      // kafkajs gives up where the first broker that it asks is away.
+      const isSent = () =>
+        world.sendRaw(world.topics.logs, [{ value: 'poison', partition }]).then(
+          () => true,
+          () => false,
+        );
+      await eventually(isSent);
+      await world.produce(10);
+      const { consumer } = collector;
+      // Not by the admin client: kafkajs asks nothing of any topic while one has no leader.
+      await eventually(
+        () => consumer.status().partitions.some(({ committedOffset }) => committedOffset === 5),
+        () => consumer.status(),
+        patienceMs,
+      );
+      await world.expectExact();
+      expect(consumer.status().counters).toMatchObject({ dead_letters: 0, dead_letters_lost: 1 });
+      expect(consumer.status().state).toContain('dead letters cannot be written');
+    } finally {
+      await cluster().node(away).start();
+    }
+  });
 });

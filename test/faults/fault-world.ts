@@ -5,6 +5,7 @@
 import kafkajs, { type Message } from 'kafkajs';
 import { expect } from 'vitest';
 import { createKafkaTransport } from '#agent/transport/kafka.ts';
+import { groupCoordinatorType, openCluster } from '#collector/kafka/cluster.ts';
 import type { KafkaConsumerLimits } from '#collector/kafka/consumer.ts';
 import { readNumberedLine } from '#load/numbered-line.ts';
 import { logSignal } from '#load/push/log-signal.ts';
@@ -139,10 +140,11 @@ export class FaultWorld {
     return collector;
   }
 
-  collectApart(crash: NonNullable<ChildOrder['crash']>): CollectorProcess;
-  collectApart(): CollectorProcess;
-  collectApart(crash?: ChildOrder['crash']): CollectorProcess {
-    const running = startCollectorProcess({ ...this.plan(), ...(crash === undefined ? {} : { crash }) });
+  collectApart(crash?: ChildOrder['crash'], limits: Partial<KafkaConsumerLimits> = {}): CollectorProcess {
+    const running = startCollectorProcess({
+      ...this.plan(limits),
+      ...(crash === undefined ? {} : { crash }),
+    });
     this.#ends.push(() => running.kill9());
     return running;
   }
@@ -289,7 +291,7 @@ export class FaultWorld {
         const offsets = committed.find((each) => each.topic === topic)?.partitions ?? [];
         for (const { partition, high, low } of await admin.fetchTopicOffsets(topic)) {
           const found = offsets.find((each) => each.partition === partition);
-          const isDone = found?.offset === high && (found.metadata ?? '') === '';
+          const isDone = found?.offset === high && !isIntent(found.metadata);
           if (!isDone && high !== low) lagging.push(`${topic}/${partition}: ${found?.offset} of ${high}`);
         }
       }
@@ -303,6 +305,34 @@ export class FaultWorld {
     );
     const { offset, metadata } = topic!.partitions.find((each) => each.partition === partition)!;
     return { offset: Number(offset), metadata };
+  }
+
+  /** Commits for a group that has no members. */
+  async setOffset(signal: Signal, partition: number, { offset, metadata }: CommittedOffset): Promise<void> {
+    const { cluster } = openCluster(this.client, this.name);
+    await cluster.connect();
+    await cluster.addMultipleTargetTopics([this.topics[signal]]);
+    const { coordinator } = await cluster.findGroupCoordinatorMetadata({
+      groupId: this.name,
+      coordinatorType: groupCoordinatorType,
+    });
+    const broker = await cluster.findBroker({ nodeId: String(coordinator.nodeId) });
+    const committed = { partition, offset: String(offset), metadata: metadata ?? '' };
+    // A member that was killed is one until its session is over.
+    await eventually(() =>
+      broker
+        .offsetCommit({
+          groupId: this.name,
+          memberId: '',
+          groupGenerationId: -1,
+          topics: [{ topic: this.topics[signal], partitions: [committed] }],
+        })
+        .then(
+          () => true,
+          () => false,
+        ),
+    );
+    await cluster.disconnect();
   }
 
   /** Fails unless every record that was produced is in the table once, and nothing else. */
@@ -376,6 +406,10 @@ export class FaultWorld {
       await admin.disconnect();
     }
   }
+}
+
+function isIntent(metadata: string | null): boolean {
+  return /^v\d+:/.test(metadata ?? '');
 }
 
 function without({ limits: _, ...rest }: Partial<CollectorPlan>): Partial<CollectorPlan> {

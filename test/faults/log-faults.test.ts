@@ -177,6 +177,46 @@ describeKafka('a log', (kafka) => {
     ]);
   });
 
+  test.each([
+    { what: 'all was committed', crash: undefined },
+    { what: 'a run was under way', crash: { at: 'inserting', after: 3, table: 'logs' } },
+  ] as const)(
+    'whose topic was made anew, longer, while no collector ran and the group kept its offsets: $what',
+    async ({ crash }) => {
+      await world.produce(60);
+      if (crash === undefined) {
+        const before = await world.collect();
+        await world.untilCommitted(() => before.consumer.status());
+        await before.stop();
+      } else expect(await world.collectApart(crash).ended).toBe('SIGKILL');
+      const { partition, offset: end } = await world.onlyPartition('logs');
+      const { offset, metadata } = await world.committed('logs', partition);
+      if (crash === undefined) expect(offset).toBe(end);
+      else world.forgive('a', offset * 5 + 1, 60);
+      await world.recreateTopic('logs');
+      await world.produce(120);
+      // As where the coordinator was away when the topic was deleted, or offsets came from a copy.
+      await world.setOffset('logs', partition, { offset, metadata });
+      const after = await world.collect();
+      await world.untilCommitted(() => after.consumer.status());
+      await world.expectExact();
+      expect(after.consumer.status().counters).toMatchObject({ gaps: 1, gap_messages: 0 });
+      expect(errorsOf(after)).toMatchObject([{ message: /^the topic was deleted and made anew/, partition }]);
+    },
+  );
+
+  test('whose topic was made anew, longer, while its collector stood still is read from its beginning', async () => {
+    await world.produce(60);
+    const collector = world.collectApart(undefined, { sessionTimeoutMs: 60_000 });
+    await world.untilCommitted();
+    collector.pause();
+    await world.recreateTopic('logs');
+    await world.produce(120);
+    collector.resume();
+    await world.untilCommitted();
+    await world.expectExact();
+  });
+
   test('that retention has cut below a stopped collector is read on, and the gap is counted', async () => {
     await world.produce(30);
     const before = await world.collect();
@@ -210,14 +250,14 @@ describeKafka('a log', (kafka) => {
     expect(await dead.ended).toBe('SIGKILL');
     const { partition } = await world.onlyPartition('logs');
     const intent = await world.committed('logs', partition);
-    expect(intent.metadata).toMatch(/^v1:\d+$/);
+    const last = Number(/^v2:(\d+):[\w-]{22}$/.exec(intent.metadata ?? '')?.[1]);
+    expect(last).toBeGreaterThan(intent.offset);
     await world.deleteBefore('logs', partition, intent.offset + 1);
     if (isLost) world.forgive('a', intent.offset * 5 + 1, intent.offset * 5 + 5);
     const after = await world.collect();
     await world.untilCommitted(() => after.consumer.status());
     await world.expectExact();
     expect(after.consumer.status().counters).toMatchObject({ gaps: 1, gap_messages: 1 });
-    const last = Number(intent.metadata?.slice('v1:'.length));
     expect(errorsOf(after)).toMatchObject([{ count: 1, pending: { first: intent.offset, last } }]);
   });
 });

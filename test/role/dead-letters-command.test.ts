@@ -278,13 +278,19 @@ describeKafka(
       await world.send(world.topics.logs, [
         // Their tenant is impossible; the letter is of the default one.
         { value: json.value, headers: { tenant: '../etc' } },
+        { value: damaged, headers: { 'content-type': 'application/x-protobuf' } },
+        // Nobody says what it is: no receiver need be asked.
         { value: damaged },
       ]);
       await drain();
       const to = receivers.httpUrl;
       const report = await replay([], { all: true, to });
       expect(report).toMatch(new RegExp(`replayed \\d/\\d to ${to}/v1/logs\n`));
-      expect(report).toMatch(/not replayed \d\/\d: .* answers 400: .*\n1 replayed, 1 not\nexit 1$/);
+      expect(report).toMatch(/not replayed \d\/\d: .* answers 400: /);
+      expect(report).toMatch(
+        /not replayed \d\/\d: what begins like OTLP protobuf and is damaged \(.* at byte 16\)/,
+      );
+      expect(report).toMatch(/\n1 replayed, 2 not\nexit 1$/);
       await replay([], { again: true, all: true, to });
       expect(await world.count('logs', "tenant = 'default'")).toBe(3);
       await receivers.close(1000);

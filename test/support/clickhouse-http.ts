@@ -197,9 +197,14 @@ class Gateway {
       }
     } finally {
       // A statement that failed stays in system.processes until the next one of its session.
-      await session.reset();
+      const isReset = await session.reset().then(
+        () => true,
+        () => false,
+      );
       this.#running.delete(queryId);
-      this.#pool.release(session);
+      // One that cannot be reset is of no use to the next: what is wrong with it would be theirs.
+      if (isReset) this.#pool.release(session);
+      else this.#pool.discard(session);
       end.resolve();
     }
   }
@@ -245,7 +250,12 @@ class Gateway {
         await chunks.return?.();
       }
     }
-    await answer(call, Readable.from(bytes(), { objectMode: false }));
+    try {
+      await answer(call, Readable.from(bytes(), { objectMode: false }));
+    } finally {
+      // A client that has gone destroys the answer, which does not wait for the stream's end: the next one has the session.
+      await chunks.return?.();
+    }
   }
 }
 

@@ -11,6 +11,9 @@ export interface CollectorProcess {
   /** Ends it well. */
   stop(): Promise<string>;
   kill9(): Promise<string>;
+  /** Stops the process where it stands, with all its connections open; it goes on with resume(). */
+  pause(): void;
+  resume(): void;
 }
 
 export function startCollectorProcess(order: ChildOrder): CollectorProcess {
@@ -31,5 +34,7 @@ export function startCollectorProcess(order: ChildOrder): CollectorProcess {
       child.kill('SIGKILL');
       return ended;
     },
+    pause: () => void child.kill('SIGSTOP'),
+    resume: () => void child.kill('SIGCONT'),
   };
 }

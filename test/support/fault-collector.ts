@@ -10,7 +10,10 @@ import type { NativeBlock, Store } from '#store/store.ts';
 
 /** What can be handed to another process. */
 export interface CollectorPlan
-  extends Pick<KafkaConsumerOptions, 'brokers' | 'groupId' | 'topics' | 'deadLetterTopic' | 'limits'> {
+  extends Pick<
+    KafkaConsumerOptions,
+    'brokers' | 'groupId' | 'topics' | 'deadLetterTopic' | 'deadLetterWaitMs' | 'limits'
+  > {
   readonly storeUrl: string;
   /** Without notes in the tables: then only intents and tokens keep a repeat out. */
   readonly hasShards: boolean;
@@ -57,12 +60,13 @@ export async function startFaultCollector(
   const log: LoggedLine[] = [];
   const write = (level: LoggedLine['level']) => (fields: object, message: string) =>
     void log.push({ level, message, fields });
-  const { brokers, groupId, topics, deadLetterTopic, limits } = plan;
+  const { brokers, groupId, topics, deadLetterTopic, deadLetterWaitMs, limits } = plan;
   const consumer = await startKafkaConsumer({
     brokers,
     groupId,
     topics,
     deadLetterTopic,
+    ...(deadLetterWaitMs === undefined ? {} : { deadLetterWaitMs }),
     ...(limits === undefined ? {} : { limits }),
     insertRun: pipeline.insertRun,
     log: { debug: () => undefined, info: write('info'), warn: write('warn'), error: write('error') },

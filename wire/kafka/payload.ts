@@ -1,8 +1,8 @@
 /**
- * What the value of a message is, by its headers and else by its first bytes: producers such as the OpenTelemetry
- * Collector's Kafka exporter send no content type.
+ * What the value of a message is, by its headers and else by its bytes: producers such as the OpenTelemetry Collector's
+ * Kafka exporter send no content type.
  *
- *   logs          0a ...               OTLP protobuf: its requests have no field but 1, so nothing else begins so
+ *   logs          0a ...               OTLP protobuf, where all of it is: a log line may begin with a line feed, too
  *   logs          {"resourceLogs":...  OTLP JSON
  *   traces        [{"traceId":...      Zipkin JSON
  *   remote_write  22 ... or b7 8d ...  protobuf, or snappy around it
@@ -14,7 +14,7 @@ import { DecodeError, RefusedError } from '#model/errors.ts';
 import type { Format } from '../conversion/conversion.ts';
 import type { Signal } from '../envelope.ts';
 import { JsonCursor } from '../json/json-cursor.ts';
-import { checkStructure } from '../protobuf/structure.ts';
+import { checkRequest } from '../protobuf/structure.ts';
 import { isSnappy } from '../receive/snappy-content.ts';
 import type { MessageFacts } from './message.ts';
 import { spanEncoding } from './span-encoding.ts';
@@ -58,12 +58,28 @@ export function recognisePayload(signal: Signal, bytes: Uint8Array, hints: Paylo
   const declared = declaredPayload(signal, hints);
   if (declared !== undefined) return declared;
   if (bytes.length === 0) return 'bus';
-  if (bytes[0] === requestTag && !isJsonType(hints)) {
-    const foreign = signal === 'traces' ? spanEncoding(bytes) : undefined;
-    if (foreign === undefined) return 'bus';
+  if (bytes[0] !== requestTag || isJsonType(hints) || isText(bytes))
+    return recogniseText(signal, bytes, hints);
+  const foreign = signal === 'traces' ? spanEncoding(bytes) : undefined;
+  if (foreign !== undefined)
     throw unread(`${foreign} is not read`, 'set encoding: otlp_proto in the exporter');
+  const fault = requestFault(signal, bytes);
+  if (fault === undefined) return 'bus';
+  if (hints.isTextTaken && signal === 'logs') return 'text';
+  throw unread(
+    `what begins like OTLP protobuf and is damaged (${fault}) is not read on the topic of ${signal}`,
+  );
+}
+
+/** Why bytes are no request of the signal; undefined where they are one from their first byte to their last. */
+function requestFault(signal: Signal, bytes: Uint8Array): string | undefined {
+  try {
+    checkRequest(signal, bytes);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+    return error.message;
   }
-  return recogniseText(signal, bytes, hints);
 }
 
 /** Returns what the headers alone decide, or undefined where the bytes have to. */
@@ -128,16 +144,11 @@ function recogniseRemoteWrite(bytes: Uint8Array, { contentType, encoding }: Payl
   );
 }
 
+/** Damaged protobuf is taken for what it was: whoever decodes it says where it is wrong. Text never is. */
 function isRemoteWrite(bytes: Uint8Array): boolean {
-  if (!remoteWriteTags.includes(bytes[0]!)) return false;
+  if (!remoteWriteTags.includes(bytes[0]!) || isText(bytes)) return false;
   if (bytes.length > ambiguousBytesMax || !isSnappy(bytes)) return true;
-  try {
-    checkStructure('remote_write', bytes);
-    return true;
-  } catch (error) {
-    if (!(error instanceof DecodeError)) throw error;
-    return false;
-  }
+  return requestFault('remote_write', bytes) === undefined;
 }
 
 /** Names of the object's members. Throws RefusedError where it is not JSON. */
@@ -215,9 +226,14 @@ function describeBytes(bytes: Uint8Array): string {
   return `what begins with bytes ${head.replace(/(..)(?=.)/g, '$1 ')} (Avro, Thrift or damaged)`;
 }
 
+/**
+ * Whether bytes are UTF-8 without control characters but tab, line feed and carriage return. No request of OTLP with
+ * anything to store is: the tag of its scopes, 12, is a control character; nor is one of remote write, by the tags of its
+ * samples (12), metadata (1a) and the counts of native histograms (08, 11).
+ */
 function isText(bytes: Uint8Array): boolean {
   return (
-    isUtf8(bytes) && bytes.every((byte) => byte >= 0x20 || byte === 0x09 || byte === 0x0a || byte === 0x0d)
+    bytes.every((byte) => byte >= 0x20 || byte === 0x09 || byte === 0x0a || byte === 0x0d) && isUtf8(bytes)
   );
 }
 

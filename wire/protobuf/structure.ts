@@ -57,6 +57,38 @@ export function checkStructure(signal: Signal, bytes: Uint8Array): void {
   walk(reader, shapes[signal], 0);
 }
 
+/** Fields that exist in the two outer messages of OTLP; 1000 is a deprecated one. */
+const requestFields: ReadonlySet<number> = new Set([1]);
+const resourceFields: ReadonlySet<number> = new Set([1, 2, 3, 1000]);
+
+/**
+ * Throws DecodeError where the bytes are not such a request, or have a field in its outer messages that OTLP does not:
+ * for bytes of which nobody has said what they are. Remote write is looked at as by checkStructure.
+ */
+export function checkRequest(signal: Signal, bytes: Uint8Array): void {
+  checkStructure(signal, bytes);
+  if (signal === 'remote_write') return;
+  const reader = new ProtobufReader();
+  reader.begin(bytes);
+  while (reader.position < reader.limit) {
+    expectField(reader, requestFields);
+    const outer = reader.enter();
+    while (reader.position < reader.limit) {
+      expectField(reader, resourceFields);
+      reader.skip();
+    }
+    reader.leave(outer);
+  }
+}
+
+/** Passes the tag of the next field, which must be a message or text. */
+function expectField(reader: ProtobufReader, fields: ReadonlySet<number>): void {
+  const { position } = reader;
+  const tag = reader.readTag();
+  if (fields.has(tag >>> 3) && (tag & 7) === wireBytes) return;
+  throw new DecodeError(`OTLP has no field ${tag >>> 3} of wire type ${tag & 7} here`, position);
+}
+
 function walk(reader: ProtobufReader, shape: MessageShape, depth: number): void {
   if (depth > messageDepthMax) {
     throw new DecodeError(`messages are nested deeper than ${messageDepthMax}`, reader.position);

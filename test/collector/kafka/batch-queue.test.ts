@@ -84,14 +84,14 @@ test.each([
     batches: [batch(5), batch(6, 7, true), batch(8)],
     position: 12,
     limits: wide,
-    run: '5-11:5,6,8',
+    run: '5-11:5,8',
   },
   {
     name: 'empty batches along with the first message',
     batches: [batch(5, 5, true), batch(6)],
     position: 7,
     limits: { messagesMax: 1, bytesMax: 1 },
-    run: '5-6:5,6',
+    run: '5-6:6',
   },
   {
     name: 'a gap before the first message',
@@ -207,4 +207,13 @@ test('requests own their bytes: handing them over leaves the messages whole for 
   const { requests } = await runRequests(place, [only], reader);
   structuredClone(requests[0]!.bytes, { transfer: [requests[0]!.bytes.buffer as ArrayBuffer] });
   expect(only.value!.toString()).toBe('body');
+});
+
+test('a log of nothing but aborted transactions takes no memory, and the next run covers it', () => {
+  const queue = new BatchQueue();
+  queue.reset(0);
+  for (let offset = 0; offset < 1000; offset++) queue.append([batch(offset, offset, true)], offset + 1, 0);
+  expect(queue.isEmpty).toBe(true);
+  queue.append([batch(1000)], 1001, 0);
+  expect(show(queue.takeRun(wide, 0))).toBe('0-1000:1000');
 });

@@ -147,6 +147,33 @@ describeKafka('the flow of a Kafka consumer', (kafka) => {
     expect(consumer.status().lagSeconds).toBe(0);
   });
 
+  test('the markers behind the last transaction are no lag, and those that were aborted no run', async () => {
+    await world.produce('logs', 0, 1);
+    const producer = world.client.producer({
+      transactionalId: world.topics.logs,
+      maxInFlightRequests: 1,
+      idempotent: true,
+    });
+    await producer.connect();
+    for (const end of ['commit', 'abort', 'abort'] as const) {
+      const transaction = await producer.transaction();
+      await transaction.send({
+        topic: world.topics.logs,
+        messages: [{ value: end, partition: 0, headers: { 'content-type': 'application/x-protobuf' } }],
+      });
+      await transaction[end]();
+    }
+    await producer.disconnect();
+    const store = new RecordingStore();
+    const consumer = await world.consume(store);
+    await eventually(
+      () => store.bodies().length === 2 && consumer.status().state === 'ok' && consumer.status().lag === 0,
+      () => consumer.status(),
+    );
+    expect(store.bodies()).toEqual(['commit', ...world.bodies('logs', 0, 1)]);
+    expect(consumer.status()).toMatchObject({ lagSeconds: 0, fetchedBytes: 0 });
+  });
+
   test('a static member that restarts gets its partitions back, and the others do not stop', async () => {
     const store = new RecordingStore();
     const limits = { sessionTimeoutMs: 6000, heartbeatIntervalMs: 100 };

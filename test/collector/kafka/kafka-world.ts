@@ -157,12 +157,16 @@ export class World {
     await producer.disconnect();
   }
 
-  async committed(signal: Signal, partition: number): Promise<{ offset: string; metadata: string | null }> {
+  /** The offset, and where a run under way ends; null for none. Both must be noted with the topic's id. */
+  async committed(signal: Signal, partition: number): Promise<{ offset: string; intent: string | null }> {
     const [topic] = await this.#withAdmin((admin) =>
       admin.fetchOffsets({ groupId: this.#name, topics: [this.topics[signal]] }),
     );
     const { offset, metadata } = topic!.partitions.find((each) => each.partition === partition)!;
-    return { offset, metadata };
+    if (offset === '-1') return { offset, intent: null };
+    const noted = /^(?:topic|v2:(?<last>\d+)):[\w-]{22}$/.exec(metadata ?? '');
+    expect(noted, `${metadata}`).not.toBeNull();
+    return { offset, intent: noted?.groups?.last ?? null };
   }
 
   async deleteTopic(signal: Signal): Promise<void> {

@@ -14,7 +14,8 @@ import {
 
 describe('a single transition', () => {
   const range = (first: number, last: number): RunRange => ({ first, last });
-  const log = { logStart: 0, logEnd: 100 };
+  const log = { logStart: 0, logEnd: 100, topicId: '' };
+  const [old, anew] = ['o'.repeat(22), 'n'.repeat(22)];
   const recovered = (committed: number | undefined, metadata = '', over = {}): PartitionEvent => ({
     kind: 'recovered',
     offsets: { committed, metadata, ...log, ...over },
@@ -33,7 +34,38 @@ describe('a single transition', () => {
       event: recovered(12, 'reset by hand'),
       outcome: 'reading 12',
     },
-    { name: 'a newer version of the protocol blocks', event: recovered(12, 'v2:20'), outcome: 'blocked' },
+    { name: 'a newer version of the protocol blocks', event: recovered(12, 'v3:20'), outcome: 'blocked' },
+    { name: 'an intent with half an id blocks', event: recovered(12, 'v2:20:abc'), outcome: 'blocked' },
+    {
+      name: 'an intent of the same topic is repeated',
+      event: recovered(12, `v2:20:${anew}`, { topicId: anew }),
+      outcome: 'reading 12 redo 12-20',
+    },
+    {
+      name: 'an intent of another topic is not repeated',
+      event: recovered(12, `v2:20:${old}`, { topicId: anew }),
+      outcome: 'reading 0 lost 0',
+    },
+    {
+      name: 'an offset of the same topic is where reading goes on',
+      event: recovered(12, `topic:${anew}`, { topicId: anew }),
+      outcome: 'reading 12',
+    },
+    {
+      name: 'an offset of another topic says nothing',
+      event: recovered(12, `topic:${old}`, { topicId: anew, logStart: 3 }),
+      outcome: 'reading 3 lost 3',
+    },
+    {
+      name: 'an offset of an earlier version may be of any topic',
+      event: recovered(12, 'v1:20', { topicId: anew }),
+      outcome: 'reading 12 redo 12-20',
+    },
+    {
+      name: 'a broker without ids may have any topic',
+      event: recovered(12, `topic:${old}`),
+      outcome: 'reading 12',
+    },
     { name: 'an intent that ends before it begins blocks', event: recovered(12, 'v1:3'), outcome: 'blocked' },
     {
       name: 'what retention removed is reported',

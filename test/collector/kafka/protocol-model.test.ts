@@ -29,6 +29,7 @@ const sound: Protections = {
   hasFingerprint: true,
   keepsName: true,
   noticesRecreation: true,
+  hasTopicIds: false,
 };
 /** Tokens are the only protection: what a cluster of shards has, and what every mistake below would show in. */
 const tokensOnly: Protections = { ...sound, hasNotes: false };
@@ -43,7 +44,10 @@ const none: Faults = {
   retentions: 0,
   truncations: 0,
   recreations: 0,
+  outlivedRecreations: 0,
 };
+/** Nobody sees that the topic is gone: only its id tells. */
+const idsOnly: Protections = { ...tokensOnly, noticesRecreation: false, hasTopicIds: true };
 const small = { messages: 3, toProduce: 0, runLengthMax: 2 };
 
 describe('in every interleaving', () => {
@@ -112,6 +116,26 @@ describe('in every interleaving', () => {
       },
       worldsAtLeast: 1000,
     },
+    {
+      name: 'topics that are made anew between two looks, with ids and tokens alone',
+      at: {
+        protections: idsOnly,
+        faults: { ...none, crashes: 1, recreations: 1, outlivedRecreations: 1, lostAnswers: 1 },
+        messages: 1,
+        toProduce: 2,
+      },
+      worldsAtLeast: 1000,
+    },
+    {
+      name: 'the same beside zombies and retention',
+      at: {
+        protections: idsOnly,
+        faults: { ...none, rebalances: 1, outlivedRecreations: 1, retentions: 1 },
+        messages: 2,
+        toProduce: 2,
+      },
+      worldsAtLeast: 1000,
+    },
   ])('nothing is doubled, lost or stuck: $name', { timeout: searchMsMax }, ({ at, worldsAtLeast }) => {
     const found = exploreAll({ ...at, runLengthMax: 2 });
     expect(found.violation).toBeUndefined();
@@ -147,6 +171,20 @@ describe('at random, deeper', () => {
       faults: { ...none, crashes: 6, lostAnswers: 6, retentions: 3, truncations: 3 },
       // What comes in the place of what was cut off may be missed, see below.
       toProduce: 0,
+    },
+    {
+      name: 'topics that only their ids tell apart',
+      protections: idsOnly,
+      faults: {
+        ...none,
+        crashes: 3,
+        rebalances: 3,
+        lostAnswers: 3,
+        lateInserts: 2,
+        retentions: 2,
+        recreations: 2,
+        outlivedRecreations: 2,
+      },
     },
     {
       name: 'all else that both can bear',
@@ -335,7 +373,14 @@ describe('what remains by design', () => {
       violation: /twice/,
     },
     {
-      name: 'a topic that is made anew unnoticed, and is longer than what was committed, loses its beginning',
+      name: 'without ids, offsets that outlive their topic lose the beginning of the next',
+      protections: sound,
+      faults: { outlivedRecreations: 1 },
+      violation: /is lost/,
+      size: { messages: 1, toProduce: 2, runLengthMax: 1 },
+    },
+    {
+      name: 'a topic without id that is made anew unnoticed, and is longer than what was committed, loses its beginning',
       protections: { ...sound, noticesRecreation: false },
       faults: { recreations: 1 },
       violation: /is lost/,

@@ -6,6 +6,7 @@
  * a batch is (a message is one, and its id is its note).
  */
 import {
+  doneMetadata,
   initialState,
   intentMetadata,
   type OffsetGap,
@@ -31,6 +32,8 @@ export interface Faults {
   readonly truncations: number;
   /** The topic is deleted and made anew. */
   readonly recreations: number;
+  /** The same, and the group's offsets outlive it: its coordinator was away, or they came from a copy. */
+  readonly outlivedRecreations: number;
 }
 
 /** What stands between a fault and a doubled or lost message. Tests switch each off. */
@@ -48,6 +51,8 @@ export interface Protections {
   readonly keepsName: boolean;
   /** A member notices that the topic is gone before it is there again. */
   readonly noticesRecreation: boolean;
+  /** Topics have ids: they are noted with offsets, and a run goes on only where its topic is that of the assignment. */
+  readonly hasTopicIds: boolean;
 }
 
 interface Run {
@@ -65,6 +70,8 @@ interface Insert {
 /** One member's worker: `generation` is that of its assignment, which may be over without its knowing. */
 interface Member {
   readonly generation: number;
+  /** That it recovered with. */
+  readonly topic: number;
   readonly state: PartitionState;
   readonly run: Run | undefined;
   /** It has looked up the table, and inserts next. */
@@ -107,6 +114,7 @@ export interface Move {
 
 const released: Member = {
   generation: 0,
+  topic: 0,
   state: { step: 'released' },
   run: undefined,
   insert: undefined,
@@ -181,17 +189,17 @@ function brokerFaults(world: World, { noticesRecreation }: Protections): Move[] 
       excused: excuse(world, log.slice(-1)).excused,
     });
   }
-  add('recreation', 'recreations', {
+  const anew = {
     log: [],
     start: 0,
     removed: [],
     topic: world.topic + 1,
-    committed: undefined,
-    metadata: '',
-    isWaived: false,
     excused: excuse(world, [...log, ...world.removed.map(([, id]) => id)]).excused,
     members: noticesRecreation ? [released, released] : world.members,
-  });
+  } satisfies Partial<World>;
+  const forgotten = { committed: undefined, metadata: '', isWaived: false };
+  add('recreation', 'recreations', { ...anew, ...forgotten });
+  add('recreation that offsets outlive', 'outlivedRecreations', anew);
   return found;
 }
 
@@ -216,13 +224,14 @@ function assign(world: World, owner: 0 | 1): World {
 function memberMoves(world: World, who: 0 | 1, protections: Protections, runLengthMax: number): Move[] {
   const member = world.members[who];
   const { state } = member;
-  const apply = (changed: World, event: PartitionEvent, run = member.run): World => {
+  const apply = (changed: World, event: PartitionEvent, run = member.run, topic = member.topic): World => {
     const next = protections.step(state, event);
     return reportGap(
-      withMember(changed, who, { ...member, state: next.state, run, insert: undefined }),
+      withMember(changed, who, { ...member, topic, state: next.state, run, insert: undefined }),
       next.gap,
     );
   };
+  const ownTopicId = topicIdOf(member.topic, protections);
   const found: Move[] = [];
   const add = (label: string, after: World, isFault = false): void => {
     found.push({ label: `${who} ${label}`, world: after, isFault });
@@ -232,20 +241,25 @@ function memberMoves(world: World, who: 0 | 1, protections: Protections, runLeng
       add('is fenced', apply(world, { kind: 'revoked' }));
       return;
     }
-    const changed = checkedCommit(world, state, offset, metadata);
+    const changed = checkedCommit(world, state, offset, metadata, ownTopicId);
     add(`commits ${offset} ${metadata}`, apply(changed, done));
     if (world.left.lostAnswers > 0) add('loses the answer', spend(changed, 'lostAnswers'), true);
   };
   switch (state.step) {
     case 'recovering': {
       const { committed, metadata, start } = world;
-      const offsets = { committed, metadata, logStart: start, logEnd: logEnd(world) };
+      const topicId = topicIdOf(world.topic, protections);
+      const offsets = { committed, metadata, logStart: start, logEnd: logEnd(world), topicId };
       // A group that has never committed begins where the log begins: what was before is not its to report.
       const excused = committed === undefined ? world.removed.map(([, id]) => id) : [];
-      add('recovers', apply(excuse(world, excused), { kind: 'recovered', offsets }));
+      add('recovers', apply(excuse(world, excused), { kind: 'recovered', offsets }, member.run, world.topic));
       break;
     }
     case 'reading':
+      if (ownTopicId !== topicIdOf(world.topic, protections)) {
+        add('sees another topic', apply(world, { kind: 'revoked' }));
+        break;
+      }
       for (const event of readEvents(world, state, runLengthMax)) {
         const isRun = event.kind === 'run_read';
         const run = isRun ? runOf(world, state.next, event.run, protections) : undefined;
@@ -253,7 +267,7 @@ function memberMoves(world: World, who: 0 | 1, protections: Protections, runLeng
       }
       break;
     case 'intending':
-      commit(state.run.first, intentMetadata(state.run.last), { kind: 'intent_committed' });
+      commit(state.run.first, intentMetadata(state.run.last, ownTopicId), { kind: 'intent_committed' });
       break;
     case 'inserting': {
       const { insert, run } = member;
@@ -275,7 +289,7 @@ function memberMoves(world: World, who: 0 | 1, protections: Protections, runLeng
       break;
     }
     case 'committing':
-      commit(state.run.last + 1, '', { kind: 'run_committed' });
+      commit(state.run.last + 1, doneMetadata(ownTopicId), { kind: 'run_committed' });
       break;
     case 'blocked':
     case 'released':
@@ -320,19 +334,31 @@ function land(world: World, { token, ids }: Insert, { tokenWindow }: Protections
 }
 
 /** The commit, and what must hold of it. */
-function checkedCommit(world: World, state: PartitionState, offset: number, metadata: string): World {
-  const pending = world.metadata === '' ? undefined : `${world.committed} ${world.metadata}`;
-  const isIntent = metadata !== '';
+function checkedCommit(
+  world: World,
+  state: PartitionState,
+  offset: number,
+  metadata: string,
+  topicId: string,
+): World {
+  const pending = isIntentMetadata(world.metadata) ? `${world.committed} ${world.metadata}` : undefined;
+  const isIntent = isIntentMetadata(metadata);
   let broken = world.broken;
   if (isIntent && pending !== undefined && pending !== `${offset} ${metadata}` && !world.isWaived)
     broken ??= `intent ${pending} was replaced by ${offset} ${metadata}`;
   if (!isIntent && 'run' in state) {
-    const own = `${state.run.first} ${intentMetadata(state.run.last)}`;
+    const own = `${state.run.first} ${intentMetadata(state.run.last, topicId)}`;
     const isRepeat = pending === undefined && world.committed === offset;
     if (pending !== own && !isRepeat && world.topic === 0)
       broken ??= `run ${own} was committed where the intent is ${pending}`;
   }
   return { ...world, committed: offset, metadata, broken, isWaived: isIntent && world.isWaived };
+}
+
+const isIntentMetadata = (metadata: string): boolean => metadata.startsWith('v');
+
+function topicIdOf(topic: number, { hasTopicIds }: Protections): string {
+  return hasTopicIds ? String(topic).padStart(22, '0') : '';
 }
 
 function reportGap(world: World, gap: OffsetGap | undefined): World {
