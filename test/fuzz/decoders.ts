@@ -208,7 +208,7 @@ export const decoders: readonly FuzzedDecoder[] = [
   ...signals.map(
     (signal): FuzzedDecoder => ({
       name: `Kafka message of ${signal}, recognised and shown`,
-      make: logs,
+      make: { logs, traces, metrics, remote_write: write2 }[signal],
       decode: (bytes) => {
         dumpFields(bytes, signal === 'remote_write' ? remoteWriteShape : requestShapes[signal], 10);
         return recognisePayload(signal, bytes, { contentType: '', encoding: '', isTextTaken: false });

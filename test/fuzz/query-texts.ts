@@ -19,9 +19,9 @@ const expressions = [
   'a + on (job) group_left ("x y") fill_left (1) fill_right (-2.5e3) b',
   'histogram_quantiles(x, "q", 0.5, 0.9) </ 1e-3 or y >/ Inf',
   'x smoothed offset (10m - 5s ^ 2 % 7)',
-  'limit_ratio(-0.5, {__name__=~".+", a!="\\u00e9\\x41"}) unless ignoring () -3 ^ 2',
-  'label_replace(info(x, {y="z"}), "a", `$1`, \'b\', "(.*)") @ 1609746000.5',
-  'topk without () (0x1F, max_over_time(1.5e3s[1d]))',
+  'limit_ratio(-0.5, {__name__=~".+", a!="\\u00e9\\x41"}) unless ignoring () vector(-3 ^ 2)',
+  'label_replace(info(x @ 1609746000.5, {y="z"}), "a", `$1`, \'b\', "(.*)")',
+  'topk without () (0x1F, max_over_time(x[1d]))',
 ];
 
 const readRequest = (random: Lcg): Uint8Array =>

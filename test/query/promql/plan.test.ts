@@ -163,8 +163,10 @@ describe('series that come one from another are never held together', () => {
   ])('%s', async (query) => {
     let live = 0;
     let liveMax = 0;
+    let toldCount = 0;
     const registry = new FinalizationRegistry<number>((count) => {
       live -= count;
+      toldCount++;
     });
     const source = createMemorySampleSource([]);
     const engine = createPromqlEngine({
@@ -192,7 +194,7 @@ describe('series that come one from another are never held together', () => {
     await engine.range({ tenant: 't', query, startMs: hourMs, endMs: 30 * hourMs, stepMs: 10 * minuteMs });
     // Of 800,000.
     expect(liveMax).toBeLessThan(150_000);
-    expect(liveMax).toBeGreaterThan(0);
+    expect(toldCount).toBeGreaterThan(0);
   });
 });
 
