@@ -12,6 +12,7 @@ import { createPushDownProbe, type PushDownProbe } from '#query/sql/pushed-reads
 import { createSampleSource } from '#query/sql/samples.ts';
 import { compactClosed } from '#store/compaction/compactor.ts';
 import { type Store, StoreError } from '#store/store.ts';
+import { storeOver } from '../../support/store-over.ts';
 import { openTestStore, type TestStore } from './open-test-store.ts';
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
@@ -22,20 +23,6 @@ const spanHours = 24;
 const seriesCount = 40;
 const tenant = 'default';
 const nothing = new AbortController().signal;
-
-/** The same store but for some of its verbs. */
-function over(changes: Partial<Store>): Store {
-  return {
-    kind: store.kind,
-    exec: (sql, options) => store.exec(sql, options),
-    insert: (block, token) => store.insert(block, token),
-    rows: (sql, options) => store.rows(sql, options),
-    stream: (sql, options) => store.stream(sql, options),
-    ping: () => store.ping(),
-    close: () => store.close(),
-    ...changes,
-  };
-}
 
 let opened: TestStore;
 let store: Store;
@@ -180,7 +167,7 @@ describe('the self-test', () => {
     },
   ])('a function that $name is not pushed, and the log says so', async ({ from, to, failure }) => {
     const warnings: object[] = [];
-    const other = over({
+    const other = storeOver(store, {
       rows: (sql, options) => store.rows(sql.replace(from, to), options),
     });
     const found = createPushDownProbe(other, { warn: (fields) => void warnings.push(fields) });
@@ -192,7 +179,7 @@ describe('the self-test', () => {
 
   test('a store that is down is asked again', async () => {
     let isDown = true;
-    const other = over({
+    const other = storeOver(store, {
       rows: (sql, options) =>
         isDown ? Promise.reject(new StoreError('down', { retryable: true })) : store.rows(sql, options),
     });
@@ -230,7 +217,7 @@ test.each(['resets(c_total[7m])', 'changes(c_total[7m])'])(
     const abort = new AbortController();
     const stopped = Promise.withResolvers<void>();
     // The engine would be busy for minutes: each sample waits.
-    const slow = over({
+    const slow = storeOver(store, {
       stream: async function* (sql, options) {
         const slowed = sql.replace(
           'SELECT id, ts, v FROM samples_head',

@@ -7,8 +7,9 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type CompactionOptions, compactClosed } from '#store/compaction/compactor.ts';
 import type { CompactionStep } from '#store/compaction/window.ts';
-import type { QueryOptions, Store } from '#store/store.ts';
+import type { Store } from '#store/store.ts';
 import { openTestStore, type TestStore } from '../../query/sql/open-test-store.ts';
+import { storeOver } from '../../support/store-over.ts';
 import {
   bitsOf,
   dayMs,
@@ -54,17 +55,7 @@ function compact(options: Partial<CompactionOptions> = {}, abort = never, over =
 }
 
 /** The store as another process has it: who holds it waits for no turn of ours. */
-function elsewhere(): Store {
-  return {
-    kind: store.kind,
-    exec: (sql, options) => store.exec(sql, options),
-    insert: (block, token) => store.insert(block, token),
-    rows: (sql, options) => store.rows(sql, options),
-    stream: (sql, options) => store.stream(sql, options),
-    ping: () => store.ping(),
-    close: () => store.close(),
-  };
-}
+const elsewhere = () => storeOver(store);
 
 async function count(table: string, where = '1'): Promise<number> {
   const [row] = await store.rows<{ n: string }>(`SELECT count() AS n FROM ${table} WHERE ${where}`);
@@ -284,10 +275,9 @@ test('rows stay where no insert brings their chunks', async () => {
   const samples = steady(dayMs + 2 * hourMs);
   await insertSamples(store, samples);
   // A table that takes rows and shows none: what a broken disk or a wrong grant may look like.
-  const blind: Store = Object.assign(Object.create(store), {
-    exec: (sql: string, options: QueryOptions) =>
+  const blind = storeOver(store, {
+    exec: (sql, options) =>
       sql.includes('INSERT INTO samples_chunk') ? Promise.resolve() : store.exec(sql, options),
-    rows: (sql: string, options: QueryOptions) => store.rows(sql, options),
   });
   const options = { latenessMs: 0, nowMs: dayMs + 24 * hourMs, log };
   expect(await compactClosed(blind, options, never)).toEqual([]);
