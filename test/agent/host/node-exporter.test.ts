@@ -104,28 +104,35 @@ test.skipIf(!isThere)('each series of node_exporter is here, with the same label
     new HostFiles({ procPath: '/proc', sysPath: '/sys', rootPath: '/' }),
     chosenCollectors([], []),
   );
-  // Other tests mount and unmount meanwhile: what counts was there before and after us.
-  const before = parsePage(await fetchPage());
-  const ours = ownSeries((await reader.read(Date.now())).samples);
-  const after = parsePage(await fetchPage());
-  const theirs = new Map([...before].filter(([key]) => after.has(key)));
-
-  const missing = [...theirs.keys()].filter(
-    (key) => !ours.has(key) && !allowed.some(([series]) => series.test(key)),
-  );
-  const otherTypes = [...theirs].flatMap(([key, { type }]) => {
-    const own = ours.get(key);
-    return own && own.type !== type ? [`${key} is a ${own.type} here and a ${type} there`] : [];
-  });
-  const otherValues = [...theirs].flatMap(([key, { value }]) => {
-    const own = ours.get(key);
-    const isConstant = constant.test(key) && after.get(key)?.value === value;
-    return own && isConstant && own.value !== value ? [`${key} ${own.value} here, ${value} there`] : [];
-  });
+  // Other tests mount, and open sockets, meanwhile: what counts was there before and after us, and is not right once more.
+  const compare = async () => {
+    const before = parsePage(await fetchPage());
+    const ours = ownSeries((await reader.read(Date.now())).samples);
+    const after = parsePage(await fetchPage());
+    const theirs = new Map([...before].filter(([key]) => after.has(key)));
+    const missing = [...theirs.keys()].filter(
+      (key) => !ours.has(key) && !allowed.some(([series]) => series.test(key)),
+    );
+    const otherTypes = [...theirs].flatMap(([key, { type }]) => {
+      const own = ours.get(key);
+      return own && own.type !== type ? [`${key} is a ${own.type} here and a ${type} there`] : [];
+    });
+    const otherValues = [...theirs].flatMap(([key, { value }]) => {
+      const own = ours.get(key);
+      const isConstant = constant.test(key) && after.get(key)?.value === value;
+      return own && isConstant && own.value !== value ? [`${key} ${own.value} here, ${value} there`] : [];
+    });
+    return { ours, theirs, faults: { missing, otherTypes, otherValues } };
+  };
+  const areFaults = ({ faults }: Awaited<ReturnType<typeof compare>>) =>
+    Object.values(faults).some((list) => list.length > 0);
+  let compared = await compare();
+  for (let again = 0; again < 4 && areFaults(compared); again++) compared = await compare();
+  const { ours, theirs, faults } = compared;
   const more = [...ours.keys()].filter((key) => !theirs.has(key));
   console.info(
     `node_exporter has ${theirs.size} series, we ${ours.size}; only here:\n  ${more.join('\n  ')}\nonly there, allowed:\n  ` +
       [...theirs.keys()].filter((key) => !ours.has(key)).join('\n  '),
   );
-  expect({ missing, otherTypes, otherValues }).toEqual({ missing: [], otherTypes: [], otherValues: [] });
+  expect(faults).toEqual({ missing: [], otherTypes: [], otherValues: [] });
 });
